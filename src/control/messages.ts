@@ -1,0 +1,141 @@
+/**
+ * What the daemon and its clients (the commands, later the web page) say to each other: JSON over HTTP on a
+ * unix socket. Types only. Units: rates in bits per second on the line (an asynchronous 8N1 line moves bps/10 octets
+ * a second), sizes in octets, times in milliseconds, `at` in milliseconds since 1970.
+ *
+ *   GET    /status                                 → Status
+ *   POST   /enslave            EnslaveRequest      → {}
+ *   POST   /emancipate         EmancipateRequest   → {}
+ *   PATCH  /masters/:master    MasterChange        → MasterStatus
+ *   PATCH  /masters/:master/slaves/:slave SlaveChange → LineStatus
+ *   POST   /lines              LineRequest         → LineStatus
+ *   DELETE /lines/:line                            → {}
+ *   POST   /capture            CaptureRequest      → CaptureReply, held open: see there
+ *   POST   /down                                   → {} when everything is down
+ *
+ * A failure is answered with a 4xx or 5xx status and an {@link ErrorReply}.
+ */
+
+export type SchedulerName = "earliest-arrival" | "eql-1995" | "round-robin" | "weighted" | "active-backup";
+
+export const SCHEDULER_NAMES: readonly SchedulerName[] = [
+  "earliest-arrival",
+  "eql-1995",
+  "round-robin",
+  "weighted",
+  "active-backup",
+];
+
+/**
+ * The life of a line, as its owner sees it.
+ * - `closed`: its device is missing, in use or hung up; it is tried again at `retryAt`
+ * - `down`: its interface is administratively down
+ * - `alone`: up, a plain point-to-point interface of its own
+ * - `enslaved`: up, carries packets of its master
+ * - `silent`: up, but the peer does not answer its echo, so it is out of its master until it does
+ */
+export type LineState = "closed" | "down" | "alone" | "enslaved" | "silent";
+
+/** Packets and octets, counted at the IP level. */
+export interface TrafficCount {
+  readonly packets: number;
+  readonly octets: number;
+}
+
+export interface LineStatus {
+  readonly name: string;
+  /** `slip` on a tty, `device`: an existing kernel interface. */
+  readonly kind: "slip" | "device";
+  /** Path of the tty, or name of the kernel interface. */
+  readonly device: string;
+  readonly state: LineState;
+  readonly since: number;
+  /** Why it is in this state, in words; empty when there is nothing to say. */
+  readonly reason: string;
+  readonly retryAt: number | null;
+  readonly master: string | null;
+  readonly mtu: number;
+  readonly rateGivenBps: number;
+  readonly rateEstimatedBps: number;
+  readonly sent: TrafficCount;
+  readonly received: TrafficCount;
+  /** Octets on the line itself, framing included. */
+  readonly lineOctets: { readonly sent: number; readonly received: number };
+  /** Received frames and packets given up, by reason; only reasons that occurred. */
+  readonly drops: Readonly<Record<string, number>>;
+  /** What to do about a drop reason that has a cure, in words. */
+  readonly hints: readonly string[];
+  /** Octets handed to the line and, by estimate, not yet sent. */
+  readonly backlogOctets: number;
+  /** Round trip of the last echo that was answered; null without echo. */
+  readonly echoMs: number | null;
+}
+
+export interface MasterStatus {
+  readonly name: string;
+  readonly up: boolean;
+  readonly mtu: number;
+  readonly scheduler: SchedulerName;
+  readonly maxSlaves: number;
+  readonly minSlaves: number;
+  /** Names, in the order in which they joined. */
+  readonly slaves: readonly string[];
+  readonly queue: { readonly packets: number; readonly octets: number; readonly limitPackets: number };
+  readonly sent: TrafficCount;
+  readonly received: TrafficCount;
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+export interface Status {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly at: number;
+  readonly masters: readonly MasterStatus[];
+  readonly lines: readonly LineStatus[];
+}
+
+export interface EnslaveRequest {
+  readonly master: string;
+  readonly slave: string;
+  /** Estimated bits per second; at least 1. */
+  readonly bps: number;
+}
+
+export interface EmancipateRequest {
+  readonly master: string;
+  readonly slave: string;
+}
+
+export interface MasterChange {
+  readonly maxSlaves?: number | undefined;
+  readonly minSlaves?: number | undefined;
+  readonly scheduler?: SchedulerName | undefined;
+}
+
+export interface SlaveChange {
+  readonly bps?: number | undefined;
+}
+
+/** A line to add while the daemon runs: the same keys, defaults and checks as `[line.NAME]` in the file. */
+export interface LineRequest {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+export interface CaptureRequest {
+  readonly link: string;
+}
+
+/**
+ * The first line of the answer to /capture. The pcap (LINKTYPE_LINUX_SLL) is then written to the named pipe, which
+ * only its owner can open. The capture lasts as long as the client keeps the request open.
+ */
+export interface CaptureReply {
+  readonly pipe: string;
+}
+
+export interface ErrorReply {
+  readonly code: string;
+  readonly message: string;
+}
