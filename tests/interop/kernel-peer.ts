@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+/**
+ * A real Linux kernel as the other end of our lines: a User-Mode Linux guest (Debian's) with the `slip` and `eql`
+ * drivers of 1995, ready in about three seconds, without any privilege.
+ *
+ *   1. `boot.sh` runs the guest until its standard input, which we hold, is closed: also when this process is killed.
+ *   2. `init` is the guest's first process: it runs what `exec` gives it.
+ *   3. `cable` puts a guest's line behind a pseudo-terminal, as slow as a line of that speed is.
+ *
+ * All of one guest's files are in a directory of its own, removed with it. It is under /var/tmp, since the guest has
+ * a /tmp and a /run of its own.
+ */
+
+const SOURCES = fileURLToPath(new URL("../../../tests/interop/kernel-peer/", import.meta.url));
+const HELPERS = ["cable", "eqlctl", "tcpx", "udpx"];
+const TOOLS = ["linux.uml", "gcc", "setsid", "slattach", "ifconfig", "ip", "modprobe", "busybox"];
+const BOOT_LIMIT_MS = 60_000;
+
+const run = promisify(execFile);
+
+const isInstalled = (tool: string): boolean =>
+  [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"].some((folder) => {
+    try {
+      accessSync(join(folder, tool), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+
+/** Why tests with a kernel peer cannot run here; false when they can, or must (EQL_REQUIRE_ALL=1). */
+export function kernelPeerMissing(): string | false {
+  if (process.env["EQL_REQUIRE_ALL"] === "1") return false;
+  const missing = TOOLS.filter((tool) => !isInstalled(tool));
+  return missing.length === 0
+    ? false
+    : `needs ${missing.join(", ")} (Debian: user-mode-linux gcc libc6-dev net-tools iproute2 kmod busybox-static)`;
+}
+
+/** Resolves when a process has ended or could not be started, and swallows that it may end before it reads its input. */
+const ended = (process: ChildProcess): Promise<void> => {
+  process.stdin?.on("error", () => undefined);
+  return new Promise((resolve) => process.once("close", () => resolve()));
+};
+
+interface Waiter {
+  readonly done: (code: number) => void;
+  readonly failed: (error: Error) => void;
+}
+
+export interface ExecResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: number;
+}
+
+/** A SLIP interface of the guest. */
+export interface SlipInterface {
+  readonly local: string;
+  readonly remote: string;
+  readonly mtu: number;
+  /** `cslip` compresses TCP headers (RFC 1144); `slip` by default. */
+  readonly protocol?: "slip" | "cslip";
+}
+
+const attachScript = (line: number, { local, remote, mtu, protocol = "slip" }: SlipInterface): string => `
+  slattach -L -p ${protocol} -s 38400 /dev/ttyS${line} </dev/null >/dev/null 2>&1 &
+  for try in {1..200}; do [ -e /sys/class/net/sl${line} ] && break; sleep 0.05; done
+  ifconfig sl${line} ${local} pointopoint ${remote} mtu ${mtu} up`;
+
+/** A running guest. Whoever starts it closes it, whatever happens; the guest is killed with this process at the latest. */
+export class KernelPeer {
+  /** The instance's directory, which the guest sees as /mnt: the way to hand over files. */
+  readonly directory: string;
+  readonly #lines: number;
+  readonly #boot: ChildProcess;
+  readonly #control: Duplex;
+  /** One for the guest and each cable: resolves when it has ended. */
+  readonly #ended: Promise<void>[] = [];
+  readonly #waiting = new Map<string, Waiter>();
+  readonly #cables = new Map<number, ChildProcess>();
+  #console = "";
+  #execs = 0;
+  #gone: Error | undefined;
+
+  private constructor(directory: string, lines: number, memory: string) {
+    this.directory = directory;
+    this.#lines = lines;
+    this.#boot = spawn(join(directory, "boot.sh"), [directory, String(lines), memory], {
+      stdio: ["pipe", "pipe", "ignore", "pipe"],
+      detached: true, // an interrupt at the terminal must reach us first
+    });
+    this.#control = this.#boot.stdio[3] as Duplex;
+    this.#ended.push(ended(this.#boot));
+    this.#boot.once("error", (error) => this.#fail(error));
+    this.#control.on("error", () => undefined);
+    this.#boot.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.#console = (this.#console + text).slice(-4000);
+    });
+    this.#boot.stdout?.once("end", () =>
+      this.#fail(new Error(`the kernel peer has ended. Its console: ${this.#console}`)),
+    );
+    createInterface(this.#control).on("line", (line) => {
+      const [id = "", code = "0"] = line.trim().split(" ");
+      this.#waiting.get(id)?.done(Number(code));
+    });
+  }
+
+  /** Boots a guest with serial lines 0 to `lines` − 1, whose other ends nobody holds yet. */
+  static async start(options: { lines: number; memory?: string }): Promise<KernelPeer> {
+    const directory = await mkdtemp("/var/tmp/eql-kernel-peer-");
+    let peer: KernelPeer | undefined;
+    try {
+      for (const file of ["boot.sh", "init"]) await copyFile(join(SOURCES, file), join(directory, file));
+      await run("mkdir", [join(directory, "bin")]);
+      peer = new KernelPeer(directory, options.lines, options.memory ?? "64M");
+      const ready = peer.#answer("ready", BOOT_LIMIT_MS, "the kernel peer to boot");
+      // Meanwhile on the other core. A failure of either is handled by the other's being abandoned.
+      const built = HELPERS.map((name) =>
+        run("gcc", ["-O1", "-o", join(directory, "bin", name), join(SOURCES, `${name}.c`)]),
+      );
+      await Promise.all([ready, ...built]);
+      return peer;
+    } catch (error) {
+      await peer?.close();
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /**
+   * Runs a shell command in the guest, as root, and waits until it ends; what it leaves in the background stays.
+   * Its PATH has `eqlctl`, `tcpx` and `udpx`.
+   */
+  async exec(shell: string, timeoutMs = 30_000): Promise<ExecResult> {
+    const id = String(++this.#execs);
+    const file = (suffix: string): string => join(this.directory, `${id}.${suffix}`);
+    await writeFile(file("sh"), shell);
+    const answer = this.#answer(id, timeoutMs, `the kernel peer to run: ${shell}`);
+    this.#control.write(`${id}\n`);
+    const code = await answer;
+    return { stdout: await readFile(file("out"), "utf8"), stderr: await readFile(file("err"), "utf8"), code };
+  }
+
+  /** As {@link exec}, for a command that must succeed. Gives its standard output. */
+  async must(shell: string, timeoutMs?: number): Promise<string> {
+    const { stdout, stderr, code } = await this.exec(shell, timeoutMs);
+    assert.equal(code, 0, `in the kernel peer: ${shell}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /**
+   * Puts a line of the guest behind a raw pseudo-terminal.
+   * @param bps speed of the cable each way, 8N1; 0: as fast as it goes
+   * @returns path of the pseudo-terminal, for our side to open
+   */
+  async expose(line: number, bps: number): Promise<string> {
+    const cable = this.#cable(line, bps, "pty");
+    const path = await new Promise<string>((resolve, reject) => {
+      let problem = "";
+      cable.stderr?.setEncoding("utf8").on("data", (text: string) => {
+        problem += text;
+      });
+      createInterface(cable.stdout as NodeJS.ReadableStream).once("line", resolve);
+      cable.once("close", () => reject(new Error(`the cable of line ${line} did not come up: ${problem}`)));
+    });
+    return path;
+  }
+
+  /** Throws away what the guest sends on a line, as fast as it comes. */
+  drain(line: number): void {
+    this.#cable(line, 0, "null");
+  }
+
+  /** Pulls an exposed line's cable (octets are lost both ways), or plugs it in again. */
+  plug(line: number, state: "in" | "out"): void {
+    const cable = this.#cables.get(line);
+    assert.ok(cable?.stdin, `line ${line} has no cable`);
+    cable.stdin.write(`${state}\n`);
+  }
+
+  /** Makes `sl<line>` of a line, up and addressed, on its own. Lines are attached in ascending order. */
+  async attach(line: number, settings: SlipInterface): Promise<void> {
+    await this.must(attachScript(line, settings));
+  }
+
+  /**
+   * Bonds lines 0, 1, … by the original driver: `eql` with `sl0`, `sl1`, … enslaved in this order.
+   * @param bps one priority a line, in bits per second
+   */
+  async slip(local: string, remote: string, bps: readonly number[], mtu: number): Promise<void> {
+    assert.ok(bps.length <= this.#lines);
+    const slaves = bps.map(
+      // The same peer on both interfaces: the kernel would choose sl0 and pass the master by.
+      (priority, line) => `${attachScript(line, { local, remote, mtu })}
+        ip route del ${remote} dev sl${line}
+        eqlctl enslave eql sl${line} ${priority}`,
+    );
+    await this.must(
+      [
+        "set -e",
+        `ip link set eql up mtu ${mtu}`,
+        `ip addr add ${local} peer ${remote} dev eql`,
+        ...slaves,
+      ].join("\n"),
+    );
+  }
+
+  /** Ends the guest and its cables and removes all that was theirs. Calling it again does nothing more. */
+  async close(): Promise<void> {
+    for (const process of [...this.#cables.values(), this.#boot]) process.stdin?.end();
+    await Promise.all(this.#ended);
+  }
+
+  #cable(line: number, bps: number, end: "pty" | "null"): ChildProcess {
+    assert.ok(line < this.#lines && !this.#cables.has(line), `line ${line} is missing or in use`);
+    const cable = spawn(
+      join(this.directory, "bin/cable"),
+      [String(bps), join(this.directory, `l${line}`), end],
+      { stdio: "pipe", detached: true },
+    );
+    this.#ended.push(ended(cable));
+    this.#cables.set(line, cable);
+    return cable;
+  }
+
+  async #answer(id: string, timeoutMs: number, what: string): Promise<number> {
+    if (this.#gone !== undefined) throw this.#gone;
+    return await new Promise<number>((resolve, reject) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(id);
+      };
+      const failed = (error: Error): void => {
+        settle();
+        reject(error);
+      };
+      const timer = setTimeout(
+        () => failed(new Error(`waited ${timeoutMs} ms for ${what}. Its console: ${this.#console}`)),
+        timeoutMs,
+      );
+      const done = (code: number): void => {
+        settle();
+        resolve(code);
+      };
+      this.#waiting.set(id, { done, failed });
+    });
+  }
+
+  #fail(error: Error): void {
+    this.#gone ??= error;
+    for (const { failed } of [...this.#waiting.values()]) failed(error);
+  }
+}

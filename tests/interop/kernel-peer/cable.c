@@ -1,0 +1,154 @@
+/* cable BPS LINE pty|null - the cable at a guest's serial line, as slow as a real one.
+ *
+ * LINE.tx and LINE.rx are the guest's FIFOs. `pty`: the other end is a new pseudo-terminal, whose path is printed.
+ * `null`: what the guest sends is thrown away. The cable lasts until standard input ends; on it, the line "out" pulls
+ * the cable (octets are lost both ways) and "in" plugs it in again.
+ *
+ * 8N1: BPS/10 octets a second each way, 0 for no limit. An octet is passed on when its last bit would have arrived,
+ * so the cable is never ahead of a real one that became busy at the same moment; after a stall of the processor it
+ * catches up, for at most CATCH_UP seconds. Nothing is lost to a full buffer: octets wait where they come from, and
+ * the FIFOs are made small so that the guest feels it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CATCH_UP 2.0
+#define TICK 0.001
+
+struct direction {
+	int from, to;      /* -1: nobody there */
+	double rate;       /* octets a second */
+	int busy;          /* octets are waiting, or were when we last looked */
+	double credit;     /* octets whose time on the line is over */
+	unsigned char buffer[4096];
+	int length, offset; /* taken from the line, not yet accepted at the other end */
+};
+
+static int plugged = 1;
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static int open_fifo(const char *line, const char *suffix)
+{
+	char path[4096];
+	snprintf(path, sizeof path, "%s.%s", line, suffix);
+	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0) die(path);
+	fcntl(fd, F_SETPIPE_SZ, 4096);
+	return fd;
+}
+
+static int open_pty(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (master < 0 || grantpt(master) || unlockpt(master)) die("posix_openpt");
+	/* Held open for ever, so that a user who closes it does not hang it up. */
+	int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct termios t;
+	if (slave < 0 || tcgetattr(slave, &t)) die(ptsname(master));
+	cfmakeraw(&t);
+	tcsetattr(slave, TCSANOW, &t);
+	puts(ptsname(master));
+	fflush(stdout);
+	return master;
+}
+
+/* Moves what may be moved. Returns for how long nothing can happen unless `p` becomes ready. */
+static double turn(struct direction *d, double elapsed, struct pollfd *p)
+{
+	p->fd = -1;
+	if (d->length > 0) {
+		ssize_t n = d->to < 0 || !plugged ? d->length : write(d->to, d->buffer + d->offset, d->length);
+		if (n > 0) {
+			d->offset += n;
+			d->length -= n;
+		}
+		if (d->length > 0) { /* the other end is full: time stands still */
+			*p = (struct pollfd){ .fd = d->to, .events = POLLOUT };
+			return 1;
+		}
+	} else if (d->busy && d->rate > 0) {
+		d->credit += elapsed * d->rate;
+		if (d->credit > d->rate * CATCH_UP) d->credit = d->rate * CATCH_UP;
+	}
+	if (d->from < 0) return 1;
+	if (!d->busy) {
+		struct pollfd look = { .fd = d->from, .events = POLLIN };
+		if (poll(&look, 1, 0) != 1) {
+			*p = look;
+			return 1;
+		}
+		d->busy = 1;
+		d->credit = 0;
+	}
+	int allowed = sizeof d->buffer;
+	if (d->rate > 0) {
+		if (d->credit < 1) {
+			double wait = (1 - d->credit) / d->rate;
+			return wait > TICK ? wait : TICK;
+		}
+		if (d->credit < allowed) allowed = d->credit;
+	}
+	ssize_t n = read(d->from, d->buffer, allowed);
+	if (n <= 0) {
+		d->busy = 0;
+		return 0;
+	}
+	d->credit -= n;
+	d->length = n;
+	d->offset = 0;
+	return 0;
+}
+
+static void command(void)
+{
+	char text[64];
+	ssize_t n = read(STDIN_FILENO, text, sizeof text - 1);
+	if (n == 0) exit(0);
+	if (n < 0) return;
+	text[n] = 0;
+	if (strstr(text, "out")) plugged = 0;
+	if (strstr(text, "in")) plugged = 1;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 4) {
+		fprintf(stderr, "usage: cable BPS LINE pty|null\n");
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	double rate = atof(argv[1]) / 10;
+	int tx = open_fifo(argv[2], "tx"), rx = open_fifo(argv[2], "rx");
+	int far = strcmp(argv[3], "pty") ? -1 : open_pty();
+	struct direction there = { .from = tx, .to = far, .rate = rate };
+	struct direction back = { .from = far, .to = rx, .rate = rate };
+	for (double last = now();;) {
+		struct pollfd p[3] = { { .fd = STDIN_FILENO, .events = POLLIN } };
+		double t = now(), wait = turn(&there, t - last, &p[1]), wait2 = turn(&back, t - last, &p[2]);
+		last = t;
+		if (wait2 < wait) wait = wait2;
+		struct timespec limit = { .tv_sec = (time_t)wait, .tv_nsec = (long)((wait - (time_t)wait) * 1e9) };
+		if (ppoll(p, 3, &limit, NULL) > 0 && p[0].revents) command();
+	}
+}
