@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { EPOLLIN, Epoll } from "../../src/host/epoll.ts";
+import { EAGAIN, nativeBuffer, read, write } from "../../src/host/libc.ts";
+import { Pty } from "../../src/host/pty.ts";
+
+/** Reads until `count` octets are there. */
+function readAll(fd: number, count: number): Uint8Array {
+  const buffer = nativeBuffer(count);
+  const epoll = new Epoll();
+  try {
+    epoll.add(fd, 0, EPOLLIN);
+    for (let have = 0; have < count; ) {
+      const got = read(fd, buffer.address + have, count - have);
+      if (got > 0) have += got;
+      else assert.ok(got === -EAGAIN && epoll.wait(2000) === 1, `${have} of ${count} octets, then ${got}`);
+    }
+  } finally {
+    epoll.close();
+  }
+  return buffer.octets;
+}
+
+describe("a pty", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "eql-pty-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("carries every octet unchanged in both directions, and echoes none", () => {
+    const pty = Pty.open();
+    try {
+      const all = nativeBuffer(256);
+      for (let i = 0; i < 256; i++) all.octets[i] = i;
+      for (const [from, to] of [
+        [pty.master, pty.slave],
+        [pty.slave, pty.master],
+      ] as const) {
+        assert.equal(write(from, all.address, 256), 256);
+        assert.deepEqual(readAll(to, 256), all.octets);
+        assert.equal(read(from, all.address, 256), -EAGAIN, "nothing came back");
+      }
+    } finally {
+      pty.close();
+    }
+  });
+
+  it("has its link while it is open, in place of one that was left behind", () => {
+    const link = join(folder, "line");
+    symlinkSync("/dev/pts/none", link);
+    const pty = Pty.open();
+    try {
+      pty.linkAt(link);
+      assert.equal(readlinkSync(link), pty.path);
+      assert.match(pty.path, /^\/dev\/pts\/\d+$/);
+    } finally {
+      pty.close();
+    }
+    assert.equal(lstatSync(link, { throwIfNoEntry: false }), undefined);
+  });
+
+  it("leaves a link alone that meanwhile leads elsewhere", () => {
+    const link = join(folder, "line");
+    const pty = Pty.open();
+    pty.linkAt(link);
+    rmSync(link);
+    symlinkSync("/dev/null", link);
+    pty.close();
+    assert.equal(readlinkSync(link), "/dev/null");
+  });
+
+  it("does not replace a file", () => {
+    const path = join(folder, "line");
+    writeFileSync(path, "mine");
+    const pty = Pty.open();
+    try {
+      assert.throws(() => pty.linkAt(path), { code: "NAME_TAKEN" });
+    } finally {
+      pty.close();
+    }
+    assert.ok(existsSync(path));
+  });
+
+  it("says which link it could not make", () => {
+    const pty = Pty.open();
+    try {
+      assert.throws(() => pty.linkAt(join(folder, "missing", "line")), {
+        code: "SYSTEM_CALL_FAILED",
+        message: /missing\/line/,
+      });
+    } finally {
+      pty.close();
+    }
+  });
+});
