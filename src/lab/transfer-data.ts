@@ -1,0 +1,51 @@
+/**
+ * The octets of a transfer: pseudo-random, and the same for the same seed, so that what arrives can be hashed
+ * against what was meant and the limit can be computed before anything is sent. The generator is sfc32 of PractRand,
+ * whose first twelve steps are discarded to mix in a 32-bit seed.
+ */
+export class TransferData {
+  #a = 0;
+  #b: number;
+  #c = 0;
+  #counter = 1;
+  #word = 0;
+  #octetsLeft = 0;
+
+  constructor(seed: number) {
+    this.#b = seed >>> 0;
+    for (let i = 0; i < 12; i++) this.#next();
+  }
+
+  /** Writes the next `into.length` octets; any split of the stream gives the same octets. */
+  fill(into: Uint8Array): void {
+    for (let i = 0; i < into.length; i++) {
+      if (this.#octetsLeft === 0) {
+        this.#word = this.#next();
+        this.#octetsLeft = 4;
+      }
+      into[i] = this.#word & 0xff;
+      this.#word >>>= 8;
+      this.#octetsLeft--;
+    }
+  }
+
+  #next(): number {
+    const result = (this.#a + this.#b + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + result) | 0;
+    return result;
+  }
+}
+
+/** Hands out `bytes` octets of the stream of `seed` in pieces; a piece is valid until the next call. */
+export function forEachPiece(bytes: number, seed: number, onPiece: (piece: Uint8Array) => void): void {
+  const data = new TransferData(seed);
+  const buffer = new Uint8Array(16384);
+  for (let left = bytes; left > 0; left -= buffer.length) {
+    const piece = buffer.subarray(0, Math.min(left, buffer.length));
+    data.fill(piece);
+    onPiece(piece);
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What the processes of a transfer are told (one role each, as JSON) and what they report (lines of JSON). Times are
+ * milliseconds of CLOCK_MONOTONIC, which all processes of a machine share. Addresses are IPv4, dotted.
+ */
+
+export interface TcpReceiveRole {
+  readonly role: "tcp-receive";
+  readonly port: number;
+  /** The transfer is over when so many octets are there, or at the end of the stream. */
+  readonly bytes: number;
+  /** Gives up when nothing arrives for so long. */
+  readonly stallSeconds: number;
+}
+
+export interface TcpSendRole {
+  readonly role: "tcp-send";
+  readonly address: string;
+  readonly port: number;
+  /** The sender's own port, so that no header holds an octet that SLIP has to escape. */
+  readonly sourcePort: number;
+  readonly bytes: number;
+  readonly seed: number;
+  readonly stallSeconds: number;
+}
+
+export interface UdpReceiveRole {
+  readonly role: "udp-receive";
+  readonly port: number;
+  /** Ends when so many are there, or when nothing has come for `idleSeconds` after the first. */
+  readonly datagrams: number;
+  readonly idleSeconds: number;
+}
+
+export interface UdpSendRole {
+  readonly role: "udp-send";
+  readonly address: string;
+  readonly port: number;
+  readonly sourcePort: number;
+  readonly datagrams: number;
+  /** Octets of payload. */
+  readonly length: number;
+  readonly perSecond: number;
+  readonly seed: number;
+}
+
+export interface PingRole {
+  readonly role: "ping";
+  readonly address: string;
+  /** Octets of ICMP data. */
+  readonly length: number;
+  readonly intervalMs: number;
+  /** null: until stopped. */
+  readonly count: number | null;
+}
+
+export type LabRole = TcpReceiveRole | TcpSendRole | UdpReceiveRole | UdpSendRole | PingRole;
+
+export type LabEvent =
+  | { readonly event: "listening" }
+  | { readonly event: "connecting"; readonly at: number; readonly congestion: string }
+  | { readonly event: "progress"; readonly at: number; readonly octets: number }
+  | {
+      readonly event: "received";
+      /** When the last octet was there. */
+      readonly at: number;
+      readonly octets: number;
+      readonly sha256: string;
+    }
+  /** The stream is written and the far end has closed. */
+  | {
+      readonly event: "sent";
+      readonly at: number;
+      readonly octets: number;
+      readonly sha256: string;
+      readonly fnv1a: number;
+    }
+  | { readonly event: "datagrams-sent"; readonly datagrams: number; readonly seconds: number }
+  | {
+      readonly event: "datagrams-received";
+      readonly datagrams: number;
+      /** Arrived after one that was sent later. */
+      readonly reordered: number;
+      readonly duplicates: number;
+    }
+  | { readonly event: "echo"; readonly sequence: number; readonly rttMs: number }
+  | { readonly event: "pinged"; readonly sent: number; readonly answered: number };

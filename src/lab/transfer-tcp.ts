@@ -1,0 +1,108 @@
+import { createHash } from "node:crypto";
+import { EqlError } from "../errors.ts";
+import { monotonicNow } from "../host/clock.ts";
+import {
+  accept,
+  check,
+  close,
+  connect,
+  EAGAIN,
+  listen,
+  nativeBuffer,
+  recv,
+  send,
+  shutdown,
+} from "../host/libc.ts";
+import {
+  bindPort,
+  openSocket,
+  report,
+  SOCK_STREAM,
+  SOCKADDR_LENGTH,
+  setCongestionControl,
+  setReceiveTimeout,
+  socketAddress,
+} from "./raw-socket.ts";
+import { forEachPiece } from "./transfer-data.ts";
+import type { TcpReceiveRole, TcpSendRole } from "./transfer-roles.ts";
+
+const SHUT_WR = 1;
+const MSG_NOSIGNAL = 0x4000;
+const PROGRESS_MS = 200;
+const PIECE = 16384;
+
+/** The two ends of a TCP transfer, each a process of its own that blocks in its calls. */
+
+const stalled = (octets: number, bytes: number, seconds: number): EqlError =>
+  new EqlError(
+    "TRANSFER_FAILED",
+    `nothing arrived for ${seconds} s, after ${octets} of ${bytes} octets: see whether the lines carry anything`,
+  );
+
+/** @throws EqlError SYSTEM_CALL_FAILED; TRANSFER_FAILED when nothing arrives for `stallSeconds` */
+export function receiveTcp({ port, bytes, stallSeconds }: TcpReceiveRole): void {
+  const listener = openSocket(SOCK_STREAM, 0, "open a socket to listen");
+  bindPort(listener, port);
+  setReceiveTimeout(listener, stallSeconds);
+  check(listen(listener, 1), `listen on port ${port}`);
+  report({ event: "listening" });
+  const connection = check(accept(listener, 0), "wait for the sender");
+  setReceiveTimeout(connection, stallSeconds);
+
+  const hash = createHash("sha256");
+  const buffer = nativeBuffer(PIECE);
+  let octets = 0;
+  let at = monotonicNow();
+  let reportedAt = at;
+  while (octets < bytes) {
+    const length = recv(connection, buffer.address, PIECE, 0);
+    if (length === -EAGAIN) throw stalled(octets, bytes, stallSeconds);
+    check(length, `receive after ${octets} octets`);
+    if (length === 0) break;
+    at = monotonicNow();
+    octets += length;
+    hash.update(buffer.octets.subarray(0, length));
+    if (at - reportedAt >= PROGRESS_MS) {
+      report({ event: "progress", at, octets });
+      reportedAt = at;
+    }
+  }
+  report({ event: "received", at, octets, sha256: hash.digest("hex") });
+  close(connection);
+  close(listener);
+}
+
+/** @throws EqlError SYSTEM_CALL_FAILED */
+export function sendTcp(role: TcpSendRole): void {
+  const { address, port, sourcePort, bytes, seed, stallSeconds } = role;
+  const connection = openSocket(SOCK_STREAM, 0, "open a socket to send");
+  bindPort(connection, sourcePort);
+  setReceiveTimeout(connection, stallSeconds);
+  const congestion = setCongestionControl(connection, "cubic");
+  const to = socketAddress(address, port);
+  report({ event: "connecting", at: monotonicNow(), congestion });
+  check(connect(connection, to.address, SOCKADDR_LENGTH), `connect to ${address}:${port}`);
+
+  const hash = createHash("sha256");
+  const native = nativeBuffer(PIECE);
+  let fnv1a = 0x811c9dc5;
+  forEachPiece(bytes, seed, (piece) => {
+    hash.update(piece);
+    for (const octet of piece) fnv1a = Math.imul(fnv1a ^ octet, 0x01000193);
+    native.octets.set(piece);
+    for (let sent = 0; sent < piece.length; ) {
+      const left = piece.length - sent;
+      sent += check(send(connection, native.address + sent, left, MSG_NOSIGNAL), "send");
+    }
+  });
+  shutdown(connection, SHUT_WR);
+  while (check(recv(connection, native.address, PIECE, 0), "wait for the far end to close") > 0);
+  report({
+    event: "sent",
+    at: monotonicNow(),
+    octets: bytes,
+    sha256: hash.digest("hex"),
+    fnv1a: fnv1a >>> 0,
+  });
+  close(connection);
+}
