@@ -1,0 +1,51 @@
+import type { Link, LinkId } from "../link/link.ts";
+import type { Pacer } from "../link/pacer.ts";
+import type { Packet } from "../link/packet.ts";
+import type { LinkView } from "../scheduler/scheduler.ts";
+import { type Instant, instant } from "../time.ts";
+
+/** Packets that wait for one link alone: bound to it by a scheduler, or sent to its own interface. As SLIP's queue of the time. */
+export const BOUND_LIMIT = 10;
+
+/** A link in a bundle, with what is planned for it. At most one frame of it is open at a time. */
+export class Member implements LinkView {
+  readonly id: LinkId;
+  readonly name: string;
+  readonly link: Link;
+  readonly pacer: Pacer;
+  delayMs = 0;
+  startAt: Instant = instant(0);
+  ready = false;
+  /** The packet whose frame is open, kept until it is closed: if the line dies first, the packet is sent elsewhere. */
+  open: Packet | null = null;
+  openArrival: Instant = instant(0);
+  /** When the open frame's octets, all but its closing, have been sent. */
+  bodyEnd: Instant = instant(0);
+  /** Packets for this link and no other, first come first served. */
+  readonly bound: Packet[] = [];
+  /** Whether the last packet begun came from `bound`: they take turns with the queue's. */
+  servedBound = false;
+  /** The line's driver takes nothing more for now: set and cleared by whoever writes the outbox. */
+  blocked = false;
+  sentPackets = 0;
+  sentOctets = 0;
+
+  constructor(id: LinkId, name: string, link: Link, pacer: Pacer) {
+    this.id = id;
+    this.name = name;
+    this.link = link;
+    this.pacer = pacer;
+  }
+
+  get givenBps(): number {
+    return this.pacer.givenBps;
+  }
+
+  get rate(): number {
+    return this.pacer.rate;
+  }
+
+  get canHold(): boolean {
+    return this.link.canHold;
+  }
+}

@@ -1,0 +1,170 @@
+import type { ClassicPath } from "../../src/sim/classic-path.ts";
+import { instant } from "../../src/time.ts";
+
+/** A TCP segment as bytes: IPv4 without checksum, which nothing on the path reads. */
+export function segment(
+  sequence: number,
+  payload: number,
+  options: { ack?: number; sack?: [number, number]; toSender?: boolean; port?: number } = {},
+): Uint8Array {
+  const sackLength = options.sack === undefined ? 0 : 12;
+  const packet = new Uint8Array(40 + sackLength + payload);
+  const view = new DataView(packet.buffer);
+  view.setUint8(0, 0x45);
+  view.setUint16(2, packet.length);
+  view.setUint8(8, 64);
+  view.setUint8(9, 6);
+  packet.set([10, 9, 0, options.toSender ? 2 : 1], 12);
+  packet.set([10, 9, 0, options.toSender ? 1 : 2], 16);
+  const port = options.port ?? 4000;
+  view.setUint16(20, options.toSender ? 5001 : port);
+  view.setUint16(22, options.toSender ? port : 5001);
+  view.setUint32(24, sequence);
+  view.setUint32(28, options.ack ?? 0);
+  view.setUint8(32, ((20 + sackLength) / 4) << 4);
+  view.setUint8(33, 0x10);
+  if (options.sack !== undefined) {
+    packet.set([1, 1, 5, 10], 40);
+    view.setUint32(44, options.sack[0]);
+    view.setUint32(48, options.sack[1]);
+  }
+  return packet;
+}
+
+export const sequenceOf = (packet: Uint8Array): number =>
+  new DataView(packet.buffer, packet.byteOffset).getUint32(24);
+
+export interface Outcome {
+  /** Octets of payload that the receiver has in order. */
+  readonly delivered: number;
+  /** Arrivals behind a hole that no drop of the bundle explains. */
+  readonly outOfOrder: number;
+  readonly repeated: number;
+}
+
+const MSS = 536;
+
+/**
+ * A sender that always has more to send, and a receiver that acknowledges as RFC 9293 and RFC 2018 say: every second segment in order,
+ * each one out of order. Three reports of segments beyond a hole repeat the hole and take 30 % off the window, which grows by a segment
+ * for each window acknowledged. Acknowledgements come back after a fixed time.
+ */
+export function saturate(path: ClassicPath, untilMs: number, maxWindow = 60, returnMs = 8): Outcome {
+  const sender = new Sender(path, maxWindow);
+  const receiver = new Receiver();
+  const acknowledgements: { at: number; packet: Uint8Array }[] = [];
+  while (path.now < untilMs) {
+    sender.fill();
+    const dueAt = acknowledgements[0]?.at ?? untilMs;
+    const arrival = path.next(instant(Math.min(untilMs, dueAt)));
+    if (arrival !== undefined) {
+      const packet = receiver.take(sequenceOf(arrival.packet), sender.dropped);
+      if (packet !== null) acknowledgements.push({ at: arrival.at + returnMs, packet });
+    } else if (acknowledgements.length > 0 && dueAt <= path.now) {
+      const { packet } = acknowledgements.shift() as { packet: Uint8Array };
+      path.bundle.handleInbound(packet, 0, packet.length, path.now);
+      sender.handleAcknowledgement(packet);
+    }
+  }
+  return { delivered: receiver.expected, outOfOrder: receiver.outOfOrder, repeated: sender.repeated };
+}
+
+class Sender {
+  repeated = 0;
+  #next = 0;
+  #acknowledged = 0;
+  #window = 10;
+  #reports = 0;
+  #recoverTo = 0;
+  /** Segments that arrived beyond a hole: they are not under way any more. */
+  readonly #reported = new Set<number>();
+  readonly #path: ClassicPath;
+  readonly #maxWindow: number;
+
+  constructor(path: ClassicPath, maxWindow: number) {
+    this.#path = path;
+    this.#maxWindow = maxWindow;
+  }
+
+  /** Packets that the bundle gave up, so that they have to be repeated. */
+  get dropped(): number {
+    const { delayed, queueFull } = this.#path.bundle.drops;
+    return delayed + queueFull;
+  }
+
+  fill(): void {
+    const under = (): number => (this.#next - this.#acknowledged) / MSS - this.#reported.size;
+    while (under() < Math.floor(this.#window)) {
+      this.#path.send(segment(this.#next, MSS));
+      this.#next += MSS;
+    }
+  }
+
+  handleAcknowledgement(packet: Uint8Array): void {
+    const view = new DataView(packet.buffer);
+    const acknowledged = view.getUint32(28);
+    if (packet.length > 40) {
+      for (let at = view.getUint32(44); at < view.getUint32(48); at += MSS) this.#reported.add(at);
+    }
+    for (const at of this.#reported) if (at < acknowledged) this.#reported.delete(at);
+    if (acknowledged > this.#acknowledged) {
+      this.#window = Math.min(
+        this.#maxWindow,
+        this.#window + (acknowledged - this.#acknowledged) / MSS / this.#window,
+      );
+      this.#acknowledged = acknowledged;
+      this.#reports = 0;
+      if (acknowledged < this.#recoverTo && packet.length > 40) this.#repeat();
+    } else if (packet.length > 40 && ++this.#reports === 3 && acknowledged >= this.#recoverTo) {
+      this.#recoverTo = this.#next;
+      this.#window = Math.max(4, this.#window * 0.7);
+      this.#repeat();
+    }
+  }
+
+  #repeat(): void {
+    this.repeated++;
+    this.#path.send(segment(this.#acknowledged, MSS));
+  }
+}
+
+class Receiver {
+  expected = 0;
+  outOfOrder = 0;
+  #unacknowledged = 0;
+  #excused = 0;
+  readonly #held = new Set<number>();
+
+  /** @returns the acknowledgement to send, or null */
+  take(sequence: number, dropped: number): Uint8Array | null {
+    const held = this.#held;
+    if (sequence < this.expected) return segment(1, 0, { ack: this.expected, toSender: true });
+    if (sequence > this.expected) {
+      if (held.size === 0) {
+        if (dropped > this.#excused) this.#excused = dropped;
+        else this.outOfOrder++;
+      }
+      held.add(sequence);
+      let left = sequence;
+      let right = sequence + MSS;
+      while (held.has(left - MSS)) left -= MSS;
+      while (held.has(right)) right += MSS;
+      return segment(1, 0, { ack: this.expected, toSender: true, sack: [left, right] });
+    }
+    const filled = held.size > 0;
+    this.expected += MSS;
+    while (held.delete(this.expected)) this.expected += MSS;
+    if (!filled && ++this.#unacknowledged < 2) return null;
+    this.#unacknowledged = 0;
+    return held.size > 0
+      ? segment(1, 0, { ack: this.expected, toSender: true, sack: this.#firstBlock() })
+      : segment(1, 0, { ack: this.expected, toSender: true });
+  }
+
+  #firstBlock(): [number, number] {
+    const left = Math.min(...this.#held);
+    let right = left + MSS;
+    while (this.#held.has(right)) right += MSS;
+    return [left, right];
+  }
+}
