@@ -124,7 +124,7 @@ export class FlowQueue implements QueueView {
   }
 
   #octetsOfFlowAt(index: number): number {
-    return (this.packets[index]?.flow as Flow).octets;
+    return ((this.packets[index] as Packet).flow as Flow).octets;
   }
 
   /** RFC 8289, section 5: the sojourn time has stayed above target for an interval, and the next signal is due. */

@@ -43,6 +43,8 @@ export interface Outcome {
 }
 
 const MSS = 536;
+/** After this a repetition counts as lost too. */
+const TIMEOUT_MS = 3000;
 
 /**
  * A sender that always has more to send, and a receiver that acknowledges as RFC 9293 and RFC 2018 say: every second segment in order,
@@ -76,6 +78,7 @@ class Sender {
   #window = 10;
   #reports = 0;
   #recoverTo = 0;
+  #repeatedAt = 0;
   /** Segments that arrived beyond a hole: they are not under way any more. */
   readonly #reported = new Set<number>();
   readonly #path: ClassicPath;
@@ -115,6 +118,8 @@ class Sender {
       this.#acknowledged = acknowledged;
       this.#reports = 0;
       if (acknowledged < this.#recoverTo && packet.length > 40) this.#repeat();
+    } else if (packet.length > 40 && this.#repeatedAt + TIMEOUT_MS < this.#path.now && ++this.#reports > 3) {
+      this.#repeat();
     } else if (packet.length > 40 && ++this.#reports === 3 && acknowledged >= this.#recoverTo) {
       this.#recoverTo = this.#next;
       this.#window = Math.max(4, this.#window * 0.7);
@@ -124,6 +129,7 @@ class Sender {
 
   #repeat(): void {
     this.repeated++;
+    this.#repeatedAt = this.#path.now;
     this.#path.send(segment(this.#acknowledged, MSS));
   }
 }
