@@ -1,0 +1,63 @@
+import type { Config, DaemonConfig, EchoConfig, LineConfig, MasterConfig } from "./config.ts";
+import { canonicalAddress, canonicalNetwork } from "./network.ts";
+import type { DaemonTable, LineTable, MasterTable } from "./schema.ts";
+import type { Checked } from "./tables.ts";
+
+/** From tables with the keys of the file to complete values: what one key takes from another is filled in here. */
+
+const DEFAULT_MTU = 1500;
+
+const orNull = (address: string | undefined): string | null =>
+  address === undefined ? null : canonicalAddress(address);
+
+export function completeDaemon(table: DaemonTable): DaemonConfig {
+  return {
+    socket: table.socket,
+    socketMode: Number.parseInt(table["socket-mode"], 8),
+    socketGroup: table["socket-group"] ?? null,
+    lockDirectory: table["lock-directory"],
+    logLevel: table["log-level"],
+  };
+}
+
+/** @param slaves how many lines of the configuration join it */
+export function completeMaster({ name, table }: Checked<MasterTable>, slaves: number): MasterConfig {
+  return {
+    name,
+    address: orNull(table.address),
+    peer: orNull(table.peer),
+    mtu: table.mtu,
+    scheduler: table.scheduler,
+    maxSlaves: Math.max(table["max-slaves"], slaves),
+    minSlaves: table["min-slaves"],
+    queuePackets: table["queue-packets"],
+    defaultRoute: table["default-route"],
+    routes: table.routes.map(canonicalNetwork),
+  };
+}
+
+export function completeLine({ name, table }: Checked<LineTable>, masters: Config["masters"]): LineConfig {
+  const master = masters.find((candidate) => candidate.name === table.master);
+  const rateBps = table.rate ?? table.speed;
+  return {
+    name,
+    kind: table.interface === undefined ? "slip" : "device",
+    device: table.interface ?? table.device ?? "",
+    speedBps: table.interface === undefined ? table.speed : rateBps,
+    rateBps,
+    rtscts: table.rtscts,
+    lock: table.interface === undefined && table.lock,
+    mtu: table.mtu ?? master?.mtu ?? DEFAULT_MTU,
+    master: table.master ?? null,
+    address: orNull(table.address) ?? master?.address ?? null,
+    peer: orNull(table.peer) ?? master?.peer ?? null,
+    routes: table.routes.map(canonicalNetwork),
+    defaultRoute: table["default-route"],
+    echo: completeEcho(table),
+  };
+}
+
+function completeEcho(table: LineTable): EchoConfig | null {
+  const seconds = table["echo-interval"];
+  return seconds === undefined ? null : { intervalMs: seconds * 1000, failures: table["echo-failures"] };
+}

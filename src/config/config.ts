@@ -1,0 +1,67 @@
+import type { SchedulerName } from "../control/messages.ts";
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+
+/** The whole configuration, checked and complete: every default is filled in, and what is absent is null. */
+export interface Config {
+  readonly daemon: DaemonConfig;
+  /** In the order of the file, as are the lines. */
+  readonly masters: readonly MasterConfig[];
+  readonly lines: readonly LineConfig[];
+}
+
+export interface DaemonConfig {
+  /** Path of the control socket. */
+  readonly socket: string;
+  /** Permission bits, such as 0o600. */
+  readonly socketMode: number;
+  readonly socketGroup: string | null;
+  /** Where UUCP lock files are kept. */
+  readonly lockDirectory: string;
+  readonly logLevel: LogLevel;
+}
+
+/** What an interface gets when it is brought up; a master and a line have it alike. */
+export interface InterfaceConfig {
+  /** Name of the interface, as `ip link` shows it. */
+  readonly name: string;
+  /** IPv4 or IPv6; null: waits to be addressed from outside. */
+  readonly address: string | null;
+  readonly peer: string | null;
+  /** Octets of the largest IP packet. */
+  readonly mtu: number;
+  readonly defaultRoute: boolean;
+  /** Networks in CIDR notation. */
+  readonly routes: readonly string[];
+}
+
+export interface MasterConfig extends InterfaceConfig {
+  readonly scheduler: SchedulerName;
+  /** Never less than the slaves that the configuration gives it. */
+  readonly maxSlaves: number;
+  readonly minSlaves: number;
+  readonly queuePackets: number;
+}
+
+export interface LineConfig extends InterfaceConfig {
+  /** `slip` on a tty, `device`: an existing kernel interface. */
+  readonly kind: "slip" | "device";
+  /** Path of the tty, or name of the kernel interface. */
+  readonly device: string;
+  /** Speed of the port in bits per second; that of a kernel interface is its rate. */
+  readonly speedBps: number;
+  /** What the line is estimated to carry, in bits per second. */
+  readonly rateBps: number;
+  readonly rtscts: boolean;
+  readonly lock: boolean;
+  /** Name of the master that it joins; null: it stays alone. */
+  readonly master: string | null;
+  /** Null: the peer is not asked whether it is there. */
+  readonly echo: EchoConfig | null;
+}
+
+export interface EchoConfig {
+  readonly intervalMs: number;
+  /** Echoes unanswered in a row after which the line counts as silent. */
+  readonly failures: number;
+}

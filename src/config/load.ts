@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import { parse, TomlError } from "smol-toml";
+import { EqlError } from "../errors.ts";
+import { completeDaemon, completeLine, completeMaster } from "./complete.ts";
+import type { Config, LineConfig } from "./config.ts";
+import { Problems } from "./problems.ts";
+import { checkLine, checkMaster } from "./rules.ts";
+import type { LineTable } from "./schema.ts";
+import { type Checked, type RawTable, readLine, readTables } from "./tables.ts";
+
+/**
+ * The configuration, from text to values.
+ *
+ * 1. tables.ts: each key by itself, against schema.ts
+ * 2. complete.ts: keys that take their value from others, and the names of the code
+ * 3. rules.ts: what has to agree
+ *
+ * All errors of a source are gathered on the way and told at once.
+ */
+
+/**
+ * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID
+ */
+export function loadConfig(path: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    const why = UNREADABLE[code] ?? message;
+    throw new EqlError("CONFIG_UNREADABLE", `cannot read the configuration ${path}: ${why}`, {
+      details: { file: path },
+      cause: error,
+    });
+  }
+  return parseConfig(text, path);
+}
+
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file; give its path with -c, or start without one",
+  EACCES: "permission denied; let the user that runs eql read it, or run eql as root",
+  EISDIR: "it is a directory; give the path of a file",
+};
+
+/**
+ * @param path what error messages call the file
+ * @throws EqlError CONFIG_INVALID, listing everything that is wrong
+ */
+export function parseConfig(text: string, path: string): Config {
+  const problems = new Problems(path);
+  const tables = readTables(parseToml(text, path), problems);
+  const masters = tables.masters.map((master) =>
+    completeMaster(master, tables.lines.filter(({ table }) => table.master === master.name).length),
+  );
+  for (const master of masters) checkMaster(master, problems);
+  const lines = tables.lines.map((line) => completeLine(line, masters));
+  for (const [at, line] of lines.entries()) {
+    const around = {
+      masters,
+      masterNames: tables.masterNames,
+      earlier: lines.slice(0, at),
+      later: lines.slice(at + 1),
+    };
+    checkLine(tables.lines[at] as Checked<LineTable>, line, ["line", line.name], around, problems);
+  }
+  problems.throwIfAny("CONFIG_INVALID");
+  return { daemon: completeDaemon(tables.daemon as NonNullable<typeof tables.daemon>), masters, lines };
+}
+
+/** What runs without a file: a master `eql` that waits to be addressed and given slaves, as the driver of 1995 did. */
+export const defaultConfig = (): Config => parseConfig("[master.eql]", "built-in configuration");
+
+/**
+ * A line to add to what runs: the same keys, defaults and checks as `[line.NAME]` in the file.
+ * @param config the masters and lines that there are now
+ * @throws EqlError REQUEST_INVALID, listing everything that is wrong
+ */
+export function parseLine(name: string, settings: RawTable, config: Config): LineConfig {
+  const problems = new Problems(`line ${name}`);
+  const table = readLine(name, settings, [], problems);
+  problems.throwIfAny("REQUEST_INVALID");
+  const checked = { name, raw: settings, table: table as NonNullable<typeof table> };
+  const line = completeLine(checked, config.masters);
+  const masterNames = config.masters.map((master) => master.name);
+  const around = { masters: config.masters, masterNames, earlier: config.lines, later: [] };
+  checkLine(checked, line, [], around, problems);
+  problems.throwIfAny("REQUEST_INVALID");
+  return line;
+}
+
+function parseToml(text: string, path: string): RawTable {
+  try {
+    return parse(text, { unsafeKeyBehaviour: "throw" });
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const { line, column, message } = error;
+    const why = (message.split("\n")[0] ?? "").replace("Invalid TOML document: ", "");
+    throw new EqlError("CONFIG_INVALID", `${path}:${line}:${column}: not TOML: ${why}`, {
+      details: { source: path, line, column },
+      cause: error,
+    });
+  }
+}

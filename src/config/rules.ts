@@ -1,0 +1,140 @@
+import { posix } from "node:path";
+import type { InterfaceConfig, LineConfig, MasterConfig } from "./config.ts";
+import { familyOf } from "./network.ts";
+import { type KeyPath, type Problems, show } from "./problems.ts";
+import type { LineTable } from "./schema.ts";
+import type { Checked } from "./tables.ts";
+
+/** The rules that need more than one key. Each is told to `problems` at the key that most likely is to change. */
+
+/** RFC 8200 §5. */
+const IPV6_MIN_MTU = 1280;
+
+/** What a line has to agree with. */
+export interface Surroundings {
+  readonly masters: readonly MasterConfig[];
+  /** The masters that exist: also those that are in error themselves and so not among `masters`. */
+  readonly masterNames: readonly string[];
+  /** The lines that stand before it: of two that are in each other's way, the later one is told. */
+  readonly earlier: readonly LineConfig[];
+  readonly later: readonly LineConfig[];
+}
+
+/** Tells what is wrong with a key; null: with the whole table. */
+type Say = (key: string | null, text: string) => void;
+
+const sayAt =
+  (path: KeyPath, problems: Problems): Say =>
+  (key, text) =>
+    problems.add(key === null ? path : [...path, key], text);
+
+export function checkMaster(master: MasterConfig, problems: Problems): void {
+  checkAddresses(master, sayAt(["master", master.name], problems));
+}
+
+/**
+ * @param line made from `checked`
+ * @param path where the line's keys stand in their source
+ */
+export function checkLine(
+  checked: Checked<LineTable>,
+  line: LineConfig,
+  path: KeyPath,
+  around: Surroundings,
+  problems: Problems,
+): void {
+  const say = sayAt(path, problems);
+  const { name } = line;
+  if (around.masterNames.includes(name)) say(null, `the name is taken by master.${name}; choose another`);
+  if (around.earlier.some((other) => other.name === name)) say(null, "a line of this name exists already");
+  checkKind(checked, say);
+  checkDevice(line, around, say);
+  const master = checkMembership(line, around, say);
+  // What a line takes from its master is told there, and is unknown when the master is in error or missing.
+  if (line.master !== null && master === undefined) return;
+  if (["address", "peer", "mtu", "routes"].some((key) => key in checked.raw)) checkAddresses(line, say);
+  if (line.echo !== null && line.peer === null) {
+    say("echo-interval", "an echo needs somebody to answer; give peer here or in the master, or no echo");
+  }
+  if (line.echo === null && "echo-failures" in checked.raw) {
+    say("echo-failures", "without echo-interval there is no echo; give both or neither");
+  }
+}
+
+/** A tty or a kernel interface, and only the keys that it has. */
+function checkKind({ raw, table }: Checked<LineTable>, say: Say): void {
+  if (table.interface === undefined) {
+    if (table.device === undefined) {
+      say(null, 'found neither device nor interface; give one of them, such as device = "/dev/ttyS0"');
+    }
+    return;
+  }
+  if (table.device !== undefined) {
+    say("interface", "found device as well; give one of them");
+    return;
+  }
+  for (const key of ["protocol", "speed", "rtscts", "lock"].filter((name) => name in raw)) {
+    say(key, "a kernel interface has no such setting; leave it out, or give device instead of interface");
+  }
+  if (table.rate === undefined) {
+    say("rate", "found nothing; allowed: the bits per second of the line, because an interface has no speed");
+  }
+}
+
+/** No two lines on one device, and no line on an interface that is made here. */
+function checkDevice({ name, kind, device }: LineConfig, around: Surroundings, say: Say): void {
+  if (device === "") return;
+  const twin = around.earlier.find(
+    (other) => other.kind === kind && posix.normalize(other.device) === posix.normalize(device),
+  );
+  if (twin !== undefined) {
+    say(
+      kind === "slip" ? "device" : "interface",
+      `found ${show(device)}, which line.${twin.name} has already`,
+    );
+  }
+  if (kind === "slip") return;
+  const maker = [...around.earlier, ...around.later].find(
+    (other) => other.kind === "slip" && other.name === device && other.name !== name,
+  );
+  const made = around.masterNames.includes(device) ? `master.${device}` : maker && `line.${maker.name}`;
+  if (made !== undefined) {
+    say(
+      "interface",
+      `found ${show(device)}, which is ${made}; allowed: an interface that exists without eql`,
+    );
+  }
+}
+
+function checkMembership(line: LineConfig, around: Surroundings, say: Say): MasterConfig | undefined {
+  if (line.master !== null && !around.masterNames.includes(line.master)) {
+    const known = around.masterNames.join(", ");
+    say(
+      "master",
+      `found ${show(line.master)}; allowed: ${known === "" ? `a master, and there is none; add [master.${line.master}]` : known}`,
+    );
+  }
+  const master = around.masters.find(({ name }) => name === line.master);
+  if (master !== undefined && master.mtu !== line.mtu) {
+    say(
+      "mtu",
+      `master (${master.mtu}) and slave (${line.mtu}) MTU settings do not match; ` +
+        `make it equal to master.${master.name}.mtu, or leave it out`,
+    );
+  }
+  return master;
+}
+
+function checkAddresses({ address, peer, mtu, routes }: InterfaceConfig, say: Say): void {
+  if (peer !== null && address === null) {
+    say("peer", `found ${peer} without an address; give address as well, or neither`);
+  } else if (peer !== null && peer === address) {
+    say("peer", `found ${peer}, which is the address of this side; give that of the far side`);
+  } else if (peer !== null && address !== null && familyOf(peer) !== familyOf(address)) {
+    say("peer", `found ${peer}; allowed: an ${familyOf(address)} address, as ${address} is one`);
+  }
+  const sixth = [address, peer, ...routes].find((text) => text !== null && familyOf(text) === "IPv6");
+  if (mtu < IPV6_MIN_MTU && sixth !== undefined) {
+    say("mtu", `found ${mtu}; allowed: at least ${IPV6_MIN_MTU}, because ${sixth} is IPv6`);
+  }
+}

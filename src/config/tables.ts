@@ -1,0 +1,123 @@
+import type * as z from "zod";
+import { type KeyPath, type Problems, show } from "./problems.ts";
+import {
+  allowedBy,
+  type DaemonTable,
+  daemonSchema,
+  fileSchema,
+  interfaceName,
+  type LineTable,
+  lineSchema,
+  type MasterTable,
+  masterSchema,
+} from "./schema.ts";
+
+/** A table as it stands in the source; values unchecked. */
+export type RawTable = Readonly<Record<string, unknown>>;
+
+/** A table of which each key by itself is right. */
+export interface Checked<Table> {
+  readonly name: string;
+  readonly raw: RawTable;
+  readonly table: Table;
+}
+
+export interface Tables {
+  readonly daemon: DaemonTable | undefined;
+  readonly masters: readonly Checked<MasterTable>[];
+  readonly lines: readonly Checked<LineTable>[];
+  /** Names of all tables [master.NAME], also of those with errors. */
+  readonly masterNames: readonly string[];
+}
+
+type TableSchema = typeof daemonSchema | typeof masterSchema | typeof lineSchema;
+
+/** Checks each key of a document by itself; tables with errors are told to `problems` and left out. */
+export function readTables(document: RawTable, problems: Problems): Tables {
+  rejectUnknown(document, Object.keys(fileSchema.shape), [], problems);
+  const masters = tableAt(document, "master", problems);
+  return {
+    daemon: readTable(daemonSchema, document["daemon"] ?? {}, ["daemon"], problems),
+    masters: readNamed(masters, (name, raw) => readMaster(name, raw, problems)),
+    lines: readNamed(tableAt(document, "line", problems), (name, raw) =>
+      readLine(name, raw, ["line", name], problems),
+    ),
+    masterNames: Object.keys(masters),
+  };
+}
+
+function readMaster(name: string, raw: unknown, problems: Problems): MasterTable | undefined {
+  const path = ["master", name];
+  checkName(name, path, problems);
+  return readTable(masterSchema, raw, path, problems);
+}
+
+/** @param path where the line's keys stand in its source */
+export function readLine(
+  name: string,
+  raw: unknown,
+  path: KeyPath,
+  problems: Problems,
+): LineTable | undefined {
+  checkName(name, path, problems);
+  return readTable(lineSchema, raw, path, problems);
+}
+
+function checkName(name: string, path: KeyPath, problems: Problems): void {
+  if (!interfaceName.safeParse(name).success) {
+    problems.add(path, `found the name ${show(name)}; allowed: ${allowedBy(interfaceName)}`);
+  }
+}
+
+function readNamed<Table>(
+  tables: RawTable,
+  read: (name: string, raw: unknown) => Table | undefined,
+): readonly Checked<Table>[] {
+  return Object.entries(tables).flatMap(([name, raw]) => {
+    const table = read(name, raw);
+    return table === undefined ? [] : [{ name, raw: raw as RawTable, table }];
+  });
+}
+
+function tableAt(document: RawTable, key: "master" | "line", problems: Problems): RawTable {
+  const value = document[key] ?? {};
+  if (isTable(value)) return value;
+  problems.addValue([key], value, allowedBy(fileSchema.shape[key]));
+  return {};
+}
+
+function readTable<Schema extends TableSchema>(
+  schema: Schema,
+  raw: unknown,
+  path: KeyPath,
+  problems: Problems,
+): z.output<Schema> | undefined {
+  if (!isTable(raw)) {
+    problems.addValue(path, raw, allowedBy(schema));
+    return undefined;
+  }
+  rejectUnknown(raw, Object.keys(schema.shape), path, problems);
+  const result = schema.safeParse(raw);
+  if (result.success) return result.data as z.output<Schema>;
+  const told = new Set<string>();
+  for (const { code, path: inner, message } of result.error.issues) {
+    const where = inner.map((part) => (typeof part === "number" ? part : String(part)));
+    if (code === "unrecognized_keys" || told.has(where.join("\0"))) continue;
+    told.add(where.join("\0"));
+    const value = where.reduce<unknown>((at, part) => (at as Record<string | number, unknown>)[part], raw);
+    const key = (schema.shape as Record<string, z.ZodType>)[String(where[0])];
+    problems.addValue([...path, ...where], value, allowedBy(key), code === "custom" ? message : "");
+  }
+  return undefined;
+}
+
+function rejectUnknown(raw: RawTable, known: readonly string[], path: KeyPath, problems: Problems): void {
+  for (const key of Object.keys(raw)) {
+    if (!known.includes(key)) problems.add([...path, key], `unknown key; allowed: ${known.join(", ")}`);
+  }
+}
+
+/** Also for what came as JSON; dates of TOML are objects, but no tables. */
+function isTable(value: unknown): value is RawTable {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
