@@ -111,6 +111,7 @@ export const mkfifo = (path: string, mode: number): number => orErrno(native.mkf
 /** Numbers that are the same on every Linux that Node runs on (the generic ABI: x86-64, arm64, riscv). */
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const ENXIO = 6;
@@ -122,6 +123,9 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENOTTY = 25;
 export const EPIPE = 32;
+export const EAFNOSUPPORT = 97;
+export const EADDRNOTAVAIL = 99;
+export const ENOBUFS = 105;
 
 export const O_RDONLY = 0;
 export const O_WRONLY = 1;
@@ -131,6 +135,16 @@ export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
+
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+
+/** The number of a named group, as the system's name services know it; null: there is none. */
+export function groupId(name: string): number | null {
+  const entry = c.func("getgrnam", P, ["str"])(name) as number;
+  // struct group: two pointers, then the number.
+  return entry === 0 ? null : (new Uint32Array(koffi.view(entry + 16, 4))[0] as number);
+}
 
 /** Memory that native code may fill: views and the address are of the same octets. */
 export interface NativeBuffer {

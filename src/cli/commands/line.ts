@@ -1,0 +1,93 @@
+import { Command } from "commander";
+import type { LineRequest, LineStatus } from "../../control/messages.ts";
+import { ControlClient, socketPath } from "../control-client.ts";
+import { MAX_BPS } from "../numbers.ts";
+import { number, type SocketOption, segment, socketOption, whole } from "../options.ts";
+
+interface AddOptions extends SocketOption {
+  readonly device?: string;
+  readonly interface?: string;
+  readonly speed?: number;
+  readonly rate?: number;
+  readonly rtscts?: true;
+  /** False with --no-lock, else true. */
+  readonly lock: boolean;
+  readonly mtu?: number;
+  readonly master?: string;
+  readonly address?: string;
+  readonly peer?: string;
+  readonly route?: string[];
+  readonly defaultRoute?: true;
+  readonly echoInterval?: number;
+  readonly echoFailures?: number;
+}
+
+/** The options under the keys of `[line.NAME]`, those that were given; the daemon knows the defaults and the rest. */
+function settingsOf({ socket: _socket, route, lock, ...options }: AddOptions): LineRequest["settings"] {
+  const settings: Record<string, unknown> = {};
+  for (const [option, value] of Object.entries(options)) {
+    settings[option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)] = value;
+  }
+  if (route !== undefined) settings["routes"] = route;
+  if (!lock) settings["lock"] = false;
+  return settings;
+}
+
+const addCommand = (): Command =>
+  new Command("add")
+    .summary("add a line")
+    .description("Add a line while the daemon runs, as [line.NAME] in the configuration does.")
+    .argument("<NAME>", "name of its interface, such as sl0")
+    .option("--device <PATH>", "the tty; either this or --interface")
+    .option("--interface <NAME>", "an existing interface that carries IP without Ethernet headers")
+    .option("--speed <N>", "speed of the port in bits per second", whole("--speed", 50, 100_000_000))
+    .option("--rate <N>", "estimated bits per second (default: the speed)", whole("--rate", 1, MAX_BPS))
+    .option("--rtscts", "hardware flow control by RTS and CTS")
+    .option("--no-lock", "take no UUCP lock file")
+    .option("--mtu <N>", "largest IP packet in octets", whole("--mtu", 68, 16384))
+    .option("--master <NAME>", "the master that the line joins")
+    .option("--address <A>", "address of this side while the line is alone")
+    .option("--peer <A>", "address of the far side while the line is alone")
+    .option("--route <PREFIX...>", "networks behind the line while it is alone, such as 192.168.7.0/24")
+    .option("--default-route", "the default route leads through the line while it is alone")
+    .option(
+      "--echo-interval <S>",
+      "seconds between two echoes to the peer",
+      number("--echo-interval", 0.1, 3600),
+    )
+    .option(
+      "--echo-failures <N>",
+      "unanswered echoes after which the line is silent",
+      whole("--echo-failures", 1, 100),
+    )
+    .addOption(socketOption())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  eql line add sl0 --device /dev/ttyS0 --speed 57600 --rate 28800 --rtscts --master eql
+  eql line add wan --interface ppp0 --rate 128000 --master eql
+`,
+    )
+    .action(async (name: string, options: AddOptions) => {
+      const body: LineRequest = { name, settings: settingsOf(options) };
+      await new ControlClient(socketPath(options.socket)).request<LineStatus>("POST", "/lines", body);
+    });
+
+const removeCommand = (): Command =>
+  new Command("remove")
+    .summary("remove a line")
+    .description("Remove a line: it leaves its master, its interface goes, its device is free again.")
+    .argument("<NAME>", "name of its interface")
+    .addOption(socketOption())
+    .addHelpText("after", "\nExample:\n  eql line remove sl0\n")
+    .action(async (name: string, { socket }: SocketOption) => {
+      await new ControlClient(socketPath(socket)).request("DELETE", `/lines/${segment(name)}`);
+    });
+
+export const lineCommand = (): Command =>
+  new Command("line")
+    .summary("add or remove lines")
+    .description("Add or remove lines while the daemon runs.")
+    .addCommand(addCommand())
+    .addCommand(removeCommand());

@@ -1,0 +1,89 @@
+import type { LineStatus, MasterStatus, Status } from "../control/messages.ts";
+import { type Column, formatTable } from "./format-table.ts";
+
+const MASTER_COLUMNS: readonly Column<MasterStatus>[] = [
+  { title: "MASTER", cell: ({ name }) => name },
+  { title: "STATE", cell: ({ up }) => (up ? "up" : "down") },
+  { title: "MTU", cell: ({ mtu }) => mtu },
+  { title: "SCHEDULER", cell: ({ scheduler }) => scheduler },
+  { title: "SLAVES", cell: ({ slaves, maxSlaves }) => `${slaves.length} of ${maxSlaves}` },
+  { title: "QUEUE", cell: ({ queue }) => `${queue.packets} of ${queue.limitPackets}` },
+  { title: "OCTETS", cell: ({ queue }) => queue.octets },
+  { title: "SENT", cell: ({ sent }) => sent.packets },
+  { title: "OCTETS", cell: ({ sent }) => sent.octets },
+  { title: "RECEIVED", cell: ({ received }) => received.packets },
+  { title: "OCTETS", cell: ({ received }) => received.octets },
+];
+
+const lineColumns = (at: number): readonly Column<LineStatus>[] => [
+  { title: "LINE", cell: ({ name }) => name },
+  { title: "STATE", cell: ({ state }) => state },
+  { title: "SINCE", cell: ({ since }) => formatSpan(at - since) },
+  { title: "MASTER", cell: ({ master }) => master ?? "-" },
+  { title: "GIVEN", cell: ({ rateGivenBps }) => rateGivenBps },
+  { title: "ESTIMATED", cell: ({ rateEstimatedBps }) => Math.round(rateEstimatedBps) },
+  { title: "BACKLOG", cell: ({ backlogOctets }) => Math.round(backlogOctets) },
+  { title: "SENT", cell: ({ sent }) => sent.packets },
+  { title: "OCTETS", cell: ({ sent }) => sent.octets },
+  { title: "RECEIVED", cell: ({ received }) => received.packets },
+  { title: "OCTETS", cell: ({ received }) => received.octets },
+];
+
+const UNITS: readonly (readonly [string, number])[] = [
+  ["d", 86_400],
+  ["h", 3_600],
+  ["m", 60],
+  ["s", 1],
+];
+
+/** `2m05s`: the two largest units of a span of milliseconds; `0s` for what is shorter or negative. */
+export function formatSpan(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const first = UNITS.findIndex(([, length]) => seconds >= length);
+  const [unit, length] = UNITS[first] ?? ["s", 1];
+  const next = UNITS[first + 1];
+  const whole = `${Math.floor(seconds / length)}${unit}`;
+  if (next === undefined) return whole;
+  return `${whole}${String(Math.floor((seconds % length) / next[1])).padStart(2, "0")}${next[0]}`;
+}
+
+function formatDrops(drops: Readonly<Record<string, number>>): string[] {
+  const counts = Object.entries(drops).sort(([, a], [, b]) => b - a);
+  return counts.length === 0
+    ? []
+    : [`dropped: ${counts.map(([why, count]) => `${count} ${why}`).join(", ")}`];
+}
+
+function masterNotes({ slaves, minSlaves, drops }: MasterStatus): string[] {
+  const fewest = minSlaves > slaves.length ? ` (at least ${minSlaves} wanted)` : "";
+  return [`slaves: ${slaves.length === 0 ? "none" : slaves.join(", ")}${fewest}`, ...formatDrops(drops)];
+}
+
+function lineNotes(line: LineStatus, at: number): string[] {
+  const medium = line.kind === "slip" ? `SLIP on ${line.device}` : `interface ${line.device}`;
+  const echo = line.echoMs === null ? "" : `, echo ${Math.round(line.echoMs)} ms`;
+  const framed = `${line.lineOctets.sent} octets out, ${line.lineOctets.received} in, framing included`;
+  const wait = line.retryAt === null ? "" : `tried again in ${formatSpan(line.retryAt - at)}`;
+  const why = [line.reason, wait].filter((part) => part !== "").join("; ");
+  return [
+    ...(why === "" ? [] : [`why: ${why}`]),
+    `${medium}, MTU ${line.mtu}${echo}; ${framed}`,
+    ...formatDrops(line.drops),
+    ...line.hints.map((hint) => `hint: ${hint}`),
+  ];
+}
+
+export const formatMasters = (masters: readonly MasterStatus[]): string =>
+  formatTable(MASTER_COLUMNS, masters, masterNotes);
+
+/** @param at the daemon's time, in milliseconds since 1970, from which "since" is counted */
+export const formatLines = (lines: readonly LineStatus[], at: number): string =>
+  formatTable(lineColumns(at), lines, (line) => lineNotes(line, at));
+
+/** The whole status, for people; it ends with a newline. */
+export function formatStatus({ version, pid, startedAt, at, masters, lines }: Status): string {
+  const parts = [`eql ${version}, process ${pid}, up ${formatSpan(at - startedAt)}\n`];
+  parts.push(masters.length === 0 ? "no masters\n" : formatMasters(masters));
+  parts.push(lines.length === 0 ? "no lines: add one with `eql line add`\n" : formatLines(lines, at));
+  return parts.join("\n");
+}

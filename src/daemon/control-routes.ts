@@ -1,0 +1,133 @@
+import type { FastifyInstance, FastifySchemaValidationError } from "fastify";
+import type {
+  CaptureRequest,
+  EmancipateRequest,
+  EnslaveRequest,
+  LineRequest,
+  MasterChange,
+  SlaveChange,
+} from "../control/messages.ts";
+import { SCHEDULER_NAMES } from "../control/messages.ts";
+import type { DaemonApi } from "./daemon-api.ts";
+
+/** Every request of the control protocol: its schema, and the daemon's call that answers it. */
+
+/** A part of a request that says in words what it allows; the words end up in the answer to a bad request. */
+interface Part {
+  readonly allowed: string;
+  readonly [keyword: string]: unknown;
+}
+
+/** IFNAMSIZ is 16 octets with the NUL; the same names as in the configuration file. */
+const name: Part = {
+  type: "string",
+  pattern: "^(?!\\.{1,2}$)[!-$&-.0-9;-~]{1,15}$",
+  allowed: "a name of 1 to 15 printable ASCII characters, without space, slash, colon or per cent sign",
+};
+const whole = (minimum: number, maximum: number): Part => ({
+  type: "integer",
+  minimum,
+  maximum,
+  allowed: `a whole number from ${minimum} to ${maximum}`,
+});
+const bps = whole(1, 1e10);
+const scheduler: Part = {
+  type: "string",
+  enum: SCHEDULER_NAMES,
+  allowed: `one of ${SCHEDULER_NAMES.join(", ")}`,
+};
+const settings: Part = {
+  type: "object",
+  allowed: "an object with the keys of [line.NAME] in the configuration file",
+};
+
+/** An object with these keys and no other: all of them, or at least one of them. */
+const object = (properties: Readonly<Record<string, Part>>, wanted: "all" | "some"): Part => ({
+  type: "object",
+  additionalProperties: false,
+  properties,
+  ...(wanted === "all" ? { required: Object.keys(properties) } : { minProperties: 1 }),
+  allowed: `a JSON object with ${wanted === "all" ? "the keys" : "at least one of the keys"} ${Object.keys(properties).join(", ")}`,
+});
+const nothing: Part = {
+  type: ["object", "null"],
+  maxProperties: 0,
+  allowed: "no body, or {}",
+};
+
+/** Turns the first complaint of the validator into words: where, what was found, what is allowed. */
+export function describeComplaint(errors: readonly FastifySchemaValidationError[], part: string): Error {
+  // "verbose" of the validator adds what it looked at and the schema that it held against it.
+  const complaint = errors[0] as FastifySchemaValidationError & { data?: unknown; parentSchema?: Part };
+  const { keyword, params, instancePath, data, parentSchema } = complaint;
+  const whole = part === "params" ? "the path" : `the ${part}`;
+  const place = instancePath === "" ? whole : instancePath.slice(1).replaceAll("/", ".");
+  const allowed = parentSchema?.allowed ?? "something else";
+  if (keyword === "required")
+    return new Error(`${whole} lacks "${String(params["missingProperty"])}"; allowed: ${allowed}`);
+  if (keyword === "additionalProperties") {
+    return new Error(
+      `${whole} has an unknown key "${String(params["additionalProperty"])}"; allowed: ${allowed}`,
+    );
+  }
+  const found = JSON.stringify(data) ?? "nothing";
+  return new Error(
+    `${place} is ${found.length > 60 ? `${found.slice(0, 60)}…` : found}; allowed: ${allowed}`,
+  );
+}
+
+/** Adds all routes but /capture, which keeps its answer open. */
+export function addRoutes(app: FastifyInstance, api: DaemonApi): void {
+  app.get("/status", () => api.status());
+  app.post<{ Body: EnslaveRequest }>(
+    "/enslave",
+    { schema: { body: object({ master: name, slave: name, bps }, "all") } },
+    async ({ body }) => {
+      await api.enslave(body);
+      return {};
+    },
+  );
+  app.post<{ Body: EmancipateRequest }>(
+    "/emancipate",
+    { schema: { body: object({ master: name, slave: name }, "all") } },
+    async ({ body }) => {
+      await api.emancipate(body);
+      return {};
+    },
+  );
+  app.patch<{ Params: { master: string }; Body: MasterChange }>(
+    "/masters/:master",
+    {
+      schema: {
+        params: object({ master: name }, "all"),
+        body: object({ maxSlaves: whole(1, 255), minSlaves: whole(1, 255), scheduler }, "some"),
+      },
+    },
+    ({ params, body }) => api.changeMaster(params.master, body),
+  );
+  app.patch<{ Params: { master: string; slave: string }; Body: SlaveChange }>(
+    "/masters/:master/slaves/:slave",
+    { schema: { params: object({ master: name, slave: name }, "all"), body: object({ bps }, "some") } },
+    ({ params, body }) => api.changeSlave(params.master, params.slave, body),
+  );
+  app.post<{ Body: LineRequest }>(
+    "/lines",
+    { schema: { body: object({ name, settings }, "all") } },
+    ({ body }) => api.addLine(body),
+  );
+  app.delete<{ Params: { line: string } }>(
+    "/lines/:line",
+    { schema: { params: object({ line: name }, "all"), body: nothing } },
+    async ({ params }) => {
+      await api.removeLine(params.line);
+      return {};
+    },
+  );
+  app.post("/down", { schema: { body: nothing } }, async () => {
+    await api.down();
+    return {};
+  });
+}
+
+export const captureSchema: { readonly body: Part } = { body: object({ link: name }, "all") };
+export type CaptureBody = { Body: CaptureRequest };
