@@ -258,6 +258,6 @@ export class KernelPeer {
 
   #fail(error: Error): void {
     this.#gone ??= error;
-    for (const { failed } of [...this.#waiting.values()]) failed(error);
+    for (const { failed } of this.#waiting.values()) failed(error);
   }
 }
