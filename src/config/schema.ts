@@ -93,7 +93,9 @@ const masterKeys = {
     .describe("Most slaves at a time; more slaves in the file raise it by themselves"),
   "min-slaves": integer(1, 255)
     .default(1)
-    .describe("Fewest slaves; kept and shown as by the driver of 1995, nothing depends on it"),
+    .describe(
+      "Fewest slaves that are wanted; kept and shown as by the driver of 1995, nothing depends on it",
+    ),
   "queue-packets": integer(8, 1024, "packets").default(64).describe("How many packets may wait for a line"),
   "default-route": flag().default(false).describe("Whether the default route leads through the master"),
   routes: networks().default([]).describe("Networks that are reached through the master"),

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import type * as z from "zod";
+import { allowedBy, daemonSchema, lineSchema, masterSchema } from "../../src/config/schema.ts";
+
+const text = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
+
+/** The cells of each row of the table in a section. */
+function rowsOf(section: string): string[][] {
+  const body = text.split(/^## /m).find((part) => part.startsWith(section));
+  assert.ok(body !== undefined, `no section ${section}`);
+  return body
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split("|")
+        .map((cell) => cell.trim()),
+    );
+}
+
+/** Defaults that come from another key, and so do not stand in the schema. */
+const DERIVED: Readonly<Record<string, string>> = {
+  "[line.NAME] rate": "`speed`",
+  "[line.NAME] mtu": "that of the master, else 1500",
+  "[line.NAME] address": "that of the master",
+  "[line.NAME] peer": "that of the master",
+};
+
+describe("docs/configuration.md", () => {
+  for (const [section, { shape }] of [
+    ["[daemon]", daemonSchema],
+    ["[master.NAME]", masterSchema],
+    ["[line.NAME]", lineSchema],
+  ] as const) {
+    const schemas = Object.entries<z.ZodType>(shape);
+
+    it(`has every key of ${section}, in order, with what is allowed and the default`, () => {
+      const expected = schemas.map(([key, schema]) => {
+        const given = schema.safeParse(undefined).data;
+        const fallback =
+          given === undefined ? (DERIVED[`${section} ${key}`] ?? "none") : `\`${JSON.stringify(given)}\``;
+        return [`\`${key}\``, allowedBy(schema), fallback];
+      });
+      assert.deepEqual(
+        rowsOf(section).map((cells) => cells.slice(0, 3)),
+        expected,
+      );
+    });
+
+    it(`says what each key of ${section} means`, () => {
+      for (const cells of rowsOf(section)) {
+        assert.equal(cells.length, 4, `too many cells: ${cells.join(" | ")}`);
+        assert.match(cells[3] ?? "", /^[A-Z].*\.$/);
+      }
+    });
+  }
+});
