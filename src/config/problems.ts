@@ -45,7 +45,7 @@ export class Problems {
 }
 
 /** `line.sl0.routes[1]`, quoted as TOML wants it where a key is not bare. */
-export function showKey(path: KeyPath): string {
+function showKey(path: KeyPath): string {
   let text = "";
   for (const part of path) {
     if (typeof part === "number") text += `[${part}]`;
