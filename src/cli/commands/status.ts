@@ -19,7 +19,9 @@ interface StatusOptions extends SocketOption {
 
 /** Writes a picture over the last one; what does not fit on the terminal is cut, or it would scroll. */
 function redraw(text: string): void {
-  const { rows, columns } = process.stdout;
+  // A terminal that does not know its size says 0.
+  const rows = process.stdout.rows || Number.POSITIVE_INFINITY;
+  const columns = process.stdout.columns || Number.POSITIVE_INFINITY;
   const lines = text.split("\n").slice(0, Math.max(rows - 1, 1));
   const cut = lines.map((line) => `${line.slice(0, columns)}${CLEAR_TO_LINE_END}`);
   process.stdout.write(`${HOME}${cut.join("\n")}${CLEAR_BELOW}`);
@@ -50,8 +52,8 @@ export const statusCommand = (): Command =>
     .addHelpText(
       "after",
       `
-Rates are bits per second on the line, sizes octets. A line is closed (device missing, in use or hung up), down,
-alone, enslaved, or silent (the peer does not answer its echo).
+Rates are bits per second on the line, SENT and RECEIVED count IP packets and their octets. A line is
+closed (device missing, in use or hung up), down, alone, enslaved, or silent (the peer does not answer its echo).
 
 Examples:
   eql status

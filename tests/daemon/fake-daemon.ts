@@ -1,0 +1,128 @@
+import type { LineStatus, MasterStatus, Status } from "../../src/control/messages.ts";
+import type { ControlLog } from "../../src/daemon/control-server.ts";
+import type { Capture, DaemonApi } from "../../src/daemon/daemon-api.ts";
+
+/** 2026-01-02T03:04:05Z, the daemon's time in all examples. */
+export const AT = 1_767_323_045_000;
+
+export const line = (change: Partial<LineStatus> = {}): LineStatus => ({
+  name: "sl0",
+  kind: "slip",
+  device: "/dev/ttyS0",
+  state: "enslaved",
+  since: AT - 125_000,
+  reason: "",
+  retryAt: null,
+  master: "eql",
+  mtu: 1500,
+  rateGivenBps: 28800,
+  rateEstimatedBps: 28650.4,
+  sent: { packets: 1204, octets: 1_234_567 },
+  received: { packets: 1100, octets: 90_000 },
+  lineOctets: { sent: 1_240_001, received: 91_234 },
+  drops: {},
+  hints: [],
+  backlogOctets: 312,
+  echoMs: null,
+  ...change,
+});
+
+export const master = (change: Partial<MasterStatus> = {}): MasterStatus => ({
+  name: "eql",
+  up: true,
+  mtu: 1500,
+  scheduler: "earliest-arrival",
+  maxSlaves: 4,
+  minSlaves: 1,
+  slaves: ["sl0", "sl1"],
+  queue: { packets: 3, octets: 4500, limitPackets: 64 },
+  sent: { packets: 1304, octets: 1_300_000 },
+  received: { packets: 1190, octets: 98_000 },
+  drops: {},
+  ...change,
+});
+
+export const status = (change: Partial<Status> = {}): Status => ({
+  version: "0.1.0",
+  pid: 4242,
+  startedAt: AT - 3_725_000,
+  at: AT,
+  masters: [master()],
+  lines: [line()],
+  ...change,
+});
+
+/** A daemon that notes what it is asked and answers what it is told to. */
+export class FakeDaemon implements DaemonApi {
+  readonly calls: unknown[][] = [];
+  /** What every call does before it answers; may throw or wait. */
+  before: () => Promise<void> | void = () => {};
+  now: Status = status();
+  pipe = "/nowhere/pipe";
+  stops = 0;
+  /** Called when a capture is stopped. */
+  onStop: () => void = () => {};
+
+  async #note(...call: unknown[]): Promise<void> {
+    this.calls.push(call);
+    await this.before();
+  }
+
+  async status(): Promise<Status> {
+    await this.#note("status");
+    return this.now;
+  }
+
+  enslave(...args: unknown[]): Promise<void> {
+    return this.#note("enslave", ...args);
+  }
+
+  emancipate(...args: unknown[]): Promise<void> {
+    return this.#note("emancipate", ...args);
+  }
+
+  async changeMaster(...args: unknown[]): Promise<MasterStatus> {
+    await this.#note("changeMaster", ...args);
+    return master();
+  }
+
+  async changeSlave(...args: unknown[]): Promise<LineStatus> {
+    await this.#note("changeSlave", ...args);
+    return line();
+  }
+
+  async addLine(...args: unknown[]): Promise<LineStatus> {
+    await this.#note("addLine", ...args);
+    return line();
+  }
+
+  removeLine(...args: unknown[]): Promise<void> {
+    return this.#note("removeLine", ...args);
+  }
+
+  async capture(link: string): Promise<Capture> {
+    await this.#note("capture", link);
+    const stop = async (): Promise<void> => {
+      this.stops += 1;
+      this.onStop();
+    };
+    return { pipe: this.pipe, stop };
+  }
+
+  down(): Promise<void> {
+    return this.#note("down");
+  }
+}
+
+/** A log that keeps what it is given. */
+export class FakeLog implements ControlLog {
+  readonly lines: { level: string; fields: object; message: string }[] = [];
+
+  debug(fields: object, message: string): void {
+    this.lines.push({ level: "debug", fields, message });
+  }
+
+  error(fields: object, message: string): void {
+    this.lines.push({ level: "error", fields, message });
+  }
+}
