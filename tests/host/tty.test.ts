@@ -21,6 +21,7 @@ import {
 import { Pty } from "../../src/host/pty.ts";
 import { Termios } from "../../src/host/termios.ts";
 import { checkSpeed, openTty } from "../../src/host/tty.ts";
+import { skipUnlessWeakly, WEAKLY } from "./weakly.ts";
 
 /** What stty, a program of its own, reads from a device. */
 function stty(path: string): string {
@@ -172,19 +173,12 @@ describe("a tty", () => {
     }
   });
 
-  it("tells a user without permission how to get it", (t) => {
-    // Root may open anything, so it gives up just that; anybody else is refused his own device without its mode bits.
-    const weakly =
-      process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : ["env"];
-    if (spawnSync(weakly[0] ?? "", [...weakly.slice(1), "true"]).status !== 0) {
-      assert.notEqual(process.env["EQL_REQUIRE_ALL"], "1", "setpriv is missing");
-      return t.skip("root needs setpriv to give up a right");
-    }
+  it("tells a user without permission how to get it", { skip: skipUnlessWeakly }, () => {
     chmodSync(pty.path, 0);
     const module = new URL("../../src/host/tty.js", import.meta.url).href;
     const script = `const { openTty } = await import(${JSON.stringify(module)});
       try { openTty(${JSON.stringify(pty.path)}, { speedBps: 9600 }); } catch (e) { console.log(e.code, e.message); }`;
-    const command = [...weakly, process.execPath, "--input-type=module", "-e", script];
+    const command = [...WEAKLY, process.execPath, "--input-type=module", "-e", script];
     const said = spawnSync(command[0] ?? "", command.slice(1), { encoding: "utf8" });
     assert.match(said.stdout, /^CAPABILITY_MISSING .*dialout/, said.stderr);
   });

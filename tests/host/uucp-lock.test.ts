@@ -19,6 +19,7 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { Pty } from "../../src/host/pty.ts";
 import { acquireLock, lockNames } from "../../src/host/uucp-lock.ts";
+import { skipUnlessDevWritable, skipUnlessWeakly, WEAKLY } from "./weakly.ts";
 
 const ascii = (pid: number): string => `${String(pid).padStart(10)}\n`;
 const binary = (pid: number): Uint8Array => new Uint8Array(new Int32Array([pid]).buffer);
@@ -60,7 +61,9 @@ describe("a UUCP lock", () => {
     }
   });
 
-  it("names the device by its path below /dev, and by its real name too when it is a link there", (t) => {
+  it("names the device by its path below /dev, and by its real name too when it is a link there", {
+    skip: skipUnlessDevWritable,
+  }, () => {
     assert.deepEqual(lockNames("/dev/pts/none3"), ["pts_none3"]);
     assert.deepEqual(lockNames("/dev/ttyX0"), ["ttyX0"]);
     assert.deepEqual(lockNames("/somewhere/else/none"), ["somewhere_else_none"]);
@@ -72,12 +75,7 @@ describe("a UUCP lock", () => {
       assert.deepEqual(lockNames(outside), [`pts_${number}`]);
       rmSync(outside);
       const inside = `/dev/eql-test-${process.pid}`;
-      try {
-        symlinkSync(pty.path, inside);
-      } catch {
-        assert.notEqual(process.env["EQL_REQUIRE_ALL"], "1", "/dev is not writable");
-        return t.skip("needs to make a link in /dev");
-      }
+      symlinkSync(pty.path, inside);
       try {
         const lock = acquireLock(inside, directory);
         const names = [`LCK..eql-test-${process.pid}`, `LCK..pts_${number}`];
@@ -215,18 +213,12 @@ describe("a UUCP lock", () => {
     assert.throws(() => acquireLock("/dev/ttyX0", file), { code: "LOCK_FAILED" });
   });
 
-  it("needs a directory that its user may write to, and says so", (t) => {
-    const weakly =
-      process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : ["env"];
-    if (spawnSync(weakly[0] ?? "", [...weakly.slice(1), "true"]).status !== 0) {
-      assert.notEqual(process.env["EQL_REQUIRE_ALL"], "1", "setpriv is missing");
-      return t.skip("root needs setpriv to give up a right");
-    }
+  it("needs a directory that its user may write to, and says so", { skip: skipUnlessWeakly }, () => {
     const readOnly = join(directory, "read-only");
     mkdirSync(readOnly);
     const attempt = `const { acquireLock } = await import(${JSON.stringify(MODULE)});
       try { acquireLock("/dev/ttyX0", ${JSON.stringify(readOnly)}); } catch (e) { console.log(e.code, e.message); }`;
-    const command = [...weakly, process.execPath, "--input-type=module", "-e", attempt];
+    const command = [...WEAKLY, process.execPath, "--input-type=module", "-e", attempt];
     for (const stale of [false, true]) {
       if (stale) writeFileSync(join(readOnly, "LCK..ttyX0"), ascii(dead));
       chmodSync(readOnly, 0o555);
