@@ -29,22 +29,22 @@ const lineColumns = (at: number): readonly Column<LineStatus>[] => [
   { title: "OCTETS", cell: ({ received }) => received.octets },
 ];
 
-const UNITS: readonly (readonly [string, number])[] = [
-  ["d", 86_400],
-  ["h", 3_600],
-  ["m", 60],
-  ["s", 1],
+/** Each unit with its length in seconds and, under it, the unit that tells the rest. */
+const UNITS: readonly (readonly [string, number, string, number])[] = [
+  ["d", 86_400, "h", 3_600],
+  ["h", 3_600, "m", 60],
+  ["m", 60, "s", 1],
 ];
 
 /** `2m05s`: the two largest units of a span of milliseconds; `0s` for what is shorter or negative. */
 export function formatSpan(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
-  const first = UNITS.findIndex(([, length]) => seconds >= length);
-  const [unit, length] = UNITS[first] ?? ["s", 1];
-  const next = UNITS[first + 1];
-  const whole = `${Math.floor(seconds / length)}${unit}`;
-  if (next === undefined) return whole;
-  return `${whole}${String(Math.floor((seconds % length) / next[1])).padStart(2, "0")}${next[0]}`;
+  for (const [unit, length, lesser, lesserLength] of UNITS) {
+    if (seconds < length) continue;
+    const rest = Math.floor((seconds % length) / lesserLength);
+    return `${Math.floor(seconds / length)}${unit}${String(rest).padStart(2, "0")}${lesser}`;
+  }
+  return `${seconds}s`;
 }
 
 function formatDrops(drops: Readonly<Record<string, number>>): string[] {

@@ -9,6 +9,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -100,7 +101,7 @@ export function lockSocket(path: string): SocketLock {
       writeSync(fd, `${process.pid}\n`);
       return {
         release(): void {
-          unlinkSync(file);
+          rmSync(file, { force: true });
           closeSync(fd);
         },
       };

@@ -18,31 +18,36 @@ export interface Outcome {
 /** A program of bin/ that runs, with what it has said so far. */
 export class Running {
   readonly child: ChildProcess;
-  stdout = "";
-  stderr = "";
+  readonly #stdout: Buffer[] = [];
+  readonly #stderr: Buffer[] = [];
   readonly #closed: Promise<unknown>;
 
   constructor(child: ChildProcess) {
     this.child = child;
     this.#closed = once(child, "close");
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-      this.stdout += text;
-    });
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.stderr += text;
-    });
+    child.stdout?.on("data", (octets: Buffer) => this.#stdout.push(octets));
+    child.stderr?.on("data", (octets: Buffer) => this.#stderr.push(octets));
   }
 
-  /** Waits until standard output says so. */
-  async untilOutput(pattern: RegExp): Promise<void> {
+  /** Standard output so far. */
+  get octets(): Buffer {
+    return Buffer.concat(this.#stdout);
+  }
+
+  /** Waits until standard output is so. */
+  async until(isThere: (octets: Buffer) => boolean): Promise<void> {
     const signal = AbortSignal.timeout(15_000);
-    while (!pattern.test(this.stdout))
-      await once(this.child.stdout as NodeJS.ReadableStream, "data", { signal });
+    while (!isThere(this.octets)) await once(this.child.stdout as NodeJS.ReadableStream, "data", { signal });
+  }
+
+  untilOutput(pattern: RegExp): Promise<void> {
+    return this.until((octets) => pattern.test(octets.toString()));
   }
 
   async outcome(): Promise<Outcome> {
     await this.#closed;
-    return { code: this.child.exitCode, stdout: this.stdout, stderr: this.stderr };
+    const stderr = Buffer.concat(this.#stderr).toString();
+    return { code: this.child.exitCode, stdout: this.octets.toString(), stderr };
   }
 }
 

@@ -25,7 +25,7 @@ function changeOf({ max, min, scheduler }: MasterOptions): MasterChange | undefi
 export const masterCommand = (): Command =>
   new Command("master")
     .summary("show or change a master")
-    .description("Show a master, or change it first.")
+    .description("Show a master, after changing what the options say.")
     .argument("<MASTER>", "the master's interface, such as eql")
     .option("--max <N>", "most slaves at a time", whole("--max", 1, 255))
     .option("--min <N>", "fewest slaves; kept and shown, nothing depends on it", whole("--min", 1, 255))

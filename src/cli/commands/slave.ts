@@ -13,7 +13,7 @@ interface SlaveOptions extends SocketOption {
 export const slaveCommand = (): Command =>
   new Command("slave")
     .summary("show or change a slave")
-    .description("Show a slave of a master, or change it first.")
+    .description("Show a slave of a master, after changing what the options say.")
     .argument("<MASTER>", "the master's interface")
     .argument("<SLAVE>", "the slave's interface")
     .option("--bps <N>", "estimated bits per second from now on", whole("--bps", 1, MAX_BPS))
