@@ -20,12 +20,11 @@ const FORWARDED: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 /**
  * Makes sure that this process may make hosts, or lets another run of the same command do the work.
  * @returns null: go on; a number: the command has been run in a user namespace and exited with this status
- * @throws EqlError CAPABILITY_MISSING, TOOL_MISSING, TUN_MISSING
+ * @throws EqlError CAPABILITY_MISSING, TOOL_MISSING
  */
 export async function enterLab(argv: readonly string[] = process.argv): Promise<number | null> {
   findTool("nsenter");
   findTool("setpriv");
-  checkTun();
   const refusal = await tryUnshare(["--net", "true"]);
   if (refusal === null) return null;
   const nested = process.env[INSIDE] === undefined ? await tryUnshare(["-Urnm", "true"]) : refusal;

@@ -1,0 +1,65 @@
+import type { SchedulerName } from "../control/messages.ts";
+
+/** Addresses and names without an octet that SLIP escapes. */
+export const NEAR_ADDRESS = "10.77.0.1";
+export const FAR_ADDRESS = "10.77.0.2";
+export const MASTER = "eql";
+
+export const lineName = (index: number): string => `sl${index}`;
+
+export interface BondOptions {
+  /** What each virtual line really moves, in bits per second. */
+  readonly speeds: readonly number[];
+  readonly mtu: number;
+  readonly scheduler: SchedulerName;
+  /** Per cent by which the rates given to the daemons are wrong; below 0 is too low. */
+  readonly rateErrorPercent?: number;
+  /** The only line whose rate is given wrong; all of them without it. */
+  readonly rateErrorLine?: number;
+  /** Seconds between echoes on each line, for lines whose silence must be noticed. */
+  readonly echoSeconds?: number;
+}
+
+/** What the daemons are told that a line moves. */
+export function givenRate(options: BondOptions, line: number): number {
+  const { speeds, rateErrorPercent = 0, rateErrorLine = line } = options;
+  const error = rateErrorLine === line ? rateErrorPercent : 0;
+  return Math.round((speeds[line] as number) * (1 + error / 100));
+}
+
+export interface SideFiles {
+  readonly socket: string;
+  readonly lockDirectory: string;
+  /** Path of the tty of each line. */
+  readonly devices: readonly string[];
+}
+
+/** The configuration file of one side; the other side's has the addresses swapped. */
+export function bondConfig(
+  options: BondOptions,
+  { address, peer }: { address: string; peer: string },
+  { socket, lockDirectory, devices }: SideFiles,
+): string {
+  const echo = options.echoSeconds === undefined ? [] : [`echo-interval = ${options.echoSeconds}`];
+  const lines = options.speeds.map((_, line) =>
+    [
+      `[line.${lineName(line)}]`,
+      `device = ${JSON.stringify(devices[line])}`,
+      `speed = ${givenRate(options, line)}`,
+      `master = "${MASTER}"`,
+      ...echo,
+    ].join("\n"),
+  );
+  return [
+    `[daemon]\nsocket = ${JSON.stringify(socket)}\nlock-directory = ${JSON.stringify(lockDirectory)}`,
+    [
+      `[master.${MASTER}]`,
+      `address = "${address}"`,
+      `peer = "${peer}"`,
+      `mtu = ${options.mtu}`,
+      `scheduler = "${options.scheduler}"`,
+    ].join("\n"),
+    ...lines,
+    "",
+  ].join("\n\n");
+}
