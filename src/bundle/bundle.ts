@@ -123,7 +123,9 @@ export class Bundle {
     const late = this.#lateness;
     if (!this.#observer.handleReceived(octets, at, length, now, late) || late.lateMs < LATE_MS) return;
     const member = this.#members.find((candidate) => candidate.id === late.link);
-    if (member?.pacer.epoch === late.epoch) member.pacer.handleLate(late.lateMs, late.plannedAt, now);
+    if (member === undefined || member.pacer.epoch !== late.epoch) return;
+    member.pacer.handleLate(late.lateMs, late.plannedAt, now);
+    member.bodyEnd = instant(Math.max(member.bodyEnd, now) + late.lateMs);
   }
 
   /** Writes to the outboxes what can be written now. @returns when to call it again, if nothing happens before */
@@ -279,6 +281,7 @@ export class Bundle {
 
   #begin(member: Member, packet: Packet, now: Instant): void {
     const octets = member.link.begin(packet, now);
+    if (octets === 0) return this.#drop(packet, "oversize");
     member.bodyEnd = member.pacer.charge(octets, now);
     member.open = packet;
     member.sentPackets++;

@@ -41,6 +41,11 @@ export class Outbox {
   }
 }
 
+/** Sees every packet that a link sends and receives, in the order in which it does; copies what it keeps. */
+export interface Tap {
+  handlePacket(octets: Uint8Array, from: number, to: number, sent: boolean): void;
+}
+
 /**
  * One link: the protocol machine between packets and one line's octets. Owns no socket, timer or clock.
  *
@@ -68,4 +73,6 @@ export interface Link {
   readonly receivedLength: number;
   /** The line is new: forget unfinished frames both ways. */
   reset(): void;
+  /** Null: nobody looks. */
+  tap: Tap | null;
 }

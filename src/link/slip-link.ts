@@ -1,7 +1,7 @@
 import type { Instant } from "../time.ts";
 import { ipVersion, vanJacobsonKind } from "../wire/ip-packet.ts";
 import { encodeSlipBody, SLIP_END, SlipDecoder, slipBodyBound, slipBodyLength } from "../wire/slip.ts";
-import { type Link, Outbox } from "./link.ts";
+import { type Link, Outbox, type Tap } from "./link.ts";
 import type { Packet } from "./packet.ts";
 
 /** A line quiet for this long gets an END first, so that noise on it ends as a frame of its own (RFC 1055). */
@@ -9,12 +9,13 @@ const QUIET_MS = 100;
 
 /** A SLIP line: no negotiation, so it is up as long as its line is. */
 export class SlipLink implements Link {
-  readonly mtu: number;
+  mtu: number;
   readonly canHold = true;
   readonly outbox: Outbox;
   readonly received: Uint8Array;
   readonly drops = { oversize: 0, badEscape: 0, notIp: 0, vjCompressed: 0 };
   receivedLength = 0;
+  tap: Tap | null = null;
   readonly #decoder: SlipDecoder;
   #lastEndAt = Number.NEGATIVE_INFINITY;
   #seesVanJacobson = false;
@@ -47,6 +48,7 @@ export class SlipLink implements Link {
       outbox.octets,
       outbox.to,
     );
+    this.tap?.handlePacket(packet.octets, packet.start, packet.start + packet.length, true);
     return outbox.to - start;
   }
 
@@ -63,6 +65,7 @@ export class SlipLink implements Link {
     const at = decoder.decode(octets, from, to);
     const length = decoder.frameLength;
     this.receivedLength = length > 0 && this.#isPacket(length) ? length : 0;
+    if (this.receivedLength > 0) this.tap?.handlePacket(this.received, 0, length, false);
     this.drops.oversize = decoder.drops.oversize;
     this.drops.badEscape = decoder.drops.badEscape;
     return at;

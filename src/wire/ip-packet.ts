@@ -24,6 +24,13 @@ export function ipVersion(octets: Uint8Array, at: number, length: number): 0 | 4
   return 0;
 }
 
+/** Length of the packet as its header says, in octets; 0 when it is no IP packet, or cut short. */
+export function ipTotalLength(octets: Uint8Array, at: number, length: number): number {
+  const version = ipVersion(octets, at, length);
+  if (version === 0) return 0;
+  return version === 4 ? word(octets, at + 2) : word(octets, at + 4) + 40;
+}
+
 /** Where the transport header begins, relative to `at`; 0 when there is none here: a later fragment, an unknown version. */
 export function transportOffset(octets: Uint8Array, at: number, length: number): number {
   const version = ipVersion(octets, at, length);

@@ -1,19 +1,12 @@
 import { Command, Option } from "commander";
+import type { LogLevel } from "../../config/config.ts";
 import { socketOption } from "../options.ts";
+import { packageVersion } from "../version.ts";
 
 interface UpOptions {
   readonly config?: string;
   readonly socket?: string;
-  readonly logLevel?: string;
-}
-
-/** What the daemon's entry gives; it resolves with the exit code when everything is down again. */
-interface DaemonModule {
-  runDaemon(options: {
-    configPath: string | null;
-    socket: string | null;
-    logLevel: string | null;
-  }): Promise<number>;
+  readonly logLevel?: LogLevel;
 }
 
 export const upCommand = (): Command =>
@@ -40,10 +33,11 @@ Examples:
 `,
     )
     .action(async ({ config, socket, logLevel }: UpOptions) => {
-      const daemon = (await import("../../daemon/daemon.js" as string)) as DaemonModule;
-      process.exitCode = await daemon.runDaemon({
+      const { runDaemon } = await import("../../daemon/run.ts");
+      process.exitCode = await runDaemon({
         configPath: config ?? null,
         socket: socket ?? (process.env["EQL_SOCKET"] || null),
         logLevel: logLevel ?? null,
+        version: packageVersion(),
       });
     });

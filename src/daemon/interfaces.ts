@@ -1,0 +1,67 @@
+import type { InterfaceConfig } from "../config/config.ts";
+import type { Netlink } from "../host/netlink.ts";
+import type { Route } from "../host/netlink-route.ts";
+
+const LEAST_IPV6_MTU = 1280;
+const STATIC = 4;
+
+/** Addresses and routes of our interfaces, by rtnetlink. */
+export class Interfaces {
+  readonly #netlink: Netlink;
+  /** What was taken away from slaves, by index, to be put back. */
+  readonly #taken = new Map<number, Route[]>();
+
+  constructor(netlink: Netlink) {
+    this.#netlink = netlink;
+  }
+
+  /** Gives a new interface its address, and brings it up if `up`. Its routes follow when it is up. */
+  configure(index: number, config: InterfaceConfig, up: boolean): void {
+    const { address, peer, mtu } = config;
+    if (mtu >= LEAST_IPV6_MTU) this.#netlink.disableGeneratedAddresses(index);
+    if (address !== null) {
+      this.#netlink.addAddress(index, address, peer, address.includes(":") ? 128 : 32);
+    }
+    if (up) this.#netlink.setUp(index, true);
+  }
+
+  /** Routes go when an interface goes down: this is called each time it came up. */
+  addRoutes(index: number, config: InterfaceConfig): void {
+    const { address, defaultRoute, routes } = config;
+    const destinations = defaultRoute ? ["default", ...routes] : routes;
+    for (const destination of destinations) {
+      const isV6 = destination.includes(":") || (destination === "default" && (address ?? "").includes(":"));
+      this.#netlink.addRoute({ destination, index, protocol: STATIC, ...(isV6 ? { family: 6 } : {}) });
+    }
+  }
+
+  /**
+   * Takes a slave's routes to its peer and its default routes away: with the same peer on master and slave, the kernel would
+   * choose the slave and pass the master by.
+   */
+  takeRoutes(index: number): void {
+    const peers = new Set<string>();
+    for (const { peer, local } of this.#netlink.addresses(index)) {
+      if (peer === null) continue;
+      if (peer !== local) peers.add(`${peer}/${peer.includes(":") ? 128 : 32}`);
+    }
+    const taken = this.#netlink
+      .routes(index)
+      .filter(({ destination }) => destination === "default" || peers.has(destination));
+    for (const route of taken) this.#netlink.removeRoute(route);
+    if (taken.length > 0) this.#taken.set(index, [...(this.#taken.get(index) ?? []), ...taken]);
+  }
+
+  /** Puts back what was taken, if the interface is up; otherwise it can be called again. */
+  restoreRoutes(index: number, name: string): void {
+    const taken = this.#taken.get(index);
+    if (taken === undefined || this.#netlink.interface(name)?.up !== true) return;
+    this.#taken.delete(index);
+    this.#netlink.addRoutes(taken);
+  }
+
+  /** The interface is no more. */
+  forget(index: number): void {
+    this.#taken.delete(index);
+  }
+}

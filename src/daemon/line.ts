@@ -1,0 +1,60 @@
+import type { LineConfig } from "../config/config.ts";
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 30_000;
+const GROWTH = 1.7;
+
+/** What the control plane knows of a line. */
+export class Line {
+  readonly config: LineConfig;
+  /** Index of its interface; 0 while it has none. */
+  index = 0;
+  /** A kernel interface that was enslaved by command without having been configured: forgotten when it is freed. */
+  readonly isPassing: boolean;
+  /** The master that it joins whenever it can; null: only when told. */
+  wants: string | null;
+  /** The master that it was taken from because its peer was silent. */
+  silentFrom: string | null = null;
+  sinceMs = Date.now();
+  reason = "";
+  retryAtMs: number | null = null;
+  #pauseMs = FIRST_PAUSE_MS;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(config: LineConfig, isPassing = false) {
+    this.config = config;
+    this.isPassing = isPassing;
+    this.wants = config.master;
+  }
+
+  get name(): string {
+    return this.config.name;
+  }
+
+  /** Its state changed. */
+  note(reason: string): void {
+    this.reason = reason;
+    this.sinceMs = Date.now();
+  }
+
+  /** Its device opened: the next pause is short again. */
+  opened(): void {
+    this.#pauseMs = FIRST_PAUSE_MS;
+    this.retryAtMs = null;
+  }
+
+  /** Calls `attempt` after a pause, each longer than the one before. @returns the pause in milliseconds */
+  retry(attempt: () => void): number {
+    const pauseMs = this.#pauseMs;
+    clearTimeout(this.#timer);
+    this.retryAtMs = Date.now() + pauseMs;
+    this.#timer = setTimeout(attempt, pauseMs);
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * GROWTH);
+    return pauseMs;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.retryAtMs = null;
+  }
+}

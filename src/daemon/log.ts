@@ -1,0 +1,18 @@
+import { type Logger, pino } from "pino";
+import pretty from "pino-pretty";
+import type { LogLevel } from "../config/config.ts";
+
+/**
+ * The daemon's log, on standard error: lines for people on a terminal, JSON otherwise. Fields, besides pino's own: `line`, `master`,
+ * `device`, `reason` (words), `retryMs`, `socket`, `code` (of an EqlError), `error`. Never a packet, never a secret.
+ */
+export function makeLog(level: LogLevel): Logger {
+  const options = { level, base: null };
+  if (!process.stderr.isTTY) return pino(options, pino.destination({ dest: 2, sync: true }));
+  return pino(
+    options,
+    pretty({ destination: 2, sync: true, colorize: true, translateTime: "HH:MM:ss", ignore: "pid,hostname" }),
+  );
+}
+
+export type { Logger };

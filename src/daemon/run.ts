@@ -1,0 +1,58 @@
+import type { LogLevel } from "../config/config.ts";
+import { defaultConfig, loadConfig } from "../config/load.ts";
+import { startControlServer } from "./control-server.ts";
+import { Daemon } from "./daemon.ts";
+import { makeLog } from "./log.ts";
+
+export interface RunOptions {
+  /** Null: no file, one master that waits for slaves. */
+  readonly configPath: string | null;
+  /** Instead of the configuration's control socket. */
+  readonly socket: string | null;
+  readonly logLevel: LogLevel | null;
+  readonly version: string;
+}
+
+/**
+ * Runs the daemon until it is told to stop: by `eql down`, SIGINT or SIGTERM. @returns the exit code, when everything is down again
+ * @throws EqlError when something cannot be brought up; nothing is left behind then
+ */
+export async function runDaemon({ configPath, socket, logLevel, version }: RunOptions): Promise<number> {
+  const config = configPath === null ? defaultConfig() : loadConfig(configPath);
+  const log = makeLog(logLevel ?? config.daemon.logLevel);
+  const path = socket ?? config.daemon.socket;
+  const { socketMode: mode, socketGroup: group } = config.daemon;
+  let crash: (code: number) => void = () => {};
+  const crashed = new Promise<number>((resolve) => {
+    crash = resolve;
+  });
+  const daemon = new Daemon({
+    config,
+    version,
+    log,
+    socket: path,
+    onCrash: (error) => {
+      log.fatal({ error: error.stack ?? error.message }, "the engine failed");
+      crash(1);
+    },
+  });
+  const stop = (): void => void daemon.down();
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  try {
+    // First the socket: a second daemon ends here, before it touches anything.
+    const server = await startControlServer(daemon, { path, mode, group, log });
+    try {
+      await daemon.start();
+      log.info({ socket: path, version }, "ready");
+      return await Promise.race([daemon.stopped.then(() => 0), crashed]);
+    } finally {
+      await daemon.down();
+      await server.close();
+    }
+  } finally {
+    await daemon.down();
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+  }
+}

@@ -1,0 +1,80 @@
+import { EqlError } from "../../errors.ts";
+import type { Tap } from "../../link/link.ts";
+import {
+  close,
+  describeErrno,
+  EAGAIN,
+  nativeBuffer,
+  O_CLOEXEC,
+  O_NONBLOCK,
+  O_WRONLY,
+  open,
+  write,
+} from "../libc.ts";
+
+const MAGIC = 0xa1b2c3d4;
+const LINKTYPE_LINUX_SLL = 113;
+const FILE_HEADER = 24;
+const RECORD_HEADER = 16;
+const SLL_HEADER = 16;
+const PACKET_HOST = 0;
+const PACKET_OUTGOING = 4;
+const ARPHRD_NONE = 0xfffe;
+const ETH_P_IP = 0x0800;
+const ETH_P_IPV6 = 0x86dd;
+const LONGEST = 16_384;
+
+/**
+ * Writes what a link carries as a pcap to a named pipe, both directions, each packet marked as sent or received (LINKTYPE_LINUX_SLL).
+ * A reader too slow for the link misses packets, never the link.
+ */
+export class Capture implements Tap {
+  readonly pipe: string;
+  /** Packets that the reader was too slow for. */
+  missed = 0;
+  readonly #fd: number;
+  readonly #onEnd: () => void;
+  readonly #record = nativeBuffer(RECORD_HEADER + SLL_HEADER + LONGEST);
+
+  /** @param onEnd the reader is gone @throws EqlError CONTROL_REFUSED: nobody has the pipe open for reading */
+  constructor(pipe: string, onEnd: () => void) {
+    this.pipe = pipe;
+    this.#onEnd = onEnd;
+    this.#fd = open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (this.#fd < 0) {
+      throw new EqlError(
+        "CONTROL_REFUSED",
+        `The capture's pipe cannot be written: ${describeErrno(this.#fd)}`,
+      );
+    }
+    const header = nativeBuffer(FILE_HEADER);
+    header.view.setUint32(0, MAGIC, true);
+    header.view.setUint16(4, 2, true);
+    header.view.setUint16(6, 4, true);
+    header.view.setUint32(16, LONGEST + SLL_HEADER, true);
+    header.view.setUint32(20, LINKTYPE_LINUX_SLL, true);
+    write(this.#fd, header.address, FILE_HEADER);
+  }
+
+  handlePacket(octets: Uint8Array, from: number, to: number, sent: boolean): void {
+    const length = Math.min(LONGEST, to - from);
+    const { view } = this.#record;
+    const now = performance.timeOrigin + performance.now();
+    view.setUint32(0, Math.floor(now / 1000), true);
+    view.setUint32(4, Math.floor((now % 1000) * 1000), true);
+    view.setUint32(8, SLL_HEADER + length, true);
+    view.setUint32(12, SLL_HEADER + to - from, true);
+    view.setUint16(16, sent ? PACKET_OUTGOING : PACKET_HOST, false);
+    view.setUint16(18, ARPHRD_NONE, false);
+    view.setUint16(30, (octets[from] as number) >> 4 === 6 ? ETH_P_IPV6 : ETH_P_IP, false);
+    const start = RECORD_HEADER + SLL_HEADER;
+    for (let i = 0; i < length; i++) this.#record.octets[start + i] = octets[from + i] as number;
+    const result = write(this.#fd, this.#record.address, start + length);
+    if (result === -EAGAIN) this.missed++;
+    else if (result < 0) this.#onEnd();
+  }
+
+  close(): void {
+    close(this.#fd);
+  }
+}

@@ -1,0 +1,115 @@
+import type { LineStatus, MasterStatus, SchedulerName } from "../../control/messages.ts";
+import type { EqlErrorCode, EqlErrorDetails } from "../../errors.ts";
+
+/** What the control plane (main thread) asks of the data plane (worker). Plain data; packets never cross. */
+export interface EngineOperations {
+  addMaster: { readonly request: MasterSettings; readonly reply: InterfaceMade };
+  removeMaster: { readonly request: { readonly name: string }; readonly reply: null };
+  addLine: { readonly request: LineSettings; readonly reply: InterfaceMade };
+  removeLine: { readonly request: { readonly name: string }; readonly reply: null };
+  /** Opens the line's device. */
+  openLine: { readonly request: { readonly name: string }; readonly reply: null };
+  enslave: {
+    readonly request: { readonly master: string; readonly slave: string; readonly bps: number };
+    readonly reply: null;
+  };
+  emancipate: { readonly request: { readonly master: string; readonly slave: string }; readonly reply: null };
+  changeMaster: {
+    readonly request: {
+      readonly name: string;
+      readonly maxSlaves: number | null;
+      readonly minSlaves: number | null;
+      readonly scheduler: SchedulerName | null;
+    };
+    readonly reply: null;
+  };
+  changeSlave: {
+    readonly request: { readonly master: string; readonly slave: string; readonly bps: number | null };
+    readonly reply: null;
+  };
+  status: {
+    readonly request: Record<string, never>;
+    readonly reply: {
+      readonly masters: readonly MasterStatus[];
+      readonly lines: readonly EngineLineStatus[];
+    };
+  };
+  /** Writes what the link carries to a named pipe that somebody has open for reading. */
+  startCapture: { readonly request: { readonly link: string; readonly pipe: string }; readonly reply: null };
+  stopCapture: { readonly request: { readonly pipe: string }; readonly reply: null };
+  /** Closes everything; the worker ends after it. */
+  stop: { readonly request: Record<string, never>; readonly reply: null };
+}
+
+export type EngineOperation = keyof EngineOperations;
+
+export interface MasterSettings {
+  readonly name: string;
+  readonly mtu: number;
+  readonly scheduler: SchedulerName;
+  readonly maxSlaves: number;
+  readonly minSlaves: number;
+  readonly queuePackets: number;
+}
+
+export interface LineSettings {
+  readonly name: string;
+  readonly kind: "slip" | "device";
+  /** Path of a tty, or name of a kernel interface. */
+  readonly device: string;
+  readonly speedBps: number;
+  readonly rateBps: number;
+  readonly rtscts: boolean;
+  /** Where its UUCP lock goes; null: none. */
+  readonly lockDirectory: string | null;
+  readonly mtu: number;
+  readonly echo: {
+    readonly local: string;
+    readonly peer: string;
+    readonly intervalMs: number;
+    readonly failures: number;
+  } | null;
+}
+
+export interface InterfaceMade {
+  readonly index: number;
+}
+
+/** A line's status without what only the control plane knows. */
+export type EngineLineStatus = Omit<LineStatus, "since" | "reason" | "retryAt">;
+
+/** What the data plane tells unasked. */
+export type EngineEvent =
+  /** The device hung up or failed: the line is closed, and out of its master. */
+  | { readonly type: "closed"; readonly line: string; readonly reason: string }
+  | { readonly type: "joined"; readonly line: string; readonly master: string }
+  | { readonly type: "left"; readonly line: string; readonly master: string; readonly reason: string }
+  | { readonly type: "line"; readonly line: string; readonly up: boolean; readonly reason: string }
+  | { readonly type: "master"; readonly master: string; readonly up: boolean }
+  /** The peer stopped or began again to answer this line's echo. */
+  | { readonly type: "silent"; readonly line: string; readonly silent: boolean }
+  /** A kernel interface that is a line is gone. */
+  | { readonly type: "gone"; readonly line: string };
+
+export interface EngineRequest {
+  readonly id: number;
+  readonly operation: EngineOperation;
+  readonly request: unknown;
+}
+
+export type EngineReply =
+  | { readonly id: number; readonly value: unknown }
+  | {
+      readonly id: number;
+      readonly error: {
+        readonly code: EqlErrorCode;
+        readonly message: string;
+        readonly details: EqlErrorDetails;
+      };
+    }
+  | { readonly event: EngineEvent };
+
+export interface EngineWorkerData {
+  /** The eventfd that is rung when a request was posted. */
+  readonly wakeupFd: number;
+}

@@ -1,0 +1,122 @@
+import { Bundle } from "../../bundle/bundle.ts";
+import type { Member } from "../../bundle/member.ts";
+import type { LineState } from "../../control/messages.ts";
+import type { Link } from "../../link/link.ts";
+import { EarliestArrival } from "../../scheduler/earliest-arrival.ts";
+import { type Instant, NEVER } from "../../time.ts";
+import type { MasterPort } from "./master-port.ts";
+import { occurred } from "./master-port.ts";
+import type { EngineLineStatus } from "./messages.ts";
+
+/** What a port tells the engine, to act on and to pass on. */
+export interface PortEvents {
+  /** The line failed; it has to be closed. */
+  failed(port: SlavePort, reason: string): void;
+  /** Whether a packet is the answer to the echo of some line, which takes it. */
+  echoReply(octets: Uint8Array, length: number, now: Instant): boolean;
+  /** Its descriptor's interest in writing changed. */
+  interest(port: SlavePort, writable: boolean): void;
+}
+
+const SOLO_QUEUE_PACKETS = 32;
+
+/** A line with its interface: alone, or carrying packets of one master. What a tty and a kernel interface have in common. */
+export abstract class SlavePort {
+  abstract readonly name: string;
+  abstract readonly kind: "slip" | "device";
+  abstract readonly device: string;
+  abstract readonly link: Link;
+  abstract readonly member: Member;
+  /** Index of its network interface. */
+  abstract readonly index: number;
+  abstract readonly mtu: number;
+  /** Its interface is administratively up. */
+  abstract readonly up: boolean;
+  /** Its device is open. */
+  abstract readonly isOpen: boolean;
+  master: MasterPort | null = null;
+  /** When the bundle of the line alone wants to be polled. */
+  pollAt: Instant = NEVER;
+  receivedPackets = 0;
+  receivedOctets = 0;
+  lineSent = 0;
+  lineReceived = 0;
+  /** It may carry packets: open, up. */
+  readonly solo: Bundle;
+  #isAlone = false;
+
+  constructor(mtu: number, seed: number) {
+    this.solo = new Bundle(new EarliestArrival(), mtu, SOLO_QUEUE_PACKETS, seed);
+  }
+
+  /** Writes the outbox to the line. */
+  abstract flush(now: Instant): void;
+
+  get isSilent(): boolean {
+    return false;
+  }
+
+  get echoMs(): number | null {
+    return null;
+  }
+
+  get state(): LineState {
+    if (!this.isOpen) return "closed";
+    if (!this.up) return "down";
+    if (this.master !== null) return "enslaved";
+    return this.isSilent ? "silent" : "alone";
+  }
+
+  /** Moves the member to the bundle where it belongs. @param alive the line can still close an open frame */
+  place(master: MasterPort | null, alive: boolean, now: Instant): void {
+    if (this.master !== null) {
+      this.master.slaves.splice(this.master.slaves.indexOf(this), 1);
+      this.master.bundle.leave(this.member, alive, now);
+      this.master.pollAt = now;
+    } else if (this.#isAlone) this.solo.leave(this.member, alive, now);
+    if (alive) this.flush(now);
+    this.master = master;
+    this.#isAlone = master === null && this.isOpen && this.up;
+    if (master !== null) {
+      master.slaves.push(this);
+      master.bundle.join(this.member);
+      master.pollAt = now;
+    } else if (this.#isAlone) this.solo.join(this.member);
+    this.pollAt = now;
+  }
+
+  poll(now: Instant): void {
+    this.pollAt = this.solo.poll(now);
+    if (this.#isAlone) this.flush(now);
+  }
+
+  status(now: Instant): EngineLineStatus {
+    const { link, member } = this;
+    const { pacer } = member;
+    return {
+      name: this.name,
+      kind: this.kind,
+      device: this.device,
+      state: this.state,
+      master: this.master?.name ?? null,
+      mtu: this.mtu,
+      rateGivenBps: pacer.givenBps,
+      rateEstimatedBps: Math.round(pacer.estimatedBps),
+      sent: { packets: member.sentPackets, octets: member.sentOctets },
+      received: { packets: this.receivedPackets, octets: this.receivedOctets },
+      lineOctets: { sent: this.lineSent, received: this.lineReceived },
+      drops: occurred({ ...link.drops, ...this.drops() }),
+      hints: this.hints(),
+      backlogOctets: Math.round(pacer.backlog(now)),
+      echoMs: this.echoMs,
+    };
+  }
+
+  protected drops(): Record<string, number> {
+    return { ...this.solo.drops };
+  }
+
+  protected hints(): string[] {
+    return [];
+  }
+}
