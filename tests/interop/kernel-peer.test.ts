@@ -77,7 +77,10 @@ describe("kernel peer", { skip }, () => {
       stdio: ["ignore", "pipe", "inherit"],
     });
     t.after(() => owner.kill("SIGKILL"));
-    const [directory] = (await once(createInterface(owner.stdout), "line")) as [string];
+    const failed = once(owner, "exit").then(([code]) => assert.fail(`it exited ${String(code)}`));
+    failed.catch(() => undefined); // after it was killed, nobody asks
+    const line = once(createInterface(owner.stdout), "line") as Promise<[string]>;
+    const [directory] = await Promise.race([line, failed]);
     assert.ok(existsSync(directory) && processesOf(directory).length > 2);
     owner.kill("SIGKILL");
     const deadline = Date.now() + 10_000;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Duplex } from "node:stream";
@@ -121,7 +121,7 @@ export class KernelPeer {
     let peer: KernelPeer | undefined;
     try {
       for (const file of ["boot.sh", "init"]) await copyFile(join(SOURCES, file), join(directory, file));
-      await run("mkdir", [join(directory, "bin")]);
+      await mkdir(join(directory, "bin"));
       peer = new KernelPeer(directory, options.lines, options.memory ?? "64M");
       const ready = peer.#answer("ready", BOOT_LIMIT_MS, "the kernel peer to boot");
       // Meanwhile on the other core. A failure of either is handled by the other's being abandoned.
