@@ -1,6 +1,7 @@
 import type { SchedulerName } from "../control/messages.ts";
 import { transferLimit } from "./limit.ts";
 import { BYTES_1995, DEFAULT_SEED, type Measurement, measure } from "./measure.ts";
+import { type Job, runPool } from "./pool.ts";
 import { median, round } from "./statistics.ts";
 
 /**
@@ -148,24 +149,26 @@ export interface BentsonOptions {
 export async function runBentson(options: BentsonOptions): Promise<readonly BentsonResult[]> {
   const { rows, scheduler, repeat, parallel, signal, onRun } = options;
   const runs = new Map<BentsonRow, Measurement[]>(rows.map((row) => [row, []]));
-  const waiting = rows
-    .flatMap((row) => Array.from({ length: repeat }, () => row))
-    .toSorted((a, b) => limitOf(b).seconds - limitOf(a).seconds);
-  const all = waiting.length;
+  const all = rows.length * repeat;
   let done = 0;
-  const failed = new AbortController();
-  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  const work = async (): Promise<void> => {
-    for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
-      const { mtu } = row;
-      const run = await measure({ speeds: speedsOf(row), mtu, scheduler, bytes: BYTES_1995, signal: stop });
-      runs.get(row)?.push(run);
-      onRun?.(row, run, ++done, all);
-    }
-  };
-  const workers = Array.from({ length: Math.min(parallel, all) }, () => work());
-  for (const worker of workers) worker.catch((error: unknown) => failed.abort(error));
-  await Promise.allSettled(workers);
-  stop.throwIfAborted();
+  const jobs = rows
+    .flatMap((row) => Array.from({ length: repeat }, () => row))
+    .toSorted((a, b) => limitOf(b).seconds - limitOf(a).seconds)
+    .map(
+      (row): Job<void> =>
+        async (stop) => {
+          const { mtu } = row;
+          const run = await measure({
+            speeds: speedsOf(row),
+            mtu,
+            scheduler,
+            bytes: BYTES_1995,
+            signal: stop,
+          });
+          runs.get(row)?.push(run);
+          onRun?.(row, run, ++done, all);
+        },
+    );
+  await runPool(jobs, parallel, signal);
   return rows.map((row) => bentsonResult(row, runs.get(row) ?? []));
 }

@@ -112,7 +112,8 @@ export class Bond {
   }
 }
 
-function startSide(
+/** Starts the daemon of one side; it is killed with its host. */
+export function startSide(
   options: BondOptions,
   scratch: Scratch,
   host: Host,

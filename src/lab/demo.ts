@@ -1,6 +1,7 @@
 import { nearestRow } from "./bentson.ts";
 import type { Bond } from "./bond-scenario.ts";
 import { BYTES_1995, type Measurement, measure } from "./measure.ts";
+import { type Job, runPool } from "./pool.ts";
 
 /** The main job, shown: the same transfer over the fastest line alone and over all of them, at the same time. */
 
@@ -41,19 +42,6 @@ export interface DemoResult {
 /** @throws EqlError when a pair of hosts does not come up or a transfer does not end */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { speeds, mtu, bytes, signal, onProgress } = options;
-  const failed = new AbortController();
-  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  const run = (watch: PairWatch): Promise<Measurement> =>
-    measure({
-      speeds: watch.speeds,
-      mtu,
-      bytes,
-      scheduler: "earliest-arrival",
-      signal: stop,
-      onBond: (bond) => watch.begin(bond),
-      onProgress: (octets) => watch.advance(octets),
-    }).finally(() => watch.end());
-
   const pairs = [
     new PairWatch("alone", [Math.max(...speeds)], bytes),
     new PairWatch("bonded", speeds, bytes),
@@ -64,11 +52,20 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     );
   }, LOOK_MS);
   try {
-    const running = pairs.map(run);
-    for (const one of running) one.catch((error: unknown) => failed.abort(error));
-    await Promise.allSettled(running);
-    stop.throwIfAborted();
-    const [alone, bonded] = await Promise.all(running);
+    const jobs = pairs.map(
+      (pair): Job<Measurement> =>
+        (stop) =>
+          measure({
+            speeds: pair.speeds,
+            mtu,
+            bytes,
+            scheduler: "earliest-arrival",
+            signal: stop,
+            onBond: (bond) => pair.begin(bond),
+            onProgress: (octets) => pair.advance(octets),
+          }).finally(() => pair.end()),
+    );
+    const [alone, bonded] = await runPool(jobs, jobs.length, signal);
     return { alone: alone as Measurement, bonded: bonded as Measurement };
   } finally {
     clearInterval(timer);

@@ -72,7 +72,6 @@ export type LabEvent =
       readonly at: number;
       readonly octets: number;
       readonly sha256: string;
-      readonly fnv1a: number;
     }
   | { readonly event: "datagrams-sent"; readonly datagrams: number; readonly seconds: number }
   | {

@@ -85,10 +85,8 @@ export function sendTcp(role: TcpSendRole): void {
 
   const hash = createHash("sha256");
   const native = nativeBuffer(PIECE);
-  let fnv1a = 0x811c9dc5;
   forEachPiece(bytes, seed, (piece) => {
     hash.update(piece);
-    for (const octet of piece) fnv1a = Math.imul(fnv1a ^ octet, 0x01000193);
     native.octets.set(piece);
     for (let sent = 0; sent < piece.length; ) {
       const left = piece.length - sent;
@@ -102,7 +100,6 @@ export function sendTcp(role: TcpSendRole): void {
     at: monotonicNow(),
     octets: bytes,
     sha256: hash.digest("hex"),
-    fnv1a: fnv1a >>> 0,
   });
   close(connection);
 }
