@@ -52,7 +52,8 @@ const native = {
   mkfifo: declare("mkfifo", "str", "int"),
 };
 
-export const open = (path: string, flags: number, mode = 0): number => orErrno(native.open(path, flags, mode));
+export const open = (path: string, flags: number, mode = 0): number =>
+  orErrno(native.open(path, flags, mode));
 export const close = (fd: number): number => orErrno(native.close(fd));
 export const read = (fd: number, address: number, length: number): number =>
   orErrno(native.read(fd, address, length));

@@ -148,7 +148,7 @@ export class Engine implements PortEvents {
     },
     removeMaster: ({ name }, now) => {
       const master = this.#master(name);
-      for (const slave of [...master.slaves]) this.#free(slave as Port, true, `${name} was removed`, now);
+      for (const slave of master.slaves.slice()) this.#free(slave as Port, true, `${name} was removed`, now);
       this.#unwatch(master.tun.fd);
       master.tun.close();
       this.#masters.delete(name);
@@ -336,7 +336,7 @@ export class Engine implements PortEvents {
     for (const master of this.#masters.values()) {
       if (master.tun.index === changed.index && !removed) this.#handleMasterInterface(master, changed, now);
     }
-    for (const port of [...this.#ports.values()]) {
+    for (const port of this.#ports.values()) {
       if (port.index !== changed.index) continue;
       if (removed && port instanceof DevicePort) {
         this.#free(port, false, "its interface is gone", now);
@@ -350,7 +350,7 @@ export class Engine implements PortEvents {
     if (changed.mtu !== master.tun.mtu) {
       master.tun.setMtu(changed.mtu);
       master.bundle.mtu = changed.mtu;
-      for (const slave of [...master.slaves]) {
+      for (const slave of master.slaves.slice()) {
         if (slave.mtu === changed.mtu) continue;
         const reason = `master (${changed.mtu}) and slave (${slave.mtu}) MTU settings do not match`;
         this.#free(slave as Port, true, reason, now);
@@ -359,7 +359,7 @@ export class Engine implements PortEvents {
     if (changed.up === master.tun.up) return;
     master.tun.up = changed.up;
     if (!changed.up) {
-      for (const slave of [...master.slaves]) this.#free(slave as Port, true, `${master.name} is down`, now);
+      for (const slave of master.slaves.slice()) this.#free(slave as Port, true, `${master.name} is down`, now);
     }
     this.#emit({ type: "master", master: master.name, up: changed.up });
   }
