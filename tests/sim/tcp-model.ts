@@ -35,7 +35,7 @@ export const sequenceOf = (packet: Uint8Array): number =>
   new DataView(packet.buffer, packet.byteOffset).getUint32(24);
 
 export interface Outcome {
-  /** Octets of payload that the receiver has in order. */
+  /** Octets of payload that the receiver has, those beyond a hole included: where the end of the run falls says nothing. */
   readonly delivered: number;
   /** Arrivals behind a hole that no drop of the bundle explains. */
   readonly outOfOrder: number;
@@ -68,7 +68,7 @@ export function saturate(path: ClassicPath, untilMs: number, maxWindow = 60, ret
       sender.handleAcknowledgement(packet);
     }
   }
-  return { delivered: receiver.expected, outOfOrder: receiver.outOfOrder, repeated: sender.repeated };
+  return { delivered: receiver.octets, outOfOrder: receiver.outOfOrder, repeated: sender.repeated };
 }
 
 class Sender {
@@ -140,6 +140,10 @@ class Receiver {
   #unacknowledged = 0;
   #excused = 0;
   readonly #held = new Set<number>();
+
+  get octets(): number {
+    return this.expected + this.#held.size * MSS;
+  }
 
   /** @returns the acknowledgement to send, or null */
   take(sequence: number, dropped: number): Uint8Array | null {
