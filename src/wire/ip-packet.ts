@@ -50,7 +50,7 @@ const mix = (hash: number, value: number): number => {
 
 /**
  * A hash of what makes a flow: addresses, protocol, and ports or the ICMP identifier where the packet has them. All
- * fragments of a datagram but the first hash without ports.
+ * fragments of a datagram hash without ports, as only the first has them.
  * @param seed makes collisions unpredictable to a sender; also the hash of what is not IP
  * @param reverse hash as the opposite direction would
  * @returns an unsigned 32-bit integer

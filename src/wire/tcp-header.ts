@@ -1,4 +1,4 @@
-import { ipProtocol, ipVersion, PROTOCOL_TCP, transportOffset } from "./ip-packet.ts";
+import { ipProtocol, ipTotalLength, PROTOCOL_TCP, transportOffset } from "./ip-packet.ts";
 
 const long = (octets: Uint8Array, at: number): number =>
   (((octets[at] as number) << 24) |
@@ -27,22 +27,18 @@ export class TcpHeader {
 
   /** @returns whether the packet at `at` is a TCP segment with a complete header */
   read(octets: Uint8Array, at: number, length: number): boolean {
-    const version = ipVersion(octets, at, length);
-    if (version === 0 || ipProtocol(octets, at) !== PROTOCOL_TCP) return false;
+    const ipLength = ipTotalLength(octets, at, length);
+    if (ipLength === 0 || ipProtocol(octets, at) !== PROTOCOL_TCP) return false;
     const offset = transportOffset(octets, at, length);
     const tcp = at + offset;
-    const end = at + length;
+    const end = at + ipLength;
     if (offset === 0 || tcp + 20 > end) return false;
     const headerLength = ((octets[tcp + 12] as number) >> 4) * 4;
     if (headerLength < 20 || tcp + headerLength > end) return false;
-    const ipLength =
-      version === 4
-        ? ((octets[at + 2] as number) << 8) | (octets[at + 3] as number)
-        : 40 + (((octets[at + 4] as number) << 8) | (octets[at + 5] as number));
     this.sequence = long(octets, tcp + 4);
     this.acknowledgement = long(octets, tcp + 8);
     this.hasAcknowledgement = ((octets[tcp + 13] as number) & 0x10) !== 0;
-    this.payload = Math.max(0, ipLength - offset - headerLength);
+    this.payload = ipLength - offset - headerLength;
     this.#readSack(octets, tcp + 20, tcp + headerLength);
     return true;
   }
