@@ -5,7 +5,7 @@ import { EqlError, type EqlErrorCode, ERROR_CODES } from "../errors.ts";
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 /** Where the daemon listens unless it is told otherwise. */
-export const DEFAULT_SOCKET = "/run/eql/eql.sock";
+const DEFAULT_SOCKET = "/run/eql/eql.sock";
 
 /** The socket that an option names, else the environment's EQL_SOCKET, else the default. */
 export const socketPath = (option?: string): string =>

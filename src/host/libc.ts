@@ -25,7 +25,6 @@ const native = {
   read: declare("read", "int", P, "size_t"),
   write: declare("write", "int", P, "size_t"),
   ioctl: declare("ioctl", "int", "ulong", P),
-  fcntl: declare("fcntl", "int", "int", "long"),
   flock: declare("flock", "int", "int"),
   socket: declare("socket", "int", "int", "int"),
   bind: declare("bind", "int", P, "uint"),
@@ -62,8 +61,6 @@ export const write = (fd: number, address: number, length: number): number =>
 /** @param arg an address, or a plain integer, as the request wants it */
 export const ioctl = (fd: number, request: number, arg: number): number =>
   orErrno(native.ioctl(fd, request, arg));
-export const fcntl = (fd: number, command: number, arg: number): number =>
-  orErrno(native.fcntl(fd, command, arg));
 export const flock = (fd: number, operation: number): number => orErrno(native.flock(fd, operation));
 export const socket = (domain: number, type: number, protocol: number): number =>
   orErrno(native.socket(domain, type, protocol));
@@ -122,17 +119,12 @@ export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
-export const ENOTTY = 25;
-export const EPIPE = 32;
 export const EAFNOSUPPORT = 97;
 export const EADDRNOTAVAIL = 99;
 export const ENOBUFS = 105;
 
-export const O_RDONLY = 0;
 export const O_WRONLY = 1;
 export const O_RDWR = 2;
-export const O_CREAT = 0o100;
-export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
@@ -160,10 +152,6 @@ export function nativeBuffer(length: number): NativeBuffer {
   const address = Number(koffi.address(storage));
   return { octets: new Uint8Array(storage, 0, length), view: new DataView(storage, 0, length), address };
 }
-
-/** Where in memory a view from {@link nativeBuffer} or of a part of one begins. */
-export const addressOf = (octets: Uint8Array): number =>
-  Number(koffi.address(octets.buffer)) + octets.byteOffset;
 
 const messages = getSystemErrorMap();
 

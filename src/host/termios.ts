@@ -27,7 +27,7 @@ const HUPCL = 0o2000;
 const CLOCAL = 0o4000;
 const IBSHIFT = 16;
 const CMSPAR = 0o10000000000;
-export const CRTSCTS = 0o20000000000;
+const CRTSCTS = 0o20000000000;
 
 const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 

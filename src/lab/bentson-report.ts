@@ -3,9 +3,9 @@ import { dotPlot } from "./plot.ts";
 import { markdownTable } from "./results.ts";
 
 /** What every row has to reach, in per cent of its limit. */
-export const BENTSON_MARK = 97;
+const BENTSON_MARK = 97;
 
-export const orDash = (value: number | null): string | number => value ?? "-";
+const orDash = (value: number | null): string | number => value ?? "-";
 
 export function bentsonTable(results: readonly BentsonResult[]): string {
   const titles = [

@@ -3,9 +3,9 @@ import type { SchedulerName } from "../control/messages.ts";
 /** Addresses and names without an octet that SLIP escapes. */
 export const NEAR_ADDRESS = "10.77.0.1";
 export const FAR_ADDRESS = "10.77.0.2";
-export const MASTER = "eql";
+const MASTER = "eql";
 
-export const lineName = (index: number): string => `sl${index}`;
+const lineName = (index: number): string => `sl${index}`;
 
 export interface BondOptions {
   /** What each virtual line really moves, in bits per second. */
@@ -21,7 +21,7 @@ export interface BondOptions {
 }
 
 /** What the daemons are told that a line moves. */
-export function givenRate(options: BondOptions, line: number): number {
+function givenRate(options: BondOptions, line: number): number {
   const { speeds, rateErrorPercent = 0, rateErrorLine = line } = options;
   const error = rateErrorLine === line ? rateErrorPercent : 0;
   return Math.round((speeds[line] as number) * (1 + error / 100));

@@ -9,7 +9,7 @@ const LOOK_MS = 500;
 /** Rates are means over so many looks. */
 const WINDOW_LOOKS = 4;
 
-export interface LineProgress {
+interface LineProgress {
   readonly bps: number;
   /** What passes it now, towards the receiver, framing included. */
   readonly octetsPerSecond: number;

@@ -24,7 +24,7 @@ export interface TransferLimit {
 }
 
 /** Octets a second that lines of these speeds move together. */
-export const lineOctetsPerSecond = (speeds: readonly number[]): number =>
+const lineOctetsPerSecond = (speeds: readonly number[]): number =>
   speeds.reduce((sum, bps) => sum + bps, 0) / 10;
 
 /** How many octets of the transfer's data SLIP has to send as two (RFC 1055). */

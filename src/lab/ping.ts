@@ -80,7 +80,7 @@ function answeredSequence(packet: DataView, length: number, identifier: number):
 }
 
 /** The Internet checksum (RFC 1071). */
-export function checksum(octets: Uint8Array): number {
+function checksum(octets: Uint8Array): number {
   let sum = 0;
   for (let i = 0; i < octets.length; i += 2) sum += ((octets[i] as number) << 8) | (octets[i + 1] ?? 0);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);

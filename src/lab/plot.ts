@@ -1,11 +1,11 @@
 /** A dot plot as SVG: a row for each case, a dot for each series, a stroke between the least and the most. */
 
-export interface PlotSeries {
+interface PlotSeries {
   readonly name: string;
   readonly color: string;
 }
 
-export interface PlotRow {
+interface PlotRow {
   readonly label: string;
   /** Rows of the same group stand together under its name. */
   readonly group: string;

@@ -18,10 +18,10 @@ export interface ResultSection {
   readonly body: string;
 }
 
-export const machineFacts = (): string =>
+const machineFacts = (): string =>
   `${cpus().length} cores, Linux ${/^\d+\.\d+/.exec(release())?.[0] ?? release()}, Node ${process.versions.node}`;
 
-export function formatSection({ title, command, body }: ResultSection): string {
+function formatSection({ title, command, body }: ResultSection): string {
   return `## ${title}\n\n    ${command}\n\nOn ${machineFacts()}.\n\n${body.trim()}\n`;
 }
 

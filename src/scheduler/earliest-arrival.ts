@@ -3,7 +3,7 @@ import { type Instant, instant, NEVER } from "../time.ts";
 import type { Choice, LinkView, PlanningScheduler, QueueView } from "./scheduler.ts";
 
 /** Links in one bundle that can be planned for. */
-export const MAX_LINKS = 64;
+const MAX_LINKS = 64;
 /** Two arrivals closer than this are the same, milliseconds. */
 const SAME_MS = 1e-6;
 

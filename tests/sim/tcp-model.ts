@@ -31,7 +31,7 @@ export function segment(
   return packet;
 }
 
-export const sequenceOf = (packet: Uint8Array): number =>
+const sequenceOf = (packet: Uint8Array): number =>
   new DataView(packet.buffer, packet.byteOffset).getUint32(24);
 
 export interface Outcome {
