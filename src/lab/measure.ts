@@ -3,6 +3,7 @@ import { type Bond, withBond } from "./bond-scenario.ts";
 import { transferLimit } from "./limit.ts";
 import { MachineLoad, type ProcessUsage } from "./process-usage.ts";
 import { percentile, round } from "./statistics.ts";
+import { type TcpCounters, tcpCounters } from "./tcp-counters.ts";
 import { Pinger, pingTimes, transferTcp } from "./transfer.ts";
 
 /** One transfer over a bond, measured: what `eql bench lines` and `eql demo` print. */
@@ -29,13 +30,13 @@ export interface MeasureOptions extends BondOptions {
 }
 
 /** Round trips in milliseconds. */
-export interface PingSummary {
+interface PingSummary {
   readonly p50: number;
   readonly p95: number;
   readonly count: number;
 }
 
-export interface DaemonCost {
+interface DaemonCost {
   /** Processor time in per cent of one core, during the transfer. */
   readonly cpuPercent: number;
   /** Most memory resident, in octets. */
@@ -50,6 +51,8 @@ export interface Measurement {
   readonly limitOctetsPerSecond: number;
   readonly percentOfLimit: number;
   readonly congestion: string;
+  /** The sender's, during the transfer. */
+  readonly tcp: TcpCounters;
   readonly near: DaemonCost;
   readonly far: DaemonCost;
   /** How busy all cores were during the transfer, in per cent. */
@@ -57,7 +60,7 @@ export interface Measurement {
   readonly ping?: { readonly idle: PingSummary; readonly loaded: PingSummary };
 }
 
-export const summarize = (times: readonly number[]): PingSummary => ({
+const summarize = (times: readonly number[]): PingSummary => ({
   p50: round(percentile(times, 50), 1),
   p95: round(percentile(times, 95), 1),
   count: times.length,
@@ -72,7 +75,7 @@ export function measure(options: MeasureOptions): Promise<Measurement> {
   return withBond(options, (bond) => measureOn(bond, options), options.signal);
 }
 
-export async function measureOn(bond: Bond, options: MeasureOptions): Promise<Measurement> {
+async function measureOn(bond: Bond, options: MeasureOptions): Promise<Measurement> {
   const { bytes, mtu, speeds, seed = DEFAULT_SEED, ping = false, onBond, onProgress } = options;
   const { near, far } = bond;
   const limit = transferLimit({ bytes, mtu, speeds, seed });
@@ -80,6 +83,7 @@ export async function measureOn(bond: Bond, options: MeasureOptions): Promise<Me
   const pings = { count: IDLE_PINGS, intervalMs: PING_INTERVAL_MS };
   const idle = ping ? await pingTimes(near.host, far.address, pings) : null;
   const pinger = ping ? await Pinger.start(near.host, far.address, PING_INTERVAL_MS) : null;
+  const tcpBefore = tcpCounters(near.host.pid);
   const before = bond.usage();
   const load = new MachineLoad();
   const result = await transferTcp(near.host, far.host, {
@@ -101,6 +105,7 @@ export async function measureOn(bond: Bond, options: MeasureOptions): Promise<Me
     limitOctetsPerSecond: round(limit.octetsPerSecond, 1),
     percentOfLimit: round((100 * octetsPerSecond) / limit.octetsPerSecond, 2),
     congestion,
+    tcp: tcpSince(tcpBefore, tcpCounters(near.host.pid)),
     near: cost(before.near, after.near, seconds),
     far: cost(before.far, after.far, seconds),
     machinePercent,
@@ -110,7 +115,13 @@ export async function measureOn(bond: Bond, options: MeasureOptions): Promise<Me
   };
 }
 
-export function cost(before: ProcessUsage | null, after: ProcessUsage | null, seconds: number): DaemonCost {
+const tcpSince = (before: TcpCounters, after: TcpCounters): TcpCounters => ({
+  retransmitted: after.retransmitted - before.retransmitted,
+  timeouts: after.timeouts - before.timeouts,
+  needless: after.needless - before.needless,
+});
+
+function cost(before: ProcessUsage | null, after: ProcessUsage | null, seconds: number): DaemonCost {
   const cpuSeconds = (after?.cpuSeconds ?? Number.NaN) - (before?.cpuSeconds ?? Number.NaN);
   return {
     cpuPercent: round((100 * cpuSeconds) / seconds, 1),

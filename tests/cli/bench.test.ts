@@ -14,6 +14,7 @@ const measured: Measurement = {
   limitOctetsPerSecond: 16_003.1,
   percentOfLimit: 99.87,
   congestion: "cubic",
+  tcp: { retransmitted: 3, timeouts: 1, needless: 2 },
   near: COST,
   far: COST,
   machinePercent: 12,
@@ -46,7 +47,7 @@ describe("the words of `eql bench lines`", () => {
   it("say what was reached, and damage plainly", () => {
     assert.match(
       describeLines([57_600], 576, measured),
-      /99\.87 % of the limit[^]*intact[^]*3\.5 \/ 3\.5 % of a core, 80 MiB/,
+      /99\.87 % of the limit[^]*sent again 3 segments, 2 of them needlessly; 1 time-outs[^]*intact[^]*3\.5 \/ 3\.5 % of a core, 80 MiB/,
     );
     assert.match(describeLines([57_600], 576, { ...measured, intact: false }), /DAMAGED/);
   });

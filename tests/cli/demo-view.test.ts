@@ -13,6 +13,7 @@ const measured = (seconds: number, percentOfLimit: number, intact = true): Measu
   limitOctetsPerSecond: 4162.5,
   percentOfLimit,
   congestion: "cubic",
+  tcp: { retransmitted: 3, timeouts: 1, needless: 2 },
   near: COST,
   far: COST,
   machinePercent: 1,

@@ -16,6 +16,7 @@ const run = (seconds: number, percentOfLimit: number, intact = true): Measuremen
   limitOctetsPerSecond: 1,
   percentOfLimit,
   congestion: "cubic",
+  tcp: { retransmitted: 3, timeouts: 1, needless: 2 },
   near: COST,
   far: COST,
   machinePercent: 1,

@@ -85,11 +85,12 @@ export function linesReport(speeds: readonly number[], mtu: number, measured: Me
 }
 
 export function describeLines(speeds: readonly number[], mtu: number, measured: Measurement): string {
-  const { near, far, ping } = measured;
+  const { near, far, ping, tcp } = measured;
   const mebi = (octets: number): string => `${(octets / 2 ** 20).toFixed(0)} MiB`;
   const text = [
     `${speeds.length} lines (${speeds.join(" + ")} bit/s), MTU ${mtu}, ${measured.bytes} octets by TCP (${measured.congestion})`,
     `${measured.seconds} s, ${measured.octetsPerSecond} octets/s: ${measured.percentOfLimit} % of the limit of ${measured.limitOctetsPerSecond}`,
+    `sent again ${tcp.retransmitted} segments, ${tcp.needless} of them needlessly; ${tcp.timeouts} time-outs`,
     measured.intact ? "arrived intact (SHA-256)" : "ARRIVED DAMAGED: the SHA-256 differs",
     `daemons, sending / receiving side: ${near.cpuPercent} / ${far.cpuPercent} % of a core, ${mebi(near.peakResident)} / ${mebi(far.peakResident)}; the machine ${measured.machinePercent} % busy`,
   ];
