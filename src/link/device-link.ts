@@ -21,6 +21,10 @@ export class DeviceLink implements Link {
     this.outbox = new Outbox(memory);
   }
 
+  get hasRoom(): boolean {
+    return this.outbox.makeRoom(this.mtu);
+  }
+
   frameLength(packet: Packet): number {
     return packet.length;
   }

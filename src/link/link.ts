@@ -58,6 +58,8 @@ export interface Link {
   readonly mtu: number;
   readonly canHold: boolean;
   readonly outbox: Outbox;
+  /** Whether the outbox has room for any packet of the MTU. */
+  readonly hasRoom: boolean;
   /** Received frames that were given up, by reason. */
   readonly drops: Readonly<Record<string, number>>;
   /** Octets that a packet takes on the line, closing included. */

@@ -54,15 +54,16 @@ export class PacketPool {
   /** Longest packet that fits, in octets. */
   readonly room: number;
   readonly #free: Packet[] = [];
+  readonly #headroom: number;
 
   /** @param memory `count * (headroom + room)` octets or more, cut into slots @param address of `memory`, 0 if unknown */
   constructor(memory: Uint8Array, address: number, count: number, room: number, headroom = 0) {
     this.room = room;
+    this.#headroom = headroom;
     const size = headroom + room;
     for (let i = 0; i < count; i++) {
       const base = address === 0 ? 0 : address + i * size;
       const packet = new Packet(memory.subarray(i * size, (i + 1) * size), base, this);
-      packet.start = headroom;
       this.#free.push(packet);
     }
   }
@@ -75,6 +76,7 @@ export class PacketPool {
   take(): Packet | undefined {
     const packet = this.#free.pop();
     if (packet !== undefined) {
+      packet.start = this.#headroom;
       packet.length = 0;
       packet.flow = null;
     }

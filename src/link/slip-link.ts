@@ -32,6 +32,10 @@ export class SlipLink implements Link {
     this.received = this.#decoder.frame;
   }
 
+  get hasRoom(): boolean {
+    return this.outbox.makeRoom(slipBodyBound(this.mtu) + 2);
+  }
+
   frameLength(packet: Packet): number {
     return slipBodyLength(packet.octets, packet.start, packet.start + packet.length) + 1;
   }

@@ -19,6 +19,15 @@ function withOptions(...options: number[]): Uint8Array {
   return packet;
 }
 
+const fieldsOf = (header: TcpHeader): (number | boolean)[] => [
+  header.sequence,
+  header.acknowledgement,
+  header.hasAcknowledgement,
+  header.payload,
+  header.sackLeft,
+  header.sackRight,
+];
+
 describe("a TCP header (RFC 9293)", () => {
   it("gives numbers, acknowledgement and payload", () => {
     const header = read(segment(0xfffffff0, 100, { ack: 0x80000001 }));
@@ -102,8 +111,8 @@ describe("a TCP header (RFC 9293)", () => {
         const packet = (isV6 ? ipv6 : ipv4)({ protocol: 6, length: (isV6 ? 40 : 20) + tail.length });
         packet.set(tail, isV6 ? 40 : 20);
         const placed = Uint8Array.of(...packet, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2);
-        const alone = header.read(packet, 0, packet.length) ? { ...header } : null;
-        const amongOthers = header.read(placed, 0, packet.length) ? { ...header } : null;
+        const alone = header.read(packet, 0, packet.length) ? fieldsOf(header) : null;
+        const amongOthers = header.read(placed, 0, packet.length) ? fieldsOf(header) : null;
         assert.deepEqual(amongOthers, alone);
       }),
     );
