@@ -1,6 +1,6 @@
 import type { LinkId } from "../link/link.ts";
 import type { Packet } from "../link/packet.ts";
-import type { Choice, Scheduler } from "../scheduler/scheduler.ts";
+import type { BindingScheduler, Choice, Scheduler } from "../scheduler/scheduler.ts";
 import { after, type Instant, instant, NEVER } from "../time.ts";
 import { ArrivalObserver, type Lateness } from "./arrival-observer.ts";
 import { FlowQueue } from "./flow-queue.ts";
@@ -79,10 +79,12 @@ export class Bundle {
    * far side cannot have. @param alive the line still sends: an open frame is closed
    */
   leave(member: Member, alive: boolean, now: Instant): void {
-    this.#members.splice(this.#members.indexOf(member), 1);
+    const index = this.#members.indexOf(member);
+    if (index < 0) return;
+    this.#members.splice(index, 1);
     if (member.open !== null) {
       if (alive) this.#finish(member, member.bodyEnd, now);
-      else this.#abandon(member);
+      else this.#abandon(member, now);
     }
     for (const packet of member.bound.splice(0)) {
       if (packet.order === PINNED) {
@@ -217,11 +219,12 @@ export class Bundle {
   }
 
   /** The line died with a frame open. */
-  #abandon(member: Member): void {
+  #abandon(member: Member, now: Instant): void {
     const packet = member.open as Packet;
     member.open = null;
-    if (packet.flow !== null && this.#members.length > 0) this.queue.requeue(packet);
-    else this.#drop(packet, "noLink");
+    if (packet.order === PINNED || this.#members.length === 0) this.#drop(packet, "noLink");
+    else if (packet.flow !== null) this.queue.requeue(packet);
+    else this.enqueue(packet, now);
   }
 
   /** Begins one frame, if a link is ready and there is one for it. @returns whether it did anything */
@@ -229,6 +232,7 @@ export class Bundle {
     const waiting = this.queue.count > 0;
     for (const member of this.#members) {
       this.#refresh(member, now);
+      if (member.blocked && waiting) this.#wakeAt(now + Math.max(HORIZON_MS, member.startAt - now));
       const idle = !member.ready && member.open === null && !member.blocked;
       if (idle && (waiting || member.bound.length > 0)) this.#wakeAt(member.pacer.freeAt - HORIZON_MS);
     }
@@ -246,7 +250,7 @@ export class Bundle {
 
   #beginPlanned(now: Instant): boolean {
     const scheduler = this.#scheduler;
-    if (scheduler.kind === "binding") return this.#bindQueue(now);
+    if (scheduler.kind === "binding") return this.#bindQueue(scheduler, now) || this.#passTurn();
     const choice = this.#choice;
     if (!scheduler.choose(this.queue, this.#members, this.#guardMs, now, choice)) {
       this.#wakeAt(choice.notBefore);
@@ -273,9 +277,13 @@ export class Bundle {
     return passed;
   }
 
-  /** A binding scheduler took over: what waited in the queue is bound. */
-  #bindQueue(now: Instant): boolean {
-    this.enqueue(this.queue.take(0), now);
+  /** A binding scheduler took over: what waited in the queue is bound, as links' own shorter queues have room for it. */
+  #bindQueue(scheduler: BindingScheduler, now: Instant): boolean {
+    const open = this.#members.filter((member) => member.bound.length < BOUND_LIMIT);
+    if (open.length === 0) return false;
+    const packet = this.queue.take(0);
+    packet.order = 0;
+    this.#bind(open[scheduler.bind(packet.length, open, now)] as Member, packet);
     return true;
   }
 
@@ -306,8 +314,8 @@ export class Bundle {
     const { pacer, open } = member;
     const octetMs = 1 / pacer.rate;
     if (open === null) {
-      member.startAt = instant(Math.max(pacer.freeAt, now));
-      member.ready = pacer.freeAt - now <= HORIZON_MS && !member.blocked;
+      member.startAt = instant(Math.max(pacer.freeAt, now + this.#blockedMs(member, now)));
+      member.ready = pacer.freeAt - now <= HORIZON_MS && !member.blocked && member.link.hasRoom;
       return;
     }
     member.ready = false;
@@ -317,6 +325,13 @@ export class Bundle {
       arrival = Math.max(arrival, flow.arrivedAt + this.#guardMs);
     }
     this.#setOpenArrival(member, arrival);
+  }
+
+  /** For how long its driver has been full, and, as nothing better is known, goes on to be. */
+  #blockedMs(member: Member, now: Instant): number {
+    if (!member.blocked) member.blockedAt = null;
+    else member.blockedAt ??= now;
+    return member.blockedAt === null ? 0 : now - member.blockedAt;
   }
 
   #setOpenArrival(member: Member, arrival: number): void {

@@ -27,6 +27,8 @@ export class Member implements LinkView {
   servedBound = false;
   /** The line's driver takes nothing more for now: set and cleared by whoever writes the outbox. */
   blocked = false;
+  /** Since when it is, as the bundle has seen; null: it is not. */
+  blockedAt: Instant | null = null;
   sentPackets = 0;
   sentOctets = 0;
 
