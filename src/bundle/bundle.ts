@@ -24,15 +24,17 @@ const GUARD_MS = 5;
 const HOLD_LIMIT_MS = 1000;
 /** Below this, lateness is the granularity of clocks, milliseconds. */
 const LATE_MS = 3;
-/** CoDel's target in packet times of the slowest link: less would drop what looking ahead needs. */
-const TARGET_PACKETS = 3;
+/** CoDel's target in packet times of the slowest link: three are needed to look ahead, less than five cost throughput. */
+const TARGET_PACKETS = 5;
 const MIN_TARGET_MS = 15;
+/** CoDel's interval in targets: longer than the round trip, most of which is this very queue. */
+const INTERVAL_TARGETS = 4;
 /** A bound packet that came from its link's own interface: it goes by this link or not at all. */
 const PINNED = -1;
 
 export class Bundle {
   readonly queue: FlowQueue;
-  readonly drops = { noLink: 0, queueFull: 0, delayed: 0, linkQueueFull: 0, oversize: 0 };
+  readonly drops = { noLink: 0, queueFull: 0, delayed: 0, repeated: 0, linkQueueFull: 0, oversize: 0 };
   sentPackets = 0;
   sentOctets = 0;
   readonly #members: Member[] = [];
@@ -108,7 +110,7 @@ export class Bundle {
       );
     }
     const dropped = this.queue.enqueue(packet, now);
-    if (dropped !== null) this.#drop(dropped, "queueFull");
+    if (dropped !== null) this.#drop(dropped, dropped === packet ? "repeated" : "queueFull");
   }
 
   /** Takes a packet from a member's own interface: it goes by that link. */
@@ -149,7 +151,7 @@ export class Bundle {
     if (rate === 0) return;
     this.#guardMs = Math.min(GUARD_MS, (0.3 * this.#mtu) / rate);
     this.queue.targetMs = Math.max(MIN_TARGET_MS, (TARGET_PACKETS * this.#mtu) / slowest);
-    this.queue.intervalMs = Math.max(100, 2 * this.queue.targetMs);
+    this.queue.intervalMs = Math.max(100, INTERVAL_TARGETS * this.queue.targetMs);
   }
 
   #wakeAt(at: number): void {
@@ -215,6 +217,7 @@ export class Bundle {
       if (flow.arrivedAt < arrival) flow.arrivedAt = arrival;
       if (this.#members.length > 1) this.#observer.handleSent(packet, member.id, arrival, pacer.epoch);
     }
+    this.queue.finish(packet);
     packet.release();
   }
 
@@ -289,7 +292,10 @@ export class Bundle {
 
   #begin(member: Member, packet: Packet, now: Instant): void {
     const octets = member.link.begin(packet, now);
-    if (octets === 0) return this.#drop(packet, "oversize");
+    if (octets === 0) {
+      this.queue.finish(packet);
+      return this.#drop(packet, "oversize");
+    }
     member.bodyEnd = member.pacer.charge(octets, now);
     member.open = packet;
     member.sentPackets++;

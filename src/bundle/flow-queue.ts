@@ -2,6 +2,7 @@ import { Flow, type Packet } from "../link/packet.ts";
 import type { QueueView } from "../scheduler/scheduler.ts";
 import type { Instant } from "../time.ts";
 import { flowHash, markCongestion } from "../wire/ip-packet.ts";
+import { sequenceDistance, TcpHeader } from "../wire/tcp-header.ts";
 
 const BUCKETS = 1024;
 /** A flow with no more packets than this is not what stands in the queue. */
@@ -13,6 +14,9 @@ const STANDING_PACKETS = 2;
  * Fairness is by finish tags (self-clocked fair queueing) where RFC 8290 turns a wheel: a packet's tag is what its flow would have sent after it
  * at an equal share, so the order of service of all that waits is known at once, and a scheduler can look ahead in it. A flow that
  * starts is served next, as RFC 8290's new flows are. A full queue drops from the head of the flow that has the most octets in it.
+ *
+ * A TCP segment that is sent again while the first one still waits here, or is on a line, is not queued twice. On slow lines that is most repetitions: the queue
+ * takes longer than the sender, who has seen only the quick answer to its SYN, is willing to wait.
  */
 export class FlowQueue implements QueueView {
   readonly packets: (Packet | undefined)[] = [];
@@ -25,6 +29,9 @@ export class FlowQueue implements QueueView {
   intervalMs = 100;
   readonly #flows: Flow[] = [];
   readonly #seed: number;
+  readonly #header = new TcpHeader();
+  /** Taken by links, their frames not closed. */
+  readonly #taken: Packet[] = [];
   #virtual = 0;
   #order = 0;
 
@@ -35,12 +42,16 @@ export class FlowQueue implements QueueView {
     for (let i = 0; i < BUCKETS; i++) this.#flows.push(new Flow());
   }
 
-  /** Takes a packet with its `frameLength` set. @returns the packet dropped to make room, the caller's to release; or null */
+  /**
+   * Takes a packet with its `frameLength` set.
+   * @returns the packet given up, the caller's to release: this one, if it waits here already, or one that made room; or null
+   */
   enqueue(packet: Packet, now: Instant): Packet | null {
-    const dropped = this.count >= this.limit ? this.#dropFromLongest() : null;
     const hash = flowHash(packet.octets, packet.start, packet.length, this.#seed);
     const flow = this.#flows[hash % BUCKETS] as Flow;
     packet.flow = flow;
+    if (this.#isRepetition(packet, flow)) return packet;
+    const dropped = this.count >= this.limit ? this.#dropFromLongest() : null;
     packet.order = ++this.#order;
     packet.enqueuedAt = now;
     packet.tag = Math.max(this.#virtual, flow.lastTag) + packet.frameLength;
@@ -51,12 +62,20 @@ export class FlowQueue implements QueueView {
 
   /** Puts a packet back to its old place, when its link died under it. The queue may exceed its limit by it. */
   requeue(packet: Packet): void {
+    this.finish(packet);
     this.#insert(packet);
+  }
+
+  /** A packet that was taken is on its way, or lost: one like it is no repetition any more. */
+  finish(packet: Packet): void {
+    const index = this.#taken.indexOf(packet);
+    if (index >= 0) this.#taken.splice(index, 1);
   }
 
   /** Takes the packet at `index` out, for a link. */
   take(index: number): Packet {
     const packet = this.#remove(index);
+    this.#taken.push(packet);
     if (index === 0) this.#virtual = Math.max(this.#virtual, packet.tag - packet.frameLength);
     return packet;
   }
@@ -85,6 +104,23 @@ export class FlowQueue implements QueueView {
       const other = this.packets[i] as Packet;
       if (other.flow === packet.flow && other.order < packet.order) return true;
     }
+    return false;
+  }
+
+  #isRepetition(packet: Packet, flow: Flow): boolean {
+    const header = this.#header;
+    packet.payload = header.read(packet.octets, packet.start, packet.length) ? header.payload : 0;
+    if (packet.payload === 0) return false;
+    packet.sequence = header.sequence;
+    const end = (header.sequence + header.payload) >>> 0;
+    if (flow.sequenceEnd === null || sequenceDistance(end, flow.sequenceEnd) > 0) {
+      flow.sequenceEnd = end;
+      return false;
+    }
+    for (let i = 0; i < this.count; i++) {
+      if (isSameSegment(this.packets[i] as Packet, packet)) return true;
+    }
+    for (const other of this.#taken) if (isSameSegment(other, packet)) return true;
     return false;
   }
 
@@ -156,3 +192,6 @@ export class FlowQueue implements QueueView {
     return now >= flow.aboveUntil;
   }
 }
+
+const isSameSegment = (a: Packet, b: Packet): boolean =>
+  a.flow === b.flow && a.sequence === b.sequence && a.payload === b.payload;

@@ -6,6 +6,8 @@ const SAFETY = 0.997;
 const CREEP = 5e-7;
 /** A lateness of more than this share of the time since the last correction is a stall, not a wrong rate. */
 const PLAUSIBLE_ERROR = 0.15;
+/** Lateness seen once may be a stall too; again within this time, it is the rate, milliseconds. */
+const AGAIN_MS = 10_000;
 /** Shortest time over which octets taken by the driver tell a rate, in milliseconds. */
 const SAMPLE_MS = 500;
 /** An estimated rest this long leaves nothing of an earlier backlog, in milliseconds. */
@@ -24,6 +26,7 @@ export class Pacer {
   #rate: number;
   /** Since when an error of the rate adds up. */
   #syncedAt: Instant = instant(0);
+  #lateAt: Instant = instant(Number.NEGATIVE_INFINITY);
   #chargedAt: Instant = instant(0);
   #charged = 0;
   #sampleFrom: Instant | null = null;
@@ -83,7 +86,8 @@ export class Pacer {
   handleLate(lateMs: number, plannedAt: Instant, now: Instant): void {
     this.freeAt = after(instant(Math.max(this.freeAt, now)), lateMs);
     const error = lateMs / Math.max(1, plannedAt + lateMs - this.#syncedAt);
-    if (error < PLAUSIBLE_ERROR) this.#rate *= 1 - error;
+    if (error < PLAUSIBLE_ERROR && now - this.#lateAt < AGAIN_MS) this.#rate *= 1 - error;
+    this.#lateAt = now;
     this.#corrected(now);
   }
 

@@ -13,6 +13,8 @@ export class Flow {
   /** Scratch of a plan: the arrival planned for its last packet, in the round with that number. */
   plannedAt = 0;
   plannedRound = 0;
+  /** End of the furthest TCP segment that was queued; null before the first. */
+  sequenceEnd: number | null = null;
   /** CoDel (RFC 8289): when the sojourn time has been above target long enough; 0 when it is not above. */
   aboveUntil = 0;
   dropping = false;
@@ -37,6 +39,9 @@ export class Packet {
   enqueuedAt = 0;
   /** Finish tag in the fair order of the queue. */
   tag = 0;
+  /** First octet of a TCP segment with payload, and how many there are; 0 octets: no such segment. */
+  sequence = 0;
+  payload = 0;
 
   constructor(octets: Uint8Array, address: number, pool: PacketPool) {
     this.octets = octets;
