@@ -4,8 +4,8 @@ import type { Choice, LinkView, PlanningScheduler, QueueView } from "./scheduler
 
 /** Links in one bundle that can be planned for. */
 const MAX_LINKS = 64;
-/** Two arrivals closer than this are the same, milliseconds. */
-const SAME_MS = 1e-6;
+/** Two moments closer than this are the same, milliseconds: more than rounding does to a clock that has run for years. */
+const SAME_MS = 1e-3;
 
 /**
  * The default: arrival order is send order, and a slow link is used where that helps only.
@@ -52,7 +52,7 @@ export class EarliestArrival implements PlanningScheduler {
       const link = links[best] as LinkView;
       if (link.ready && next[best] === link.startAt) {
         const beginAt = link.canHold ? now : arrival - link.delayMs - packet.frameLength / link.rate;
-        if (beginAt <= link.startAt) {
+        if (beginAt <= link.startAt + SAME_MS) {
           into.packet = k;
           into.link = best;
           return true;

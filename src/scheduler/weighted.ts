@@ -9,12 +9,13 @@ export class Weighted implements BindingScheduler {
   bind(length: number, links: readonly LinkView[]): number {
     let newest = 0;
     for (const link of links) newest = Math.max(newest, this.#used.get(link.id) ?? 0);
+    // A link that is new starts where the others are: it has no claim on the past, nor has one that was away.
+    for (const link of links) if (!this.#used.has(link.id)) this.#used.set(link.id, newest);
     let best = 0;
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < links.length; i++) {
       const link = links[i] as LinkView;
       const cost = length / link.givenBps;
-      // A link that is new, or was away, starts where the others are: it has no claim on the past.
       const used = Math.max(this.#used.get(link.id) ?? newest, newest - MEMORY * cost);
       if (used + cost < least) {
         least = used + cost;
