@@ -322,6 +322,7 @@ export class Daemon implements DaemonApi {
   #handleEvent(event: EngineEvent): void {
     if (this.#down !== null) return;
     if (event.type === "master") return this.#handleMaster(event.master, event.up);
+    if (event.type === "mtu") return this.#handleMtu(event.name, event.was, event.mtu);
     const line = this.#lines.get(event.line);
     if (line === undefined) return;
     const { name } = line;
@@ -362,6 +363,20 @@ export class Daemon implements DaemonApi {
     if (!up || master === undefined) return;
     this.#attempt(null, () => this.#interfaces.addRoutes(master.index, master.config));
     for (const line of this.#lines.values()) if (line.wants === name) this.#joinSoon(line);
+  }
+
+  /** Master and slave are set one after the other: who was freed because they differed joins when they do not. */
+  #handleMtu(name: string, was: number, mtu: number): void {
+    const line = this.#lines.get(name);
+    const changed = line ?? this.#masters.get(name);
+    this.#log.info({ interface: name, was, mtu }, "MTU changed");
+    if (changed === undefined) return;
+    if (line?.config.kind !== "device") {
+      this.#attempt(line ?? null, () => this.#interfaces.followMtu(changed.index, was, mtu));
+    }
+    for (const other of this.#lines.values()) {
+      if (other === line || other.wants === name) this.#joinSoon(other);
+    }
   }
 
   #handleLeft(line: Line, master: string, reason: string): void {

@@ -25,6 +25,15 @@ export class Interfaces {
     if (up) this.#netlink.setUp(index, true);
   }
 
+  /** The kernel begins anew with IPv6 on an interface whose MTU becomes large enough for it, and makes an address. */
+  followMtu(index: number, was: number, mtu: number): void {
+    if (was >= LEAST_IPV6_MTU || mtu < LEAST_IPV6_MTU) return;
+    this.#netlink.disableGeneratedAddresses(index);
+    for (const { local, prefix } of this.#netlink.addresses(index)) {
+      if (local.startsWith("fe80:")) this.#netlink.removeAddress(index, local, null, prefix);
+    }
+  }
+
   /** Routes go when an interface goes down: this is called each time it came up. */
   addRoutes(index: number, config: InterfaceConfig): void {
     const { address, defaultRoute, routes } = config;

@@ -27,7 +27,8 @@ const SOCK_DGRAM = 2;
 const SOCKADDR_LL = 20;
 const ETH_P_IP = 0x0800;
 const ETH_P_IPV6 = 0x86dd;
-const MIN_ROOM = 1500;
+/** Longest packet of any configuration: room for it is there when the MTU is raised. */
+const LONGEST_PACKET = 16_384;
 
 /** Hardware types (ARPHRD_*) of interfaces that carry IP packets and nothing before them. */
 const BARE_IP_TYPES: ReadonlySet<number> = new Set([
@@ -75,7 +76,7 @@ export class DevicePort extends SlavePort {
     this.mtu = found.mtu;
     this.up = found.up;
     this.#events = events;
-    const memory = nativeBuffer(4 * Math.max(found.mtu, MIN_ROOM));
+    const memory = nativeBuffer(4 * Math.max(found.mtu, LONGEST_PACKET));
     this.link = new DeviceLink(found.mtu, memory.octets);
     this.#linkAddress = memory.address;
     this.member = new Member(id, this.name, this.link, new Pacer(settings.rateBps));
@@ -87,6 +88,12 @@ export class DevicePort extends SlavePort {
     );
     this.#to.view.setUint16(0, AF_PACKET, true);
     this.#to.view.setInt32(4, this.index, true);
+  }
+
+  override setMtu(mtu: number): void {
+    super.setMtu(mtu);
+    this.mtu = mtu;
+    this.link.mtu = mtu;
   }
 
   close(): void {

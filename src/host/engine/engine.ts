@@ -39,6 +39,10 @@ const unknownMaster = (name: string): EqlError =>
     details: { master: name },
   });
 
+/** In the words of the driver of 1995. */
+const unequal = (master: number, slave: number): string =>
+  `master (${master}) and slave (${slave}) MTU settings do not match`;
+
 export class Engine implements PortEvents {
   readonly #epoll = new Epoll();
   readonly #netlink = new Netlink();
@@ -274,13 +278,9 @@ export class Engine implements PortEvents {
       throw new EqlError("SLAVE_UNSUITABLE", `${name} is down: ${cure}`, { details });
     }
     if (port.mtu !== master.tun.mtu) {
-      throw new EqlError(
-        "MTU_MISMATCH",
-        `master (${master.tun.mtu}) and slave (${port.mtu}) MTU settings do not match`,
-        {
-          details,
-        },
-      );
+      throw new EqlError("MTU_MISMATCH", unequal(master.tun.mtu, port.mtu), {
+        details,
+      });
     }
     if (port.master === null && master.slaves.length >= master.maxSlaves) {
       throw new EqlError(
@@ -348,34 +348,29 @@ export class Engine implements PortEvents {
 
   #handleMasterInterface(master: MasterPort, changed: Interface, now: Instant): void {
     if (changed.mtu !== master.tun.mtu) {
+      const was = master.tun.mtu;
       master.tun.setMtu(changed.mtu);
       master.bundle.mtu = changed.mtu;
       for (const slave of master.slaves.slice()) {
-        if (slave.mtu === changed.mtu) continue;
-        const reason = `master (${changed.mtu}) and slave (${slave.mtu}) MTU settings do not match`;
-        this.#free(slave as Port, true, reason, now);
+        if (slave.mtu !== changed.mtu) this.#free(slave as Port, true, unequal(changed.mtu, slave.mtu), now);
       }
+      this.#emit({ type: "mtu", name: master.name, was, mtu: changed.mtu });
     }
     if (changed.up === master.tun.up) return;
     master.tun.up = changed.up;
     if (!changed.up) {
-      for (const slave of master.slaves.slice()) this.#free(slave as Port, true, `${master.name} is down`, now);
+      for (const slave of master.slaves.slice())
+        this.#free(slave as Port, true, `${master.name} is down`, now);
     }
     this.#emit({ type: "master", master: master.name, up: changed.up });
   }
 
   #handlePortInterface(port: Port, changed: Interface, now: Instant): void {
     if (changed.mtu !== port.mtu) {
-      this.#free(port, true, "its MTU was changed", now);
-      port.place(null, true, now);
-      if (port instanceof DevicePort) {
-        port.mtu = changed.mtu;
-        port.link.mtu = changed.mtu;
-      } else {
-        port.solo.leave(port.member, true, now);
-        port.setMtu(changed.mtu);
-        port.solo.join(port.member);
-      }
+      const was = port.mtu;
+      if (port.master !== null) this.#free(port, true, unequal(port.master.tun.mtu, changed.mtu), now);
+      port.setMtu(changed.mtu);
+      this.#emit({ type: "mtu", name: port.name, was, mtu: changed.mtu });
     }
     if (changed.up === port.up) return;
     if (!changed.up) this.#free(port, true, `${port.name} is down`, now);

@@ -18,8 +18,8 @@ const READ_OCTETS = 4096;
 const READ_BATCH = 16;
 const PACKET_BATCH = 32;
 const SOLO_PACKETS = 32;
-/** What every receiver must take (RFC 1055 says 1006; 1500 is what everybody sends). */
-const LEAST_MRU = 1500;
+/** Longest packet of any configuration: received whatever the MTU, and room for it is there when the MTU is raised. */
+const LONGEST_PACKET = 16_384;
 /** A write of as many octets must stand in the queue of a driver that tells its queue. */
 const TELLING_OCTETS = 64;
 
@@ -33,11 +33,10 @@ export class LinePort extends SlavePort {
   readonly #settings: LineSettings;
   readonly #events: PortEvents;
   readonly #input = nativeBuffer(READ_OCTETS);
-  readonly #id: LinkId;
-  #link: SlipLink;
-  #linkAddress = 0;
-  #receivedAddress = 0;
-  #member: Member;
+  readonly link: SlipLink;
+  readonly member: Member;
+  readonly #linkAddress: number;
+  readonly #receivedAddress: number;
   #tty: Tty | null = null;
   #lock: UucpLock | null = null;
   /** Octets that the driver took since the line was opened. */
@@ -50,20 +49,17 @@ export class LinePort extends SlavePort {
     this.device = settings.device;
     this.#settings = settings;
     this.#events = events;
-    this.#id = id;
     this.echo = makeEcho(settings, seed);
     this.tun = new TunPort(settings.name, settings.mtu, SOLO_PACKETS, netlink);
     setCarrier(this.tun.fd, false);
-    this.#link = this.#makeLink(settings.mtu);
-    this.#member = new Member(id, this.name, this.#link, new Pacer(settings.rateBps));
-  }
-
-  get link(): SlipLink {
-    return this.#link;
-  }
-
-  get member(): Member {
-    return this.#member;
+    const memory = nativeBuffer(slipLinkMemory(LONGEST_PACKET, LONGEST_PACKET));
+    const addressOf = (part: Uint8Array): number =>
+      memory.address + (part.byteOffset - memory.octets.byteOffset);
+    this.link = new SlipLink(LONGEST_PACKET, memory.octets);
+    this.link.mtu = settings.mtu;
+    this.#linkAddress = addressOf(this.link.outbox.octets);
+    this.#receivedAddress = addressOf(this.link.received);
+    this.member = new Member(id, this.name, this.link, new Pacer(settings.rateBps));
   }
 
   get index(): number {
@@ -106,9 +102,9 @@ export class LinePort extends SlavePort {
       throw error;
     }
     this.#lock = lock;
-    this.#link.reset();
-    this.#member.pacer.reset(now);
-    this.#member.blocked = false;
+    this.link.reset();
+    this.member.pacer.reset(now);
+    this.member.blocked = false;
     this.#taken = 0;
     this.#tellsQueue = false;
     setCarrier(this.tun.fd, true);
@@ -125,11 +121,10 @@ export class LinePort extends SlavePort {
     this.#lock = null;
   }
 
-  /** The interface's MTU was changed from outside. Frames of the old size must be gone: it must be placed nowhere. */
-  setMtu(mtu: number): void {
+  override setMtu(mtu: number): void {
+    super.setMtu(mtu);
     this.tun.setMtu(mtu);
-    this.#link = this.#makeLink(mtu);
-    this.#member = new Member(this.#id, this.name, this.#link, this.#member.pacer);
+    this.link.mtu = Math.min(mtu, LONGEST_PACKET);
   }
 
   /** Packets that the kernel sends to the line's own interface. */
@@ -138,7 +133,7 @@ export class LinePort extends SlavePort {
       const packet = this.tun.readPacket();
       if (packet === null) break;
       if (this.master === null) this.solo.enqueue(packet, now);
-      else this.master.bundle.enqueuePinned(this.#member, packet);
+      else this.master.bundle.enqueuePinned(this.member, packet);
     }
     this.#pollSoon(now);
   }
@@ -167,7 +162,7 @@ export class LinePort extends SlavePort {
   }
 
   override flush(now: Instant): void {
-    const { outbox } = this.#link;
+    const { outbox } = this.link;
     if (this.#tty === null || outbox.length === 0) return;
     const count = this.#tty.write(this.#linkAddress + outbox.from, outbox.length);
     if (count < 0 && count !== -EAGAIN && count !== -EINTR) {
@@ -187,9 +182,9 @@ export class LinePort extends SlavePort {
   /** Brings the estimate in line with what the driver says that it has not sent; before a bundle plans. */
   updateEstimate(now: Instant): void {
     if (!this.#tellsQueue || this.#tty === null) return;
-    const { pacer } = this.#member;
-    pacer.handleOutputQueue(this.#tty.outputQueue() + this.#link.outbox.length, now);
-    if (this.#member.open !== null) this.#member.bodyEnd = pacer.freeAt;
+    const { pacer } = this.member;
+    pacer.handleOutputQueue(this.#tty.outputQueue() + this.link.outbox.length, now);
+    if (this.member.open !== null) this.member.bodyEnd = pacer.freeAt;
   }
 
   /** Asks the peer, when it is time to. @returns whether it became silent */
@@ -200,7 +195,7 @@ export class LinePort extends SlavePort {
     const packet = this.tun.takePacket();
     if (packet === undefined) return false;
     packet.length = echo.pollRequest(packet.octets, packet.start, now);
-    (this.master?.bundle ?? this.solo).enqueuePinned(this.#member, packet);
+    (this.master?.bundle ?? this.solo).enqueuePinned(this.member, packet);
     this.#pollSoon(now);
     return echo.silent && !wasSilent;
   }
@@ -214,7 +209,7 @@ export class LinePort extends SlavePort {
   }
 
   protected override hints(): string[] {
-    if (this.#link.drops.vjCompressed === 0) return [];
+    if (this.link.drops.vjCompressed === 0) return [];
     return [
       "the peer compresses TCP headers (CSLIP, VJ), which cannot work when packets of one connection take several lines: turn it off there (`slattach -p slip`, `novj`)",
     ];
@@ -226,14 +221,14 @@ export class LinePort extends SlavePort {
   }
 
   #setBlocked(blocked: boolean, now: Instant): void {
-    if (blocked === this.#member.blocked) return;
-    this.#member.blocked = blocked;
-    if (blocked) this.#member.pacer.handleBlocked(this.#taken, now);
+    if (blocked === this.member.blocked) return;
+    this.member.blocked = blocked;
+    if (blocked) this.member.pacer.handleBlocked(this.#taken, now);
     this.#events.interest(this, blocked);
   }
 
   #receive(count: number, now: Instant): void {
-    const link = this.#link;
+    const { link } = this;
     for (let at = 0; at < count; ) {
       at = link.handleReceive(this.#input.octets, at, count, now);
       if (link.receivedLength > 0) this.#deliver(link.receivedLength, now);
@@ -242,7 +237,7 @@ export class LinePort extends SlavePort {
 
   #deliver(length: number, now: Instant): void {
     const { echo, master } = this;
-    const { received } = this.#link;
+    const { received } = this.link;
     this.receivedPackets++;
     this.receivedOctets += length;
     if (echo !== null) {
@@ -261,15 +256,7 @@ export class LinePort extends SlavePort {
 
   /** The answer to a request may come by any line: each line's echo knows its own. */
   #isEchoReply(length: number, now: Instant): boolean {
-    return this.#events.echoReply(this.#link.received, length, now);
-  }
-
-  #makeLink(mtu: number): SlipLink {
-    const memory = nativeBuffer(slipLinkMemory(mtu, Math.max(mtu, LEAST_MRU)));
-    const link = new SlipLink(mtu, memory.octets);
-    this.#linkAddress = memory.address + (link.outbox.octets.byteOffset - memory.octets.byteOffset);
-    this.#receivedAddress = memory.address + (link.received.byteOffset - memory.octets.byteOffset);
-    return link;
+    return this.#events.echoReply(this.link.received, length, now);
   }
 }
 

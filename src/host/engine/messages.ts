@@ -86,6 +86,8 @@ export type EngineEvent =
   | { readonly type: "left"; readonly line: string; readonly master: string; readonly reason: string }
   | { readonly type: "line"; readonly line: string; readonly up: boolean; readonly reason: string }
   | { readonly type: "master"; readonly master: string; readonly up: boolean }
+  /** The MTU of a line's or a master's interface was changed from outside. */
+  | { readonly type: "mtu"; readonly name: string; readonly was: number; readonly mtu: number }
   /** The peer stopped or began again to answer this line's echo. */
   | { readonly type: "silent"; readonly line: string; readonly silent: boolean }
   /** A kernel interface that is a line is gone. */

@@ -52,6 +52,11 @@ export abstract class SlavePort {
   /** Writes the outbox to the line. */
   abstract flush(now: Instant): void;
 
+  /** Its interface's MTU was changed from outside. What waits and is longer is dropped when its turn comes. */
+  setMtu(mtu: number): void {
+    this.solo.mtu = mtu;
+  }
+
   get isSilent(): boolean {
     return false;
   }
