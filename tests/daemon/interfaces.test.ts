@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { requireIntact, transferTcp } from "../../src/lab/transfer.ts";
 import { eventually, FAR, masterTable, NEAR, type TestDaemon, World, worldMissing } from "./world.ts";
 
 const SPEED = 1_000_000;
@@ -38,18 +37,13 @@ describe("interfaces of a daemon", { skip: worldMissing() }, () => {
   });
 
   it("frees a slave whose interface goes down, and carries on by the other", async () => {
-    const transfer = transferTcp(world.near.host, world.far.host, {
-      address: FAR,
-      bytes: 150_000,
-      seed: 1,
-      deadlineMs: 30_000,
-    });
+    const transfer = world.transfer(150_000);
     await near.untilLine("sl0", "carries", ({ sent }) => sent.octets > 20_000);
     // What the far side sent by it would be lost: plain SLIP does not tell it.
     await Promise.all([world.near, world.far].map((side) => side.ip("link", "set", "sl0", "down")));
     await near.untilLine("sl0", "is freed", ({ state, master }) => state === "down" && master === null, 1000);
     assert.match((await near.line("sl0")).reason, /down/);
-    requireIntact(await transfer, 150_000);
+    await transfer;
     assert.deepEqual((await near.master()).slaves, ["sl1"]);
   });
 
@@ -131,8 +125,7 @@ describe("a line alone", { skip: worldMissing() }, () => {
     >;
     assert.deepEqual([mtu, flags.includes("POINTOPOINT"), flags.includes("UP")], [1006, true, true]);
     const bytes = 60_000;
-    const transfer = { address: FAR, bytes, seed: 2, deadlineMs: 20_000 };
-    requireIntact(await transferTcp(world.near.host, world.far.host, transfer), bytes);
+    await world.transfer(bytes);
     const { sent, received, lineOctets, drops } = await near.line("sl0");
     assert.ok(sent.octets > bytes && received.packets > 3 && lineOctets.sent > sent.octets);
     const { delayed: _tellsTheSender, ...others } = drops;

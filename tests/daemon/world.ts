@@ -9,6 +9,7 @@ import type { LineStatus, MasterStatus, Status } from "../../src/control/message
 import { type CommandResult, Host } from "../../src/lab/namespace.ts";
 import { Scratch } from "../../src/lab/scratch.ts";
 import { findTool } from "../../src/lab/tool.ts";
+import { requireIntact, transferTcp } from "../../src/lab/transfer.ts";
 import { VirtualLines } from "../../src/lab/virtual-line.ts";
 
 const BIN = fileURLToPath(new URL("../../../bin/", import.meta.url));
@@ -300,6 +301,7 @@ export class World {
   readonly far: Side;
   readonly lines: VirtualLines;
   readonly #scratch: Scratch;
+  #transfers = 0;
 
   private constructor(near: Side, far: Side, lines: VirtualLines, scratch: Scratch) {
     this.near = near;
@@ -347,6 +349,14 @@ export class World {
       this.near.up(...tables(this.near, NEAR, FAR)),
       this.far.up(...tables(this.far, FAR, NEAR)),
     ]);
+  }
+
+  /** Moves data by TCP from near to far; rejects unless all of it arrives intact. */
+  async transfer(bytes: number, deadlineMs = 20_000): Promise<void> {
+    // Ports of its own, or it would have to wait for the end of TIME-WAIT.
+    const index = ++this.#transfers;
+    const options = { address: FAR, bytes, seed: index, index, deadlineMs };
+    requireIntact(await transferTcp(this.near.host, this.far.host, options), bytes);
   }
 
   /** Kills what still runs and takes all of it away. */
