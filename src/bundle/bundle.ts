@@ -285,6 +285,7 @@ export class Bundle {
     const open = this.#members.filter((member) => member.bound.length < BOUND_LIMIT);
     if (open.length === 0) return false;
     const packet = this.queue.take(0);
+    this.queue.finish(packet);
     packet.order = 0;
     this.#bind(open[scheduler.bind(packet.length, open, now)] as Member, packet);
     return true;
@@ -292,10 +293,7 @@ export class Bundle {
 
   #begin(member: Member, packet: Packet, now: Instant): void {
     const octets = member.link.begin(packet, now);
-    if (octets === 0) {
-      this.queue.finish(packet);
-      return this.#drop(packet, "oversize");
-    }
+    if (octets === 0) return this.#drop(packet, "oversize");
     member.bodyEnd = member.pacer.charge(octets, now);
     member.open = packet;
     member.sentPackets++;
@@ -312,6 +310,7 @@ export class Bundle {
 
   #drop(packet: Packet, reason: keyof Bundle["drops"]): void {
     this.drops[reason]++;
+    this.queue.finish(packet);
     packet.release();
   }
 

@@ -95,7 +95,17 @@ export class FlowQueue implements QueueView {
 
   /** Takes the packet at `index` out for good; it is the caller's to release. */
   drop(index: number): Packet {
-    return this.#remove(index);
+    const dropped = this.#remove(index);
+    const flow = dropped.flow as Flow;
+    // A flow is not charged for what it does not get, or one that always offers too much would never get anything.
+    flow.lastTag -= dropped.frameLength;
+    for (let i = index; i < this.count; i++) {
+      const packet = this.packets[i] as Packet;
+      if (packet.flow !== flow) continue;
+      packet.tag -= dropped.frameLength;
+      this.#moveUp(packet, i);
+    }
+    return dropped;
   }
 
   /** Whether an earlier packet of the same flow still waits here. */
@@ -125,17 +135,22 @@ export class FlowQueue implements QueueView {
   }
 
   #insert(packet: Packet): void {
+    this.#moveUp(packet, this.count++);
+    this.octets += packet.length;
+    const flow = packet.flow as Flow;
+    flow.packets++;
+    flow.octets += packet.frameLength;
+  }
+
+  /** Puts a packet to its place by its tag, which is `from` or before it. */
+  #moveUp(packet: Packet, from: number): void {
     const { packets } = this;
-    let at = this.count++;
+    let at = from;
     while (at > 0 && (packets[at - 1] as Packet).tag > packet.tag) {
       packets[at] = packets[at - 1];
       at--;
     }
     packets[at] = packet;
-    this.octets += packet.length;
-    const flow = packet.flow as Flow;
-    flow.packets++;
-    flow.octets += packet.frameLength;
   }
 
   #remove(index: number): Packet {
@@ -156,7 +171,7 @@ export class FlowQueue implements QueueView {
     for (let i = 1; i < this.count; i++) {
       if (this.#octetsOfFlowAt(i) > this.#octetsOfFlowAt(at)) at = i;
     }
-    return this.#remove(at);
+    return this.drop(at);
   }
 
   #octetsOfFlowAt(index: number): number {

@@ -4,6 +4,7 @@ import type { Member } from "../../src/bundle/member.ts";
 import { ActiveBackup } from "../../src/scheduler/active-backup.ts";
 import { EarliestArrival } from "../../src/scheduler/earliest-arrival.ts";
 import { RoundRobin } from "../../src/scheduler/round-robin.ts";
+import { segment } from "../sim/tcp-model.ts";
 import { BundleHost, labelled } from "./host.ts";
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
@@ -34,6 +35,37 @@ describe("a bundle without members", () => {
       host.wake = host.now;
       host.run(5000);
       assert.deepEqual(host.labels(), range(0, 5));
+    }
+  });
+});
+
+describe("a TCP segment that was lost", () => {
+  it("may be sent again, however it was lost", () => {
+    const lose: Record<string, (host: BundleHost, lines: readonly Member[]) => void> = {
+      "its line died with the last member": (host, [only]) => host.die(only as Member),
+      "a binding scheduler took over, and its line died": (host, [only]) => {
+        host.bundle.scheduler = new RoundRobin();
+        host.run(300);
+        host.die(only as Member);
+      },
+    };
+    for (const [how, act] of Object.entries(lose)) {
+      const host = new BundleHost(new EarliestArrival(), { slots: 2 });
+      const lines = host.joined(9600);
+      host.send(segment(1, 500));
+      host.send(segment(501, 500));
+      host.run(10);
+      act(host, lines);
+      host.bundle.scheduler = new EarliestArrival();
+      host.bundle.join(lines[0] as Member);
+      host.run(10_000);
+      const before = host.departures.length;
+      host.send(segment(1, 500));
+      host.run(10_000);
+      host.send(segment(501, 500));
+      host.run(10_000);
+      assert.equal(host.bundle.drops.repeated, 0, how);
+      assert.equal(host.departures.length, before + 2, how);
     }
   });
 });
