@@ -36,6 +36,9 @@ const STRIDE = PACKED ? 3 : 4;
 const DATA = PACKED ? 1 : 2;
 /** How far `monotonicNow` may be behind the kernel's clock; a timer that expired early would be set again and again. */
 const CLOCK_SKEW_NS = 2000;
+/** Where struct itimerspec has its first expiry: two 64-bit words, of which the lower halves are enough until 2106. */
+const EXPIRY_SECONDS = 16;
+const EXPIRY_NANOSECONDS = 24;
 /** The token of our own timer. */
 const TIMER = 0xffff_ffff;
 
@@ -53,7 +56,6 @@ export class Epoll {
   readonly #changeWords = new Uint32Array(this.#change.octets.buffer, 0, 4);
   /** struct itimerspec: interval and first expiry, each seconds and nanoseconds. */
   readonly #expiry: NativeBuffer = nativeBuffer(32);
-  readonly #expiryWords = new BigInt64Array(this.#expiry.octets.buffer, 0, 4);
   #armed: Instant = NEVER;
 
   constructor(maxEvents = 64) {
@@ -134,8 +136,8 @@ export class Epoll {
         nanoseconds -= 1e9;
       }
     }
-    this.#expiryWords[2] = BigInt(seconds);
-    this.#expiryWords[3] = BigInt(nanoseconds);
+    this.#expiry.view.setUint32(EXPIRY_SECONDS, seconds, true);
+    this.#expiry.view.setUint32(EXPIRY_NANOSECONDS, nanoseconds, true);
     check(timerfdSettime(this.#timer, TIMER_ABSOLUTE, this.#expiry.address), "timerfd_settime");
   }
 
