@@ -1,16 +1,6 @@
 import { EqlError } from "../../errors.ts";
 import type { Tap } from "../../link/link.ts";
-import {
-  close,
-  describeErrno,
-  EAGAIN,
-  nativeBuffer,
-  O_CLOEXEC,
-  O_NONBLOCK,
-  O_WRONLY,
-  open,
-  write,
-} from "../libc.ts";
+import { close, describeErrno, nativeBuffer, O_CLOEXEC, O_NONBLOCK, O_RDWR, open, write } from "../libc.ts";
 
 const MAGIC = 0xa1b2c3d4;
 const LINKTYPE_LINUX_SLL = 113;
@@ -22,25 +12,26 @@ const PACKET_OUTGOING = 4;
 const ARPHRD_NONE = 0xfffe;
 const ETH_P_IP = 0x0800;
 const ETH_P_IPV6 = 0x86dd;
-const LONGEST = 16_384;
+/** A pipe takes up to so many octets whole or not at all (pipe(7)), so that a slow reader never finds a half record. */
+const PIPE_BUF = 4096;
+const LONGEST = PIPE_BUF - RECORD_HEADER - SLL_HEADER;
 
 /**
  * Writes what a link carries as a pcap to a named pipe, both directions, each packet marked as sent or received (LINKTYPE_LINUX_SLL).
- * A reader too slow for the link misses packets, never the link.
+ * A reader too slow for the link misses packets, never the link. Of packets longer than 4064 octets it sees the beginning.
  */
 export class Capture implements Tap {
   readonly pipe: string;
   /** Packets that the reader was too slow for. */
   missed = 0;
   readonly #fd: number;
-  readonly #onEnd: () => void;
   readonly #record = nativeBuffer(RECORD_HEADER + SLL_HEADER + LONGEST);
 
-  /** @param onEnd the reader is gone @throws EqlError CONTROL_REFUSED: nobody has the pipe open for reading */
-  constructor(pipe: string, onEnd: () => void) {
+  /** @throws EqlError CONTROL_REFUSED: the pipe cannot be opened */
+  constructor(pipe: string) {
     this.pipe = pipe;
-    this.#onEnd = onEnd;
-    this.#fd = open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    // The reader learns the pipe's name only when the capture runs: without an end for reading, opening it would fail.
+    this.#fd = open(pipe, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (this.#fd < 0) {
       throw new EqlError(
         "CONTROL_REFUSED",
@@ -69,9 +60,7 @@ export class Capture implements Tap {
     view.setUint16(30, (octets[from] as number) >> 4 === 6 ? ETH_P_IPV6 : ETH_P_IP, false);
     const start = RECORD_HEADER + SLL_HEADER;
     for (let i = 0; i < length; i++) this.#record.octets[start + i] = octets[from + i] as number;
-    const result = write(this.#fd, this.#record.address, start + length);
-    if (result === -EAGAIN) this.missed++;
-    else if (result < 0) this.#onEnd();
+    if (write(this.#fd, this.#record.address, start + length) < 0) this.missed++;
   }
 
   close(): void {

@@ -210,7 +210,7 @@ export class Engine implements PortEvents {
       if (port.link.tap !== null) {
         throw new EqlError("CONTROL_REFUSED", `${link} is being captured already; one capture at a time`);
       }
-      const capture = new Capture(pipe, () => this.#endCapture(pipe));
+      const capture = new Capture(pipe);
       this.#captures.set(pipe, { capture, port });
       port.link.tap = capture;
       return null;

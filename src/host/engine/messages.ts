@@ -34,7 +34,7 @@ export interface EngineOperations {
       readonly lines: readonly EngineLineStatus[];
     };
   };
-  /** Writes what the link carries to a named pipe that somebody has open for reading. */
+  /** Writes what the link carries to a named pipe. */
   startCapture: { readonly request: { readonly link: string; readonly pipe: string }; readonly reply: null };
   stopCapture: { readonly request: { readonly pipe: string }; readonly reply: null };
   /** Closes everything; the worker ends after it. */
