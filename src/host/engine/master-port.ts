@@ -67,7 +67,7 @@ export class MasterPort {
 
   status(): MasterStatus {
     const { bundle, tun } = this;
-    const drops: Record<string, number> = { undelivered: tun.undelivered, ...bundle.drops };
+    const drops: Record<string, number> = { undelivered: tun.undelivered, ...bundleDrops(bundle) };
     return {
       name: this.name,
       up: tun.up,
@@ -86,6 +86,12 @@ export class MasterPort {
       drops: occurred(drops),
     };
   }
+}
+
+/** A bundle's drops by reason; `oversize` is what links call a received frame that is too long. */
+export function bundleDrops({ drops }: Bundle): Record<string, number> {
+  const { oversize: tooLong, ...others } = drops;
+  return { ...others, tooLong };
 }
 
 /** Only what is not 0. */

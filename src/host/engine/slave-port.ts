@@ -5,7 +5,7 @@ import type { Link } from "../../link/link.ts";
 import { EarliestArrival } from "../../scheduler/earliest-arrival.ts";
 import { type Instant, NEVER } from "../../time.ts";
 import type { MasterPort } from "./master-port.ts";
-import { occurred } from "./master-port.ts";
+import { bundleDrops, occurred } from "./master-port.ts";
 import type { EngineLineStatus } from "./messages.ts";
 
 /** What a port tells the engine, to act on and to pass on. */
@@ -118,7 +118,7 @@ export abstract class SlavePort {
   }
 
   protected drops(): Record<string, number> {
-    return { ...this.solo.drops };
+    return bundleDrops(this.solo);
   }
 
   protected hints(): string[] {
