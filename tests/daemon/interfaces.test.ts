@@ -96,7 +96,7 @@ describe("interfaces of a daemon", { skip: worldMissing() }, () => {
     const rxBefore = (await world.far.link("eql"))?.stats64.rx.packets ?? 0;
     const slaveRxBefore = (await world.far.link("sl1"))?.stats64.rx.packets ?? 0;
     await world.near.ip("route", "add", "10.99.7.7", "dev", "sl1");
-    await world.near.host.run(["ping", "-c", "3", "-i", "0.05", "-W", "1", "10.99.7.7"]);
+    await world.near.host.run(["ping", "-c", "3", "-i", "0.05", "-W", "0.1", "10.99.7.7"]);
     const sent = (await near.status()).lines.map(
       ({ sent: { packets } }, at) => packets - (sentBefore[at] ?? 0),
     );
