@@ -2,8 +2,6 @@ import type { Flow, Packet } from "../link/packet.ts";
 import { type Instant, instant, NEVER } from "../time.ts";
 import type { Choice, LinkView, PlanningScheduler, QueueView } from "./scheduler.ts";
 
-/** Links in one bundle that can be planned for. */
-const MAX_LINKS = 64;
 /** Two moments closer than this are the same, milliseconds: more than rounding does to a clock that has run for years. */
 const SAME_MS = 1e-3;
 
@@ -18,10 +16,11 @@ const SAME_MS = 1e-3;
 export class EarliestArrival implements PlanningScheduler {
   readonly kind = "planning";
   /** When each link can begin its next frame, as the plan goes on. */
-  readonly #next = new Float64Array(MAX_LINKS);
+  #next = new Float64Array(16);
   #round = 0;
 
   choose(queue: QueueView, links: readonly LinkView[], guardMs: number, now: Instant, into: Choice): boolean {
+    if (links.length > this.#next.length) this.#next = new Float64Array(2 * links.length);
     const next = this.#next;
     into.notBefore = NEVER;
     let unclaimed = 0;
