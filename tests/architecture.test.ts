@@ -186,3 +186,36 @@ describe("the check itself", () => {
     });
   }
 });
+
+describe("docs/architecture.md", () => {
+  const page = readFileSync(new URL("../../docs/architecture.md", import.meta.url), "utf8");
+
+  it("has the table, with what each folder may import", () => {
+    const names = (cell: string): string[] => [...cell.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name);
+    const rows = [...page.matchAll(/^\| `(\w+)` \| (core|node) \| [^|]+ \|([^|]*)\|([^|]*)\|$/gm)];
+    assert.deepEqual(
+      rows.map(([, folder, realm, values = "", types = ""]) => [folder, realm, names(values), names(types)]),
+      Object.entries(FOLDERS).map(([folder, { core = false, values = [], types = [] }]) => [
+        folder,
+        core ? "core" : "node",
+        values,
+        types,
+      ]),
+    );
+  });
+
+  it("names files and folders that exist", () => {
+    const src = new URL("../../src/", import.meta.url);
+    const known = new Set(readdirSync(src, { recursive: true, encoding: "utf8" }));
+    const named = [...page.matchAll(/`(?:src\/)?((?:[a-z]+\/)+(?:[a-z0-9-]+\.ts)?)`/g)].map(([, path = ""]) =>
+      path.replace(/\/$/, ""),
+    );
+    const top = new Set(Object.keys(FOLDERS));
+    const inSource = named.filter((path) => top.has(path.split("/")[0] ?? ""));
+    assert.ok(inSource.length > 20, "the page names the code");
+    assert.deepEqual(
+      inSource.filter((path) => !known.has(path)),
+      [],
+    );
+  });
+});
