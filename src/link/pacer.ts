@@ -12,6 +12,8 @@ const AGAIN_MS = 10_000;
 const SAMPLE_MS = 500;
 /** An estimated rest this long leaves nothing of an earlier backlog, in milliseconds. */
 const REST_MS = 20;
+/** No measurement makes a rate less than this share of what was given: a line that paused must be worth trying again. */
+const LEAST_SHARE = 1 / 16;
 
 /**
  * What is believed of one line's speed, and when it has sent all that it was given. A serial line has a fixed rate and no honest
@@ -31,6 +33,8 @@ export class Pacer {
   #charged = 0;
   #sampleFrom: Instant | null = null;
   #sampleOctets = 0;
+  /** The driver tells how many octets it has not sent, which is better than when it is full. */
+  #tellsQueue = false;
 
   /** @param bps bits per second of the line; an asynchronous 8N1 line moves bps/10 octets a second */
   constructor(bps: number) {
@@ -67,12 +71,16 @@ export class Pacer {
   reset(now: Instant): void {
     this.freeAt = now;
     this.#chargedAt = now;
+    this.#tellsQueue = false;
     this.#corrected(now);
   }
 
   /** Counts octets given to the line. @returns when the last of them is sent */
   charge(octets: number, now: Instant): Instant {
-    if (now - this.freeAt > REST_MS) this.#syncedAt = now;
+    if (now - this.freeAt > REST_MS) {
+      this.#syncedAt = now;
+      this.#sampleFrom = null;
+    }
     const most = (this.#givenBps / 10_000) * SAFETY;
     if (this.#rate < most)
       this.#rate = Math.min(most, this.#rate * (1 + CREEP * Math.max(0, now - this.#chargedAt)));
@@ -86,13 +94,15 @@ export class Pacer {
   handleLate(lateMs: number, plannedAt: Instant, now: Instant): void {
     this.freeAt = after(instant(Math.max(this.freeAt, now)), lateMs);
     const error = lateMs / Math.max(1, plannedAt + lateMs - this.#syncedAt);
-    if (error < PLAUSIBLE_ERROR && now - this.#lateAt < AGAIN_MS) this.#rate *= 1 - error;
+    if (error < PLAUSIBLE_ERROR && now - this.#lateAt < AGAIN_MS) this.#setRate(this.#rate * (1 - error));
     this.#lateAt = now;
     this.#corrected(now);
   }
 
   /** The driver says how many octets it has not sent. Call it only for drivers that know. */
   handleOutputQueue(octets: number, now: Instant): void {
+    if (!this.#tellsQueue) this.#sampleFrom = null;
+    this.#tellsQueue = true;
     if (octets === 0) this.#sampleFrom = null;
     else this.#sample(this.#charged - octets, now);
     this.freeAt = after(now, octets / this.#rate);
@@ -101,7 +111,12 @@ export class Pacer {
 
   /** The driver is full: what it has taken since the last time it was full has been sent. @param taken octets it ever took */
   handleBlocked(taken: number, now: Instant): void {
-    this.#sample(taken, now);
+    if (!this.#tellsQueue) this.#sample(taken, now);
+  }
+
+  /** The driver takes octets again: until now its line was busy, whatever the estimate says. */
+  handleUnblocked(now: Instant): void {
+    this.freeAt = instant(Math.max(this.freeAt, now));
   }
 
   #sample(sent: number, now: Instant): void {
@@ -113,9 +128,14 @@ export class Pacer {
     const spanMs = now - this.#sampleFrom;
     if (spanMs < SAMPLE_MS) return;
     const measured = ((sent - this.#sampleOctets) / spanMs) * SAFETY;
-    if (measured > 0) this.#rate = Math.min((this.#givenBps / 10_000) * SAFETY, measured);
+    if (measured > 0) this.#setRate(measured);
     this.#sampleFrom = now;
     this.#sampleOctets = sent;
+  }
+
+  #setRate(measured: number): void {
+    const most = (this.#givenBps / 10_000) * SAFETY;
+    this.#rate = Math.min(most, Math.max(LEAST_SHARE * most, measured));
   }
 
   #corrected(now: Instant): void {

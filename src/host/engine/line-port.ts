@@ -224,6 +224,7 @@ export class LinePort extends SlavePort {
     if (blocked === this.member.blocked) return;
     this.member.blocked = blocked;
     if (blocked) this.member.pacer.handleBlocked(this.#taken, now);
+    else this.member.pacer.handleUnblocked(now);
     this.#events.interest(this, blocked);
   }
 
