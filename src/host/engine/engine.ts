@@ -290,6 +290,7 @@ export class Engine implements PortEvents {
       );
     }
     port.member.pacer.setGiven(bps, now);
+    if (port instanceof LinePort && port.isSilent) port.forgiveSilence(now);
     // The same slave again replaces the old entry: it is the youngest then.
     port.place(master, true, now);
     this.#emit({ type: "joined", line: name, master: master.name });

@@ -200,6 +200,12 @@ export class LinePort extends SlavePort {
     return echo.silent && !wasSilent;
   }
 
+  /** It is to carry packets though its peer does not answer: from now on it has as long to answer as any other. */
+  forgiveSilence(now: Instant): void {
+    this.echo?.handleDown();
+    this.echo?.handleUp(now);
+  }
+
   get echoAt(): Instant {
     return this.isOpen && this.up ? (this.echo?.pollTimeout() ?? NEVER) : NEVER;
   }
