@@ -1,99 +1,15 @@
-import assert from "node:assert/strict";
 import { bench, group, run } from "mitata";
-import { FlowQueue } from "../src/bundle/flow-queue.ts";
-import { EarliestArrival } from "../src/scheduler/earliest-arrival.ts";
-import type { Choice } from "../src/scheduler/scheduler.ts";
-import { ClassicPath } from "../src/sim/classic-path.ts";
-import { after, instant, NEVER } from "../src/time.ts";
-import { encodeSlipBody, SLIP_END, SlipDecoder, slipBodyBound } from "../src/wire/slip.ts";
-import { advance, linkView, makePool, randomOctets, tcpPacket } from "./packets.ts";
+import { MICRO_GROUPS } from "./micro-cases.ts";
 
 /**
- * What one packet costs the processor, part by part: `npm run bench`. Figures of one machine compare within one run only.
- * Each part first checks that it does what it says.
+ * What one packet costs the processor, part by part: `npm run bench`, or `npm run bench -- ClassicPath` for those so named. Figures of one
+ * machine compare within one run only.
  */
 
-const LENGTH = 1500;
-const WAITING = 64;
-const FLOWS = 4;
-/** One waiting packet of each: CoDel lets them stand, and together they are enough to look ahead in. */
-const PATH_FLOWS = 32;
-
-group(`SLIP, a packet of ${LENGTH} random octets`, () => {
-  const packet = randomOctets(LENGTH, 1995);
-  const into = new Uint8Array(slipBodyBound(LENGTH) + 1);
-  const framed = encodeSlipBody(packet, 0, LENGTH, into, 0);
-  into[framed] = SLIP_END;
-  const line = into.slice(0, framed + 1);
-  const decoder = new SlipDecoder(new Uint8Array(LENGTH));
-  assert.equal(decoder.decode(line, 0, line.length), line.length);
-  assert.deepEqual(decoder.frame, packet);
-  bench("plain copy", () => into.set(packet));
-  bench("encode", () => encodeSlipBody(packet, 0, LENGTH, into, 0));
-  bench("decode", () => decoder.decode(line, 0, line.length));
-});
-
-group(`the flow queue, ${WAITING - 1} packets of ${FLOWS} flows waiting`, () => {
-  const queue = fullQueue();
-  let now = instant(0);
-  bench("enqueue and take", () => {
-    now = after(now, 1);
-    const packet = queue.take(0);
-    return queue.enqueue(packet, now);
+for (const [title, prepare] of Object.entries(MICRO_GROUPS)) {
+  group(title, () => {
+    for (const [name, packet] of Object.entries(prepare())) bench(name, packet);
   });
-});
-
-group(`earliest-arrival, ${WAITING} packets of ${FLOWS} flows and 4 links`, () => {
-  const queue = fullQueue();
-  const scheduler = new EarliestArrival();
-  const choice: Choice = { packet: 0, link: 0, notBefore: NEVER };
-  const fast = [0, 1, 2].map((id) => linkView(id, 115_200, 2));
-  const first = [linkView(0, 115_200, 0), ...fast.slice(1), linkView(3, 115_200, 2)];
-  assert.ok(scheduler.choose(queue, first, 1, instant(0), choice));
-  assert.equal(choice.packet, 0);
-  // All that waits is done on three fast lines before the slow one would be done with a single packet.
-  const none = [...fast, linkView(3, 300, 0)];
-  assert.equal(scheduler.choose(queue, none, 1, instant(0), choice), false);
-  bench("the first packet is the one", () => scheduler.choose(queue, first, 1, instant(0), choice));
-  bench("none is: the whole queue is planned", () => scheduler.choose(queue, none, 1, instant(0), choice));
-});
-
-group("the whole way of a packet on virtual time, SLIP both ends included", () => {
-  for (const speeds of [[115_200], [115_200, 115_200, 57_600, 9600]]) {
-    const path = new ClassicPath(
-      new EarliestArrival(),
-      speeds.map((bps) => ({ bps })),
-      LENGTH,
-    );
-    const { queue } = path.bundle;
-    const packets = Array.from({ length: PATH_FLOWS }, (_, flow) => tcpPacket(LENGTH, 5000 + flow));
-    let turn = 0;
-    const pass = (): unknown => {
-      while (queue.count < PATH_FLOWS) {
-        const packet = packets[turn++ % PATH_FLOWS] as Uint8Array;
-        advance(packet);
-        path.send(packet);
-      }
-      return path.next(NEVER);
-    };
-    for (let i = 0; i < 1000; i++) assert.ok(pass());
-    assert.deepEqual(new Set(Object.values(path.bundle.drops)), new Set([0]));
-    bench(`ClassicPath, ${speeds.join(" + ")} bit/s`, pass);
-  }
-});
-
-function fullQueue(): FlowQueue {
-  const queue = new FlowQueue(WAITING, 1);
-  const pool = makePool(WAITING, LENGTH);
-  for (let i = 0; i < WAITING; i++) {
-    const packet = pool.take();
-    assert.ok(packet);
-    packet.octets.set(tcpPacket(LENGTH, 5000 + (i % FLOWS)));
-    packet.length = LENGTH;
-    packet.frameLength = LENGTH + 1;
-    assert.equal(queue.enqueue(packet, instant(0)), null);
-  }
-  return queue;
 }
 
-await run({ colors: process.stdout.isTTY === true });
+await run({ colors: process.stdout.isTTY === true, filter: new RegExp(process.argv[2] ?? "") });

@@ -32,10 +32,10 @@ export function tcpPacket(length: number, sourcePort: number): Uint8Array {
   return packet;
 }
 
-/** Moves a packet of {@link tcpPacket} on by its payload, as the next one of its connection. */
-export function advance(packet: Uint8Array): void {
-  const view = new DataView(packet.buffer);
-  view.setUint32(24, view.getUint32(24) + packet.length - HEADERS);
+/** Makes a packet of {@link tcpPacket} the one that follows `count` packets later in its connection. */
+export function advance(packet: Uint8Array, count: number): void {
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
+  view.setUint32(24, view.getUint32(24) + count * (packet.length - HEADERS));
 }
 
 export const makePool = (count: number, room: number): PacketPool =>
