@@ -38,7 +38,7 @@ function missing(): string | false {
     "--mount",
     "sh",
     "-c",
-    "test -w /dev/net/tun && mount --bind / /mnt && which ip ping",
+    "test -w /dev/net/tun && mount --bind / /mnt && command -v ip && command -v ping",
   ];
   const { status } = spawnSync(findTool("unshare"), needs);
   return status === 0
