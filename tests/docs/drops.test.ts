@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { it } from "node:test";
+import { Bundle } from "../../src/bundle/bundle.ts";
+import { bundleDrops } from "../../src/host/engine/master-port.ts";
+import { DeviceLink } from "../../src/link/device-link.ts";
+import { SlipLink, slipLinkMemory } from "../../src/link/slip-link.ts";
+import { EarliestArrival } from "../../src/scheduler/earliest-arrival.ts";
+import { ROOT, read, sectionOf } from "./markdown.ts";
+
+/** Counted by ports, beside what their links and bundles count. */
+const OF_PORTS = ["undelivered", "refused"];
+
+it("docs/serial-lines.md explains every reason for which something is dropped", () => {
+  const mtu = 576;
+  const counted = new Set([
+    ...Object.keys(new SlipLink(mtu, new Uint8Array(slipLinkMemory(mtu, mtu))).drops),
+    ...Object.keys(new DeviceLink(mtu, new Uint8Array(2 * mtu)).drops),
+    ...Object.keys(bundleDrops(new Bundle(new EarliestArrival(), mtu, 16, 1))),
+    ...OF_PORTS,
+  ]);
+  const section = sectionOf(read("docs/serial-lines.md"), "What is dropped");
+  const explained = [...section.matchAll(/^\| `(\w+)` \| [^|]+ \| [^|]+ \|$/gm)].map(
+    ([, reason = ""]) => reason,
+  );
+  assert.deepEqual(explained.toSorted(), [...counted].toSorted());
+  const ports = readdirSync(join(ROOT, "src/host/engine")).map((file) => read(`src/host/engine/${file}`));
+  for (const reason of OF_PORTS) assert.ok(ports.join().includes(`${reason}: `), reason);
+});
