@@ -15,6 +15,7 @@ export class Eql1995 implements BindingScheduler {
 
   bind(length: number, links: readonly LinkView[], now: Instant): number {
     this.#tick(links, now);
+    if (this.#queued.size > links.length) this.#forgetAbsent(links);
     let best = 0;
     let least = Number.POSITIVE_INFINITY;
     for (let i = links.length - 1; i >= 0; i--) {
@@ -28,6 +29,13 @@ export class Eql1995 implements BindingScheduler {
     const chosen = (links[best] as LinkView).id;
     this.#queued.set(chosen, (this.#queued.get(chosen) ?? 0) + length);
     return best;
+  }
+
+  /** A link that left and comes back starts at 0, as a slave enslaved again did. */
+  #forgetAbsent(links: readonly LinkView[]): void {
+    for (const id of this.#queued.keys()) {
+      if (!links.some((link) => link.id === id)) this.#queued.delete(id);
+    }
   }
 
   /** The driver's timer, caught up: it ran each second since the master came up, whatever was sent. */

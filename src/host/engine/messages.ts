@@ -71,7 +71,7 @@ export interface LineSettings {
   } | null;
 }
 
-export interface InterfaceMade {
+interface InterfaceMade {
   readonly index: number;
 }
 
