@@ -96,7 +96,7 @@ export const lostLine: Figure = {
       for (let i = 0; i < repeat; i++) {
         const run = await withBond(fault.options, (bond) => runFault(bond, fault), signal);
         say(
-          `${fault.name}: ${round(run.result.seconds, 1)} s, intact ${run.result.intact}, used again after ${run.usedAgainAfterMs} ms`,
+          `${fault.name}: ${round(run.result.seconds, 1)} s, intact ${run.result.intact}, used again after ${Math.round(run.usedAgainAfterMs ?? Number.NaN)} ms`,
         );
         runs.push(run);
       }

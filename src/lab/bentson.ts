@@ -100,6 +100,8 @@ export interface BentsonResult extends BentsonRow {
   /** The least and the most of the runs, in per cent of the limit. */
   readonly range: readonly [number, number];
   readonly intact: boolean;
+  /** How busy all cores were, in per cent; the most of the runs. */
+  readonly machinePercent: number;
 }
 
 export const rowName = ({ lines, speed, mtu }: BentsonRow): string => `${lines}x${speed}/${mtu}`;
@@ -131,6 +133,7 @@ export function bentsonResult(row: BentsonRow, runs: readonly Measurement[]): Be
     percentOfLimit: round(median(percents), 1),
     range: [round(Math.min(...percents), 1), round(Math.max(...percents), 1)],
     intact: runs.every(({ intact }) => intact),
+    machinePercent: Math.max(...runs.map(({ machinePercent }) => machinePercent)),
   };
 }
 

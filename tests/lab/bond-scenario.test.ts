@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { EqlError } from "../../src/errors.ts";
+import { bondConfig } from "../../src/lab/bond-config.ts";
+import { type Bond, withBond } from "../../src/lab/bond-scenario.ts";
+import { checkTun } from "../../src/lab/lab-access.ts";
+import { transferLimit } from "../../src/lab/limit.ts";
+import { measure } from "../../src/lab/measure.ts";
+import { eventually, needsHosts, networkOf, processesIn } from "./lab-support.ts";
+
+const EQL = fileURLToPath(new URL("../../../bin/eql", import.meta.url));
+const BOND = { speeds: [115_200, 57_600], mtu: 576, scheduler: "earliest-arrival" } as const;
+
+function needsBond(t: TestContext): boolean {
+  if (!needsHosts(t)) return false;
+  if (process.env["EQL_REQUIRE_ALL"] === "1") return true;
+  try {
+    checkTun();
+    return true;
+  } catch (error) {
+    t.skip(String(error));
+    return false;
+  }
+}
+
+/** A temporary directory of this file's own, for it and its children: other tests have scratch directories too. */
+const temporary = mkdtempSync(join(tmpdir(), "eql-test-"));
+process.env["TMPDIR"] = temporary;
+after(() => rmSync(temporary, { recursive: true }));
+
+const scratchDirectories = (): readonly string[] => readdirSync(temporary);
+
+/** Processes that have a word in their environment, thus all that descend from the one that was given it. */
+const processesWith = (word: string): readonly string[] =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, "latin1").includes(word);
+    } catch {
+      return false;
+    }
+  });
+
+describe("a bond of virtual lines", () => {
+  it("moves a transfer intact, by both lines, never ahead of what they can carry", async (t) => {
+    if (!needsBond(t)) return;
+    let networks: (string | null)[] = [];
+    const bytes = 60_000;
+    let bond: Bond | undefined;
+    let progress = 0;
+    const result = await measure({
+      ...BOND,
+      bytes,
+      onBond: (made) => {
+        bond = made;
+        networks = [made.near, made.far].map(({ host }) => networkOf(host.pid));
+      },
+      onProgress: (octets) => {
+        progress = octets;
+      },
+    });
+    assert.equal(result.intact, true);
+    assert.equal(progress, bytes);
+    const limit = transferLimit({ bytes, mtu: BOND.mtu, speeds: BOND.speeds, seed: 1995 });
+    assert.ok(result.seconds >= limit.seconds, `${result.seconds} s, but the limit is ${limit.seconds} s`);
+    assert.ok(result.octetsPerSecond > 11_520, "faster than the fastest line alone could be");
+    assert.ok(result.near.cpuPercent >= 0 && result.near.peakResident > 2 ** 20);
+    assert.ok(bond !== undefined && networks.every((network) => network !== null));
+    for (const network of networks) assert.deepEqual(processesIn(String(network)), []);
+    await bond.close(); // again
+  });
+
+  it("says why a daemon does not start, and leaves nothing", async (t) => {
+    if (!needsBond(t)) return;
+    await assert.rejects(
+      measure({ ...BOND, mtu: 20_000, bytes: 1000 }),
+      (error) => error instanceof EqlError && error.code === "DAEMON_FAILED" && /mtu/.test(error.message),
+    );
+    assert.deepEqual(scratchDirectories(), []);
+  });
+
+  it("goes down at once when it is aborted", async (t) => {
+    if (!needsBond(t)) return;
+    const controller = new AbortController();
+    let network: string | null = null;
+    const work = withBond(
+      BOND,
+      (bond) => {
+        network = networkOf(bond.far.host.pid);
+        controller.abort(new Error("enough"));
+        return new Promise<never>((_resolve, reject) => {
+          bond.far.host.spawn(["sleep", "1000"]).once("exit", () => reject(new Error("killed")));
+        });
+      },
+      controller.signal,
+    );
+    await assert.rejects(work, /enough/);
+    assert.deepEqual(processesIn(String(network)), []);
+  });
+});
+
+describe("its configuration", () => {
+  const files = { socket: "/s", lockDirectory: "/l", devices: ["/a", "/b"] };
+  const ends = { address: "10.77.0.1", peer: "10.77.0.2" };
+  const speeds = (options: object): readonly string[] =>
+    [...bondConfig({ ...BOND, ...options }, ends, files).matchAll(/^speed = (\d+)$/gm)].map(
+      ([, n]) => n ?? "",
+    );
+
+  it("gives the rates that the lines have, or wrong ones: all, or one", () => {
+    assert.deepEqual(speeds({}), ["115200", "57600"]);
+    assert.deepEqual(speeds({ rateErrorPercent: 3 }), ["118656", "59328"]);
+    assert.deepEqual(speeds({ rateErrorPercent: -3, rateErrorLine: 1 }), ["115200", "55872"]);
+  });
+
+  it("holds no octet in addresses that SLIP escapes", () => {
+    const addresses = [...bondConfig(BOND, ends, files).matchAll(/\d+\.\d+\.\d+\.\d+/g)].map(
+      ([found]) => found,
+    );
+    assert.equal(addresses.length, 2);
+    for (const address of addresses)
+      assert.ok(address.split(".").every((part) => part !== "192" && part !== "219"));
+  });
+});
+
+describe("the commands", () => {
+  it("`eql bench lines --json` prints one object with the documented keys", (t) => {
+    if (!needsBond(t)) return;
+    const args = [EQL, "bench", "lines", "--count", "2", "--speed", "115200", "--bytes", "40000", "--json"];
+    const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    const report = JSON.parse(stdout) as Record<string, unknown>;
+    assert.deepEqual(
+      [report["lines"], report["speed"], report["mtu"], report["bytes"], report["intact"]],
+      [2, 115_200, 576, 40_000, true],
+    );
+    for (const key of ["seconds", "octetsPerSecond", "limitOctetsPerSecond", "percentOfLimit"]) {
+      assert.equal(typeof report[key], "number", key);
+    }
+  });
+
+  it("`eql demo --json` prints one object, and nothing else on standard output", (t) => {
+    if (!needsBond(t)) return;
+    const args = [EQL, "demo", "--lines", "115200,57600", "--mtu", "576", "--bytes", "40000", "--json"];
+    const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    const report = JSON.parse(stdout) as Record<string, Record<string, number>>;
+    assert.deepEqual(report["lines"], [115_200, 57_600]);
+    assert.deepEqual([report["mtu"], report["bytes"], report["intact"]], [576, 40_000, true]);
+    assert.ok((report["bonded"]?.["seconds"] ?? 0) < (report["alone"]?.["seconds"] ?? 0));
+    assert.match(stderr, /alone .*bonded/);
+  });
+
+  for (const [signal, code] of [
+    ["SIGKILL", null],
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    it(`leave nothing when ${signal} ends them in mid-transfer`, async (t) => {
+      if (!needsBond(t)) return;
+      const word = randomUUID();
+      const command = spawn(process.execPath, [EQL, "demo", "--lines", "9600,9600", "--json"], {
+        env: { ...process.env, EQL_TEST_WORD: word },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      t.after(() => command.kill("SIGKILL"));
+      const exit = once(command, "exit");
+      let told = "";
+      command.stderr.on("data", (octets: Buffer) => {
+        told += octets.toString();
+      });
+      await eventually(() => /bonded \d+ s/.test(told), `a transfer (it said: ${told})`, 30_000);
+      assert.ok(processesWith(word).length > 5);
+      command.kill(signal);
+      const [status] = (await exit) as [number | null];
+      assert.equal(status, code);
+      await eventually(() => processesWith(word).length === 0, "no process is left");
+      await eventually(() => scratchDirectories().length === 0, "no file is left");
+    });
+  }
+});
