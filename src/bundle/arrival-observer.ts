@@ -6,6 +6,10 @@ import { sequenceDistance, TcpHeader } from "../wire/tcp-header.ts";
 
 const CONNECTIONS = 32;
 const SEGMENTS = 256;
+/** A packet longer than this is no mere acknowledgement. */
+const ACKNOWLEDGEMENT_OCTETS = 120;
+/** So long after the last data came in, acknowledgements wait for none on their way, milliseconds. */
+const QUIET_MS = 2000;
 
 /** What passed acknowledgements have shown of one link: it delivered later than it was believed to. */
 export interface Lateness {
@@ -26,6 +30,8 @@ class Connection {
   /** In a run of out-of-order arrivals: the least time from a planned arrival to its acknowledgement, and on which link. */
   baseMs = Number.POSITIVE_INFINITY;
   baseLink = -1;
+  /** The latest planned arrival of those that arrived before the hole was filled. */
+  furthestAt = Number.NEGATIVE_INFINITY;
   highest = 0;
   hasSent = false;
   next = 0;
@@ -42,9 +48,35 @@ class Connection {
     this.hasAcknowledgement = false;
     this.hasSent = false;
     this.sackedTo = 0;
-    this.baseMs = Number.POSITIVE_INFINITY;
+    this.endRun();
     this.next = 0;
     this.state.fill(0);
+  }
+
+  /** No hole is left. */
+  endRun(): void {
+    this.baseMs = Number.POSITIVE_INFINITY;
+    this.furthestAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** When the first segment that has not arrived is planned to, of those planned after `at` on other links. */
+  nextPlanned(at: number, link: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < SEGMENTS; i++) {
+      const planned = this.plannedAt[i] as number;
+      if (this.state[i] === 1 && this.link[i] !== link && planned > at && planned < next) next = planned;
+    }
+    return next;
+  }
+
+  /** What lies beyond the hole at `before` and is acknowledged with it arrived earlier than what filled the hole. */
+  markArrived(before: number, acknowledgement: number): void {
+    for (let i = 0; i < SEGMENTS; i++) {
+      if (this.state[i] !== 1 || sequenceDistance(this.begin[i] as number, before) <= 0) continue;
+      if (sequenceDistance(this.end[i] as number, acknowledgement) > 0) continue;
+      this.furthestAt = Math.max(this.furthestAt, this.plannedAt[i] as number);
+      this.state[i] = 0;
+    }
   }
 
   find(edge: Uint32Array, value: number): number {
@@ -62,12 +94,13 @@ class Connection {
  * A receiver that gets a segment out of order says so at once and names it (RFC 2018), and says at once when the hole before it is filled.
  * So while there is a hole, each acknowledgement is the arrival of one known segment, seen one return trip later. Compared with the times
  * at which those segments were believed to arrive, the one that filled the hole is late by the difference: its line is slower than believed.
- * Comparing within one such run leaves out the return trip, whatever it is. Segments that were repeated say nothing.
+ * Comparing within one such run leaves out the return trip, and the order of arrivals bounds the result. Segments that were repeated say nothing.
  */
 export class ArrivalObserver {
   readonly #connections: (Connection | undefined)[] = Array.from({ length: CONNECTIONS });
   readonly #header = new TcpHeader();
   readonly #seed: number;
+  #dataAt: Instant = instant(Number.NEGATIVE_INFINITY);
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -102,6 +135,7 @@ export class ArrivalObserver {
   /** A packet came from the far side. @returns whether it shows that a link is late, which is then written to `into` */
   handleReceived(octets: Uint8Array, at: number, length: number, now: Instant, into: Lateness): boolean {
     const header = this.#header;
+    if (length > ACKNOWLEDGEMENT_OCTETS) this.#dataAt = now;
     if (!header.read(octets, at, length) || !header.hasAcknowledgement) return false;
     const key = flowHash(octets, at, length, this.#seed, true);
     const connection = this.#connections[key % CONNECTIONS];
@@ -136,10 +170,9 @@ export class ArrivalObserver {
     connection.acknowledged = acknowledgement;
     const inRun = connection.baseMs !== Number.POSITIVE_INFINITY;
     const filled = inRun ? connection.find(connection.begin, before) : -1;
+    if (filled >= 0) connection.markArrived(before, acknowledgement);
     const late = filled >= 0 && this.#judge(connection, filled, now, into);
-    if (inRun && sequenceDistance(acknowledgement, connection.sackedTo) >= 0) {
-      connection.baseMs = Number.POSITIVE_INFINITY;
-    }
+    if (inRun && sequenceDistance(acknowledgement, connection.sackedTo) >= 0) connection.endRun();
     return late;
   }
 
@@ -150,8 +183,19 @@ export class ArrivalObserver {
     into.link = connection.link[slot] as LinkId;
     into.plannedAt = instant(connection.plannedAt[slot] as number);
     into.epoch = connection.epoch[slot] as number;
-    into.lateMs = now - into.plannedAt - connection.baseMs;
+    into.lateMs = this.#lateness(connection, into.plannedAt, into.link, now);
     return into.lateMs > 0;
+  }
+
+  /**
+   * What arrived before it, though planned after it, tells how late it was at least; what did not, how late at most. In between, the times
+   * of the acknowledgements tell, but where data comes in too they wait for it, and tell nothing.
+   */
+  #lateness(connection: Connection, plannedAt: Instant, link: LinkId, now: Instant): number {
+    const least = connection.furthestAt - plannedAt;
+    if (least <= 0 || now - this.#dataAt < QUIET_MS) return least;
+    const most = connection.nextPlanned(connection.furthestAt, link) - plannedAt;
+    return Math.max(least, Math.min(most, now - plannedAt - connection.baseMs));
   }
 
   /** The segment that caused this acknowledgement is at one edge of the first block. */
@@ -167,6 +211,9 @@ export class ArrivalObserver {
     if (connection.state[slot] === 1 && delayMs < connection.baseMs) {
       connection.baseMs = delayMs;
       connection.baseLink = connection.link[slot] as number;
+    }
+    if (connection.state[slot] === 1) {
+      connection.furthestAt = Math.max(connection.furthestAt, connection.plannedAt[slot] as number);
     }
     connection.state[slot] = 0;
   }

@@ -181,10 +181,13 @@ export class Bundle {
         return false;
       }
       const octetMs = 1 / member.rate;
-      if (flow.arrivedOrder < packet.order) {
-        closeAt = instant(Math.max(closeAt, flow.arrivedAt + this.#guardMs - member.delayMs - octetMs));
-      }
-      if (closeAt > member.bodyEnd && now < closeAt) {
+      const due =
+        flow.arrivedOrder < packet.order
+          ? flow.arrivedAt + this.#guardMs - member.delayMs - octetMs
+          : Number.NEGATIVE_INFINITY;
+      if (due > closeAt) closeAt = instant(due);
+      // Closed ahead, it may arrive ahead by as much: its line can be that much faster than its estimate.
+      if (due > member.bodyEnd - HORIZON_MS && now < closeAt) {
         this.#wakeAt(closeAt);
         return false;
       }

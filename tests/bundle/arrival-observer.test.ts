@@ -63,6 +63,23 @@ describe("the arrival observer", () => {
     assert.deepEqual(fixture.acked(4, 460), { link: SLOW, lateMs: 220, plannedAt: 200, epoch: 3 });
   });
 
+  it("believes the order, not the times, where acknowledgements wait for data that comes in", () => {
+    const fixture = sendFour();
+    const data = segment(9, MSS, { ack: fixture.at(1), toSender: true });
+    const into: Lateness = { link: FAST, lateMs: 0, plannedAt: instant(0), epoch: 0 };
+    assert.equal(fixture.observer.handleReceived(data, 0, data.length, instant(300), into), false);
+    assert.equal(fixture.acked(1, 340, [2, 3]), null);
+    // Segment 2, planned 100 ms after segment 1, came before it: that much is sure, the rest is the queue at the far side.
+    assert.equal(fixture.acked(3, 460)?.lateMs, 100);
+  });
+
+  it("believes no more than the order of arrivals allows", () => {
+    const fixture = sendFour();
+    assert.equal(fixture.acked(1, 340, [2, 3]), null);
+    // Segment 3, planned 200 ms after segment 1, has not arrived: whatever held this acknowledgement up, it was not the line.
+    assert.equal(fixture.acked(3, 700)?.lateMs, 200);
+  });
+
   it("sees a fast line run late just so", () => {
     const fixture = new Fixture();
     fixture.sent(0, FAST, 100);
