@@ -74,6 +74,11 @@ export class Daemon implements DaemonApi {
 
   async status(): Promise<Status> {
     await this.#ready;
+    return this.#snapshot();
+  }
+
+  /** The status at any time, also while the daemon starts. */
+  async #snapshot(): Promise<Status> {
     const { masters, lines } = await this.#engine.request("status", {});
     const known = new Map(lines.map((line) => [line.name, line]));
     return {
@@ -92,9 +97,9 @@ export class Daemon implements DaemonApi {
 
   async enslave({ master, slave, bps }: EnslaveRequest): Promise<void> {
     await this.#ready;
-    const line = this.#lines.get(slave);
+    const line = this.#lineOf(slave);
     if (line !== undefined || this.#masters.has(slave) || !this.#masters.has(master)) {
-      await this.#engine.request("enslave", { master, slave, bps });
+      await this.#engine.request("enslave", { master, slave: line?.name ?? slave, bps });
       if (line !== undefined && line.config.master === master) line.wants = master;
       return;
     }
@@ -103,11 +108,11 @@ export class Daemon implements DaemonApi {
 
   async emancipate({ master, slave }: EmancipateRequest): Promise<void> {
     await this.#ready;
-    const line = this.#lines.get(slave);
+    const line = this.#lineOf(slave);
     const wanted = line?.wants ?? null;
     if (line !== undefined) line.wants = null;
     try {
-      await this.#engine.request("emancipate", { master, slave });
+      await this.#engine.request("emancipate", { master, slave: line?.name ?? slave });
     } catch (error) {
       // Silent or hung up, it is no slave now and would come back by itself: it was freed all the same.
       if (line === undefined || (wanted !== master && line.silentFrom !== master)) throw error;
@@ -128,8 +133,9 @@ export class Daemon implements DaemonApi {
 
   async changeSlave(master: string, slave: string, change: SlaveChange): Promise<LineStatus> {
     await this.#ready;
-    await this.#engine.request("changeSlave", { master, slave, bps: change.bps ?? null });
-    return this.#lineStatus(slave);
+    const name = this.#lineOf(slave)?.name ?? slave;
+    await this.#engine.request("changeSlave", { master, slave: name, bps: change.bps ?? null });
+    return this.#lineStatus(name);
   }
 
   async addLine({ name, settings }: LineRequest): Promise<LineStatus> {
@@ -157,12 +163,10 @@ export class Daemon implements DaemonApi {
     await this.#ready;
     const line = this.#lines.get(name);
     if (line === undefined) throw unknownLine(name);
-    line.wants = null;
     line.stop();
-    await this.#engine.request("removeLine", { name });
-    if (line.config.kind === "device") this.#interfaces.restoreRoutes(line.index, line.config.device);
+    await this.#discard(line);
+    if (line.config.kind === "device") this.#giveBack(line);
     this.#interfaces.forget(line.index);
-    this.#lines.delete(name);
     this.#log.info({ line: name }, "removed");
   }
 
@@ -204,7 +208,7 @@ export class Daemon implements DaemonApi {
     }
     await this.#engine.stop();
     for (const line of this.#lines.values()) {
-      if (line.config.kind === "device") this.#restore(line);
+      if (line.config.kind === "device") this.#giveBack(line);
     }
     this.#netlink.close();
     this.#log.info({}, "down");
@@ -234,25 +238,21 @@ export class Daemon implements DaemonApi {
   /** Makes a line's interface and opens its device; undone if that fails. */
   async #bringUp(line: Line): Promise<void> {
     const { config, name } = line;
-    line.index = await this.#addToEngine(config);
-    this.#lines.set(name, line);
+    await this.#add(line);
     try {
-      if (config.kind === "slip") await this.#engine.request("openLine", { name });
       if (config.kind === "slip") this.#interfaces.configure(line.index, config, true);
     } catch (error) {
-      this.#lines.delete(name);
-      await this.#engine.request("removeLine", { name });
+      await this.#discard(line);
       throw error;
     }
-    line.opened();
-    line.note("");
     this.#log.info({ line: name, device: config.device }, "line open");
     if (config.kind === "device") await this.#join(line);
   }
 
-  async #addToEngine(config: LineConfig): Promise<number> {
-    const { name, kind, device, speedBps, rateBps, rtscts, lock, mtu, echo, address, peer } = config;
-    const { index } = await this.#engine.request("addLine", {
+  /** Adds a line to the engine and opens its device; undone if that fails. */
+  async #add(line: Line): Promise<void> {
+    const { name, kind, device, speedBps, rateBps, rtscts, lock, mtu, echo, address, peer } = line.config;
+    await this.#engine.request("addLine", {
       name,
       kind,
       device,
@@ -263,7 +263,27 @@ export class Daemon implements DaemonApi {
       mtu,
       echo: echo !== null && address !== null && peer !== null ? { ...echo, local: address, peer } : null,
     });
-    return index;
+    this.#lines.set(name, line);
+    try {
+      await this.#open(line);
+    } catch (error) {
+      await this.#discard(line);
+      throw error;
+    }
+  }
+
+  async #open(line: Line): Promise<void> {
+    line.index = (await this.#engine.request("openLine", { name: line.name })).index;
+    line.opened();
+    line.note("");
+    if (line.config.kind === "device" && this.#isUp(line.config.device)) {
+      this.#attempt(line, () => this.#interfaces.addRoutes(line.index, line.config));
+    }
+  }
+
+  async #discard({ name }: Line): Promise<void> {
+    this.#lines.delete(name);
+    await this.#engine.request("removeLine", { name });
   }
 
   async #enslavePassing(master: string, slave: string, bps: number): Promise<void> {
@@ -285,13 +305,11 @@ export class Daemon implements DaemonApi {
       echo: null,
     };
     const line = new Line(config, true);
-    line.index = await this.#addToEngine(config);
-    this.#lines.set(slave, line);
+    await this.#add(line);
     try {
       await this.#engine.request("enslave", { master, slave, bps });
     } catch (error) {
-      this.#lines.delete(slave);
-      await this.#engine.request("removeLine", { name: slave });
+      await this.#discard(line);
       throw error;
     }
   }
@@ -313,8 +331,20 @@ export class Daemon implements DaemonApi {
     }
   }
 
+  /** By its name, or by that of the kernel interface that it is. */
+  #lineOf(name: string): Line | undefined {
+    const named = this.#lines.get(name);
+    if (named !== undefined) return named;
+    return [...this.#lines.values()].find(({ config }) => config.kind === "device" && config.device === name);
+  }
+
+  /** Whether it has not been removed. */
+  #isHere(line: Line): boolean {
+    return this.#lines.get(line.name) === line;
+  }
+
   async #lineStatus(name: string): Promise<LineStatus> {
-    const status = (await this.status()).lines.find((line) => line.name === name);
+    const status = (await this.#snapshot()).lines.find((line) => line.name === name);
     if (status === undefined) throw unknownLine(name);
     return status;
   }
@@ -388,8 +418,8 @@ export class Daemon implements DaemonApi {
     if (line.silentFrom === null && (line.wants === null || !this.#isUp(master))) this.#restore(line);
   }
 
-  #isUp(master: string): boolean {
-    return this.#netlink.interface(master)?.up ?? false;
+  #isUp(name: string): boolean {
+    return this.#netlink.interface(name)?.up ?? false;
   }
 
   #handleLineUp(line: Line): void {
@@ -403,6 +433,13 @@ export class Daemon implements DaemonApi {
     this.#attempt(line, () => this.#interfaces.restoreRoutes(line.index, name));
   }
 
+  /** Leaves a kernel interface as it was found. */
+  #giveBack(line: Line): void {
+    if (line.index === 0) return;
+    this.#restore(line);
+    this.#attempt(line, () => this.#interfaces.removeRoutes(line.index, line.config));
+  }
+
   #forgetPassing(line: Line): void {
     this.#restore(line);
     this.#lines.delete(line.name);
@@ -413,13 +450,14 @@ export class Daemon implements DaemonApi {
     line.note("its interface is gone");
     this.#log.warn({ line: line.name, device: line.config.device }, line.reason);
     this.#interfaces.forget(line.index);
+    line.index = 0;
     this.#retry(line);
   }
 
   #retry(line: Line): void {
     const retryMs = line.retry(() => {
       this.#reopen(line).catch((error: Error) => {
-        if (this.#down !== null) return;
+        if (this.#down !== null || !this.#isHere(line)) return;
         line.reason = error.message;
         this.#log.debug({ line: line.name, reason: error.message }, "not open yet");
         this.#retry(line);
@@ -430,12 +468,7 @@ export class Daemon implements DaemonApi {
 
   async #reopen(line: Line): Promise<void> {
     const { name, config } = line;
-    if (config.kind === "device") {
-      await this.#engine.request("removeLine", { name }).catch(() => {}); // the port of the interface that was
-      line.index = await this.#addToEngine(config);
-    } else await this.#engine.request("openLine", { name });
-    line.opened();
-    line.note("");
+    await this.#open(line);
     this.#log.info({ line: name, device: config.device }, "line open again");
     await this.#join(line);
   }

@@ -1,9 +1,17 @@
 import type { InterfaceConfig } from "../config/config.ts";
 import type { Netlink } from "../host/netlink.ts";
-import type { Route } from "../host/netlink-route.ts";
+import type { Route, RouteRequest } from "../host/netlink-route.ts";
 
 const LEAST_IPV6_MTU = 1280;
 const STATIC = 4;
+
+function routesOf(index: number, { address, defaultRoute, routes }: InterfaceConfig): RouteRequest[] {
+  const destinations = defaultRoute ? ["default", ...routes] : routes;
+  return destinations.map((destination) => {
+    const isV6 = destination.includes(":") || (destination === "default" && (address ?? "").includes(":"));
+    return { destination, index, protocol: STATIC, ...(isV6 ? { family: 6 } : {}) };
+  });
+}
 
 /** Addresses and routes of our interfaces, by rtnetlink. */
 export class Interfaces {
@@ -36,12 +44,12 @@ export class Interfaces {
 
   /** Routes go when an interface goes down: this is called each time it came up. */
   addRoutes(index: number, config: InterfaceConfig): void {
-    const { address, defaultRoute, routes } = config;
-    const destinations = defaultRoute ? ["default", ...routes] : routes;
-    for (const destination of destinations) {
-      const isV6 = destination.includes(":") || (destination === "default" && (address ?? "").includes(":"));
-      this.#netlink.addRoute({ destination, index, protocol: STATIC, ...(isV6 ? { family: 6 } : {}) });
-    }
+    for (const route of routesOf(index, config)) this.#netlink.addRoute(route);
+  }
+
+  /** Of an interface that stays when it is a line no more; the others take theirs with them. */
+  removeRoutes(index: number, config: InterfaceConfig): void {
+    for (const route of routesOf(index, config)) this.#netlink.removeRoute(route);
   }
 
   /**

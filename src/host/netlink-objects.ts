@@ -29,6 +29,14 @@ export interface Interface {
   readonly txQueueLength: number;
 }
 
+/** What an interface has counted since it was made. */
+export interface InterfaceCounters {
+  readonly receivedPackets: number;
+  readonly receivedOctets: number;
+  /** Packets that were to be sent and were dropped. */
+  readonly sendingDropped: number;
+}
+
 export interface InterfaceAddress {
   readonly index: number;
   readonly family: 4 | 6;
@@ -45,6 +53,11 @@ export const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;
 export const IFLA_TXQLEN = 13;
 const IFLA_WIRELESS = 11;
+const IFLA_STATS64 = 23;
+/** Offsets in struct rtnl_link_stats64. */
+const RX_PACKETS = 0;
+const RX_BYTES = 16;
+const TX_DROPPED = 56;
 const IFF_UP = 1;
 const IFF_RUNNING = 0x40;
 const LINK_HEADER = 16;
@@ -65,6 +78,19 @@ export function encodeLink(
   view.setUint32(8, flags, true);
   view.setUint32(12, change, true);
   return encodeBody(header, attributes);
+}
+
+/** @returns null: the message does not say */
+export function readCounters(body: Uint8Array): InterfaceCounters | null {
+  if (body.length < LINK_HEADER) return null;
+  const octets = attributeMap(readAttributes(body, LINK_HEADER)).get(IFLA_STATS64);
+  if (octets === undefined || octets.length < TX_DROPPED + 8) return null;
+  const counter = (offset: number): number => Number(viewOf(octets).getBigUint64(offset, true));
+  return {
+    receivedPackets: counter(RX_PACKETS),
+    receivedOctets: counter(RX_BYTES),
+    sendingDropped: counter(TX_DROPPED),
+  };
 }
 
 /** @returns null: malformed, or not about an interface itself (a bridge's port and a radio's events look alike) */

@@ -10,7 +10,9 @@ import {
   IFLA_TXQLEN,
   type Interface,
   type InterfaceAddress,
+  type InterfaceCounters,
   readAddress,
+  readCounters,
   readInterface,
 } from "./netlink-objects.ts";
 import {
@@ -83,6 +85,16 @@ export class Netlink {
         if (message.type === RTM_NEWLINK) found = readInterface(message.body);
       },
     );
+    return found;
+  }
+
+  /** @returns null: there is no such interface */
+  counters(index: number): InterfaceCounters | null {
+    let found: InterfaceCounters | null = null;
+    const doing = `Reading the counters of interface ${index}`;
+    this.#socket.request({ type: RTM_GETLINK, body: encodeLink(index, []), doing }, [-ENODEV], (message) => {
+      if (message.type === RTM_NEWLINK) found = readCounters(message.body);
+    });
     return found;
   }
 

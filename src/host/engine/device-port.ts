@@ -18,8 +18,8 @@ import {
   socket,
 } from "../libc.ts";
 import type { Netlink } from "../netlink.ts";
-import type { Interface } from "../netlink-objects.ts";
-import type { LineSettings } from "./messages.ts";
+import type { Interface, InterfaceCounters } from "../netlink-objects.ts";
+import type { EngineLineStatus, LineSettings } from "./messages.ts";
 import { type PortEvents, SlavePort } from "./slave-port.ts";
 
 const AF_PACKET = 17;
@@ -53,41 +53,56 @@ export class DevicePort extends SlavePort {
   readonly name: string;
   readonly kind = "device";
   readonly device: string;
-  readonly index: number;
   readonly link: DeviceLink;
   readonly member: Member;
+  /** Of the interface; 0 while it is not there. */
+  index = 0;
   mtu: number;
-  up: boolean;
-  isOpen = true;
+  up = false;
+  readonly #netlink: Netlink;
   readonly #events: PortEvents;
-  readonly #fd: number;
   readonly #linkAddress: number;
   readonly #to = nativeBuffer(SOCKADDR_LL);
+  #fd = -1;
   /** Packets that the interface's own queue did not take. */
   #refused = 0;
+  /** What the interface had counted when it was looked at last. */
+  #counted: InterfaceCounters | null = null;
+  #dropped = 0;
 
-  /** @throws EqlError INTERFACE_MISSING, INTERFACE_UNSUITABLE, CAPABILITY_MISSING */
   constructor(settings: LineSettings, id: LinkId, netlink: Netlink, events: PortEvents, seed: number) {
-    const found = requireBareIp(settings.device, netlink);
-    super(found.mtu, seed);
+    super(settings.mtu, seed);
     this.name = settings.name;
     this.device = settings.device;
-    this.index = found.index;
-    this.mtu = found.mtu;
-    this.up = found.up;
+    this.mtu = settings.mtu;
+    this.#netlink = netlink;
     this.#events = events;
-    const memory = nativeBuffer(4 * Math.max(found.mtu, LONGEST_PACKET));
-    this.link = new DeviceLink(found.mtu, memory.octets);
+    const memory = nativeBuffer(4 * LONGEST_PACKET);
+    this.link = new DeviceLink(settings.mtu, memory.octets);
     this.#linkAddress = memory.address;
     this.member = new Member(id, this.name, this.link, new Pacer(settings.rateBps));
-    const fd = socket(AF_PACKET, SOCK_DGRAM | O_NONBLOCK | O_CLOEXEC, 0);
+  }
+
+  get isOpen(): boolean {
+    return this.#fd >= 0;
+  }
+
+  /** @throws EqlError INTERFACE_MISSING, INTERFACE_UNSUITABLE, CAPABILITY_MISSING */
+  open(now: Instant): void {
+    const found = requireBareIp(this.device, this.#netlink);
     this.#fd = check(
-      fd,
+      socket(AF_PACKET, SOCK_DGRAM | O_NONBLOCK | O_CLOEXEC, 0),
       `A packet socket for ${this.device}; run as root or with CAP_NET_RAW`,
       "CAPABILITY_MISSING",
     );
+    this.index = found.index;
+    this.up = found.up;
+    this.setMtu(found.mtu);
+    this.#counted = this.#netlink.counters(found.index);
     this.#to.view.setUint16(0, AF_PACKET, true);
-    this.#to.view.setInt32(4, this.index, true);
+    this.#to.view.setInt32(4, found.index, true);
+    this.link.reset();
+    this.member.pacer.reset(now);
   }
 
   override setMtu(mtu: number): void {
@@ -96,9 +111,18 @@ export class DevicePort extends SlavePort {
     this.link.mtu = mtu;
   }
 
+  /** The port must have been placed nowhere before. */
   close(): void {
-    this.isOpen = false;
+    this.#readCounters();
     close(this.#fd);
+    this.#fd = -1;
+    this.index = 0;
+    this.up = false;
+  }
+
+  override status(now: Instant): EngineLineStatus {
+    this.#readCounters();
+    return super.status(now);
   }
 
   override flush(_now: Instant): void {
@@ -126,7 +150,20 @@ export class DevicePort extends SlavePort {
   }
 
   protected override drops(): Record<string, number> {
-    return { ...super.drops(), refused: this.#refused };
+    return { ...super.drops(), refused: this.#refused, interfaceDropped: this.#dropped };
+  }
+
+  /** The kernel takes what arrives and drops what does not fit: only the interface itself tells. */
+  #readCounters(): void {
+    const before = this.#counted;
+    const counted = this.isOpen ? this.#netlink.counters(this.index) : null;
+    if (before === null || counted === null) return;
+    const octets = counted.receivedOctets - before.receivedOctets;
+    this.receivedPackets += counted.receivedPackets - before.receivedPackets;
+    this.receivedOctets += octets;
+    this.lineReceived += octets;
+    this.#dropped += counted.sendingDropped - before.sendingDropped;
+    this.#counted = counted;
   }
 }
 

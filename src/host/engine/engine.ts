@@ -173,15 +173,12 @@ export class Engine implements PortEvents {
     },
     openLine: ({ name }, now) => {
       const port = this.#port(name);
-      if (!(port instanceof LinePort) || port.isOpen) return null;
-      port.open(now);
-      this.#watch(port.fd, (events, at) => {
-        if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) port.handleReadable(at);
-        if (events & EPOLLOUT && port.isOpen) port.handleWritable(at);
-        if (events & EPOLLHUP) this.failed(port, "hung up");
-      });
-      port.place(null, true, now);
-      return null;
+      if (!port.isOpen) {
+        port.open(now);
+        if (port instanceof LinePort) this.#watchLine(port);
+        port.place(null, true, now);
+      }
+      return { index: port.index };
     },
     enslave: ({ master, slave, bps }, now) => this.#enslave(this.#master(master), slave, bps, now),
     emancipate: ({ master, slave }, now) => {
@@ -234,7 +231,15 @@ export class Engine implements PortEvents {
     },
   };
 
-  #addLine(settings: LineSettings): { index: number } {
+  #watchLine(port: LinePort): void {
+    this.#watch(port.fd, (events, now) => {
+      if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) port.handleReadable(now);
+      if (events & EPOLLOUT && port.isOpen) port.handleWritable(now);
+      if (events & EPOLLHUP) this.failed(port, "hung up");
+    });
+  }
+
+  #addLine(settings: LineSettings): null {
     this.#checkNew(settings.name);
     const id = this.#nextId++ as LinkId;
     if (settings.kind === "device") {
@@ -245,12 +250,12 @@ export class Engine implements PortEvents {
       }
       const port = new DevicePort(settings, id, this.#netlink, this, random32());
       this.#ports.set(port.name, port);
-      return { index: port.index };
+      return null;
     }
     const port = new LinePort(settings, id, this.#netlink, this, random32());
     this.#ports.set(port.name, port);
     this.#watch(port.tun.fd, (_events, now) => port.handleTunReadable(now));
-    return { index: port.index };
+    return null;
   }
 
   #enslave(master: MasterPort, name: string, bps: number, now: Instant): null {
@@ -315,13 +320,10 @@ export class Engine implements PortEvents {
   #shut(port: Port, alive: boolean, now: Instant): void {
     if (!port.isOpen) return;
     if (port instanceof LinePort) this.#unwatch(port.fd);
-    if (port instanceof DevicePort) port.close();
-    else {
-      const { solo } = port;
-      if (solo.members.length > 0) solo.leave(port.member, alive, now);
-      port.close();
-      port.place(null, false, now);
-    }
+    const { solo } = port;
+    if (solo.members.length > 0) solo.leave(port.member, alive, now);
+    port.close();
+    port.place(null, false, now);
   }
 
   #handleNetlink(now: Instant): void {
@@ -341,7 +343,7 @@ export class Engine implements PortEvents {
       if (port.index !== changed.index) continue;
       if (removed && port instanceof DevicePort) {
         this.#free(port, false, "its interface is gone", now);
-        port.close();
+        this.#shut(port, false, now);
         this.#emit({ type: "gone", line: port.name });
       } else if (!removed) this.#handlePortInterface(port, changed, now);
     }

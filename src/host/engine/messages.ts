@@ -5,10 +5,11 @@ import type { EqlErrorCode, EqlErrorDetails } from "../../errors.ts";
 export interface EngineOperations {
   addMaster: { readonly request: MasterSettings; readonly reply: InterfaceMade };
   removeMaster: { readonly request: { readonly name: string }; readonly reply: null };
-  addLine: { readonly request: LineSettings; readonly reply: InterfaceMade };
+  /** A line that is closed. One on a tty has its interface, which waits for the device. */
+  addLine: { readonly request: LineSettings; readonly reply: null };
   removeLine: { readonly request: { readonly name: string }; readonly reply: null };
-  /** Opens the line's device. */
-  openLine: { readonly request: { readonly name: string }; readonly reply: null };
+  /** Opens the line's device. The reply is the index of the interface that it has now. */
+  openLine: { readonly request: { readonly name: string }; readonly reply: InterfaceMade };
   enslave: {
     readonly request: { readonly master: string; readonly slave: string; readonly bps: number };
     readonly reply: null;
