@@ -180,9 +180,17 @@ export class TestDaemon {
   readonly #exited: Promise<number | null>;
   #said = "";
 
-  /** @param before a command that runs it, such as `unshare -m …` */
-  constructor(side: Side, args: readonly string[], before: readonly string[] = []) {
-    this.client = new ControlClient(side.socket);
+  /**
+   * @param before a command that runs it, such as `unshare -m …`
+   * @param socket where it will listen, if not at the side's socket
+   */
+  constructor(
+    side: Side,
+    args: readonly string[],
+    before: readonly string[] = [],
+    socket: string = side.socket,
+  ) {
+    this.client = new ControlClient(socket);
     this.#child = side.startEql(args, before);
     this.#exited = once(this.#child, "exit").then(() => this.#child.exitCode);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
