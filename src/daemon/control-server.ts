@@ -47,7 +47,13 @@ class Captures {
   }
 
   /** Starts a capture and answers with its pipe; it is stopped once, when the connection closes. */
-  async serve(
+  serve(link: string, answer: ServerResponse, start: (link: string) => Promise<Capture>): Promise<void> {
+    const serving = this.#serve(link, answer, start).finally(() => this.#served.delete(serving));
+    this.#served.add(serving);
+    return serving;
+  }
+
+  async #serve(
     link: string,
     answer: ServerResponse,
     start: (link: string) => Promise<Capture>,
