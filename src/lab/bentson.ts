@@ -142,11 +142,17 @@ export interface BentsonOptions {
   readonly scheduler: SchedulerName;
   /** Runs of each row. */
   readonly repeat: number;
-  /** Runs at the same time, each with hosts and lines of its own. */
+  /** Runs over slow lines at the same time, each with hosts and lines of its own; one over fast lines counts as several. */
   readonly parallel: number;
   readonly signal?: AbortSignal | undefined;
   readonly onRun?: (row: BentsonRow, run: Measurement, done: number, all: number) => void;
 }
+
+/** Bits per second of lines that take the machine as much as there being a run at all. */
+const LOAD_BPS = 40_000;
+
+/** How much of the machine a run takes, in runs over lines that are slow. */
+const loadOf = (row: BentsonRow): number => 1 + speedsOf(row).reduce((sum, bps) => sum + bps, 0) / LOAD_BPS;
 
 /** Runs rows of the table, the longest first; results are in the order of `rows`. */
 export async function runBentson(options: BentsonOptions): Promise<readonly BentsonResult[]> {
@@ -154,24 +160,23 @@ export async function runBentson(options: BentsonOptions): Promise<readonly Bent
   const runs = new Map<BentsonRow, Measurement[]>(rows.map((row) => [row, []]));
   const all = rows.length * repeat;
   let done = 0;
-  const jobs = rows
+  const ordered = rows
     .flatMap((row) => Array.from({ length: repeat }, () => row))
-    .toSorted((a, b) => limitOf(b).seconds - limitOf(a).seconds)
-    .map(
-      (row): Job<void> =>
-        async (stop) => {
-          const { mtu } = row;
-          const run = await measure({
-            speeds: speedsOf(row),
-            mtu,
-            scheduler,
-            bytes: BYTES_1995,
-            signal: stop,
-          });
-          runs.get(row)?.push(run);
-          onRun?.(row, run, ++done, all);
-        },
-    );
-  await runPool(jobs, parallel, signal);
+    .toSorted((a, b) => limitOf(b).seconds - limitOf(a).seconds);
+  const jobs = ordered.map(
+    (row): Job<void> =>
+      async (stop) => {
+        const run = await measure({
+          speeds: speedsOf(row),
+          mtu: row.mtu,
+          scheduler,
+          bytes: BYTES_1995,
+          signal: stop,
+        });
+        runs.get(row)?.push(run);
+        onRun?.(row, run, ++done, all);
+      },
+  );
+  await runPool(jobs, parallel, signal, ordered.map(loadOf));
   return rows.map((row) => bentsonResult(row, runs.get(row) ?? []));
 }

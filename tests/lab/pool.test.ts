@@ -5,6 +5,22 @@ import fc from "fast-check";
 import { type Job, runPool } from "../../src/lab/pool.ts";
 
 describe("runPool", () => {
+  it("never runs more than there is room for, but for one job that is too large by itself", async () => {
+    const weights = [1, 2, 3, 9, 1, 1, 2];
+    let used = 0;
+    const jobs = weights.map(
+      (weight): Job<void> =>
+        async () => {
+          used += weight;
+          assert.ok(used <= 4 || used === weight, `${used} of 4`);
+          await new Promise((resolve) => setImmediate(resolve));
+          used -= weight;
+        },
+    );
+    await runPool(jobs, 4, undefined, weights);
+    assert.equal(used, 0);
+  });
+
   it("gives all results in order, never with more at a time than allowed", async () => {
     const cases = fc.record({
       delays: fc.array(fc.nat(3), { maxLength: 12 }),

@@ -211,7 +211,9 @@ const bentsonCommand = (): Command =>
         .argParser(whole("--repeat", 1, 99)),
     )
     .addOption(
-      new Option("--parallel <N>", "runs at the same time").default(4).argParser(whole("--parallel", 1, 32)),
+      new Option("--parallel <N>", "runs at the same time, of those over slow lines")
+        .default(10)
+        .argParser(whole("--parallel", 1, 32)),
     )
     .addOption(schedulerOption())
     .option("--out <DIRECTORY>", "where bentson.svg and results.md are", "bench")
