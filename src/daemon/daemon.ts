@@ -54,6 +54,7 @@ export class Daemon implements DaemonApi {
   /** Resolves when everything is down, however that was asked for. */
   readonly stopped: Promise<void>;
   #ready: Promise<void> = Promise.resolve();
+  #hasBegun = false;
   #resolveStopped: () => void = () => {};
   #down: Promise<void> | null = null;
 
@@ -68,6 +69,7 @@ export class Daemon implements DaemonApi {
 
   /** Brings up what is configured. Rejects with the first thing that cannot be, and leaves nothing half set up. */
   start(): Promise<void> {
+    this.#hasBegun = true;
     this.#ready = this.#start();
     return this.#ready;
   }
@@ -211,7 +213,7 @@ export class Daemon implements DaemonApi {
       if (line.config.kind === "device") this.#giveBack(line);
     }
     this.#netlink.close();
-    this.#log.info({}, "down");
+    if (this.#hasBegun) this.#log.info({}, "down");
     this.#resolveStopped();
   }
 

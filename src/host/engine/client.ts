@@ -20,6 +20,7 @@ export class EngineClient {
   readonly #wakeup = new Wakeup();
   readonly #waiting = new Map<number, Waiting>();
   readonly #exited: Promise<void>;
+  #hasExited = false;
   #nextId = 1;
 
   /** @param onEvent what happens @param onCrash the worker failed, which is a bug: nothing is carried any more */
@@ -36,17 +37,19 @@ export class EngineClient {
     });
     this.#exited = new Promise((resolve) => {
       this.#worker.on("exit", () => {
-        this.#rejectAll(new Error("the engine has stopped"));
+        this.#hasExited = true;
+        this.#rejectAll(stopped());
         resolve();
       });
     });
   }
 
-  /** @throws EqlError what the engine refused it with */
+  /** Rejects with what the engine refused it with (an EqlError), or because there is no engine any more. */
   request<O extends EngineOperation>(
     operation: O,
     request: EngineOperations[O]["request"],
   ): Promise<EngineOperations[O]["reply"]> {
+    if (this.#hasExited) return Promise.reject(stopped());
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -78,3 +81,5 @@ export class EngineClient {
     this.#waiting.clear();
   }
 }
+
+const stopped = (): Error => new Error("the engine has stopped");
