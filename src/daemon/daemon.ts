@@ -354,6 +354,7 @@ export class Daemon implements DaemonApi {
   #handleEvent(event: EngineEvent): void {
     if (this.#down !== null) return;
     if (event.type === "master") return this.#handleMaster(event.master, event.up);
+    if (event.type === "masterGone") return this.#handleMasterGone(event.master);
     if (event.type === "mtu") return this.#handleMtu(event.name, event.was, event.mtu);
     const line = this.#lines.get(event.line);
     if (line === undefined) return;
@@ -395,6 +396,11 @@ export class Daemon implements DaemonApi {
     if (!up || master === undefined) return;
     this.#attempt(null, () => this.#interfaces.addRoutes(master.index, master.config));
     for (const line of this.#lines.values()) if (line.wants === name) this.#joinSoon(line);
+  }
+
+  #handleMasterGone(name: string): void {
+    this.#masters.delete(name);
+    this.#log.warn({ master: name }, "its interface is gone");
   }
 
   /** Master and slave are set one after the other: who was freed because they differed joins when they do not. */
@@ -453,7 +459,9 @@ export class Daemon implements DaemonApi {
     this.#log.warn({ line: line.name, device: line.config.device }, line.reason);
     this.#interfaces.forget(line.index);
     line.index = 0;
-    this.#retry(line);
+    if (line.config.kind === "device") return this.#retry(line);
+    line.stop();
+    this.#lines.delete(line.name);
   }
 
   #retry(line: Line): void {

@@ -151,24 +151,12 @@ export class Engine implements PortEvents {
       return { index: master.tun.index };
     },
     removeMaster: ({ name }, now) => {
-      const master = this.#master(name);
-      for (const slave of master.slaves.slice()) this.#free(slave as Port, true, `${name} was removed`, now);
-      this.#unwatch(master.tun.fd);
-      master.tun.close();
-      this.#masters.delete(name);
+      this.#removeMaster(this.#master(name), now);
       return null;
     },
     addLine: (settings) => this.#addLine(settings),
     removeLine: ({ name }, now) => {
-      const port = this.#port(name);
-      this.#free(port, true, `${name} was removed`, now);
-      this.#shut(port, true, now);
-      if (port instanceof LinePort) {
-        this.#unwatch(port.tun.fd);
-        port.tun.close();
-      }
-      for (const [pipe, entry] of this.#captures) if (entry.port === port) this.#endCapture(pipe);
-      this.#ports.delete(name);
+      this.#removePort(this.#port(name), now);
       return null;
     },
     openLine: ({ name }, now) => {
@@ -230,6 +218,25 @@ export class Engine implements PortEvents {
       return null;
     },
   };
+
+  #removeMaster(master: MasterPort, now: Instant): void {
+    const { name, tun } = master;
+    for (const slave of master.slaves.slice()) this.#free(slave as Port, true, `${name} was removed`, now);
+    this.#unwatch(tun.fd);
+    tun.close();
+    this.#masters.delete(name);
+  }
+
+  #removePort(port: Port, now: Instant): void {
+    this.#free(port, true, `${port.name} was removed`, now);
+    this.#shut(port, true, now);
+    if (port instanceof LinePort) {
+      this.#unwatch(port.tun.fd);
+      port.tun.close();
+    }
+    for (const [pipe, entry] of this.#captures) if (entry.port === port) this.#endCapture(pipe);
+    this.#ports.delete(port.name);
+  }
 
   #watchLine(port: LinePort): void {
     this.#watch(port.fd, (events, now) => {
@@ -328,24 +335,45 @@ export class Engine implements PortEvents {
 
   #handleNetlink(now: Instant): void {
     this.#monitor.read((event) => {
-      if (event.type === "link") this.#handleInterface(event.interface, event.removed, now);
-      else if (event.type === "overrun") {
-        for (const known of this.#netlink.interfaces()) this.#handleInterface(known, false, now);
-      }
+      if (event.type === "link" && event.removed) this.#handleRemoved(event.interface.index, now);
+      else if (event.type === "link") this.#handleInterface(event.interface, now);
+      else if (event.type === "overrun") this.#handleOverrun(this.#netlink.interfaces(), now);
     });
   }
 
-  #handleInterface(changed: Interface, removed: boolean, now: Instant): void {
+  /** What happened is not known, only what is. */
+  #handleOverrun(known: readonly Interface[], now: Instant): void {
+    for (const found of known) this.#handleInterface(found, now);
+    const there = new Set(known.map(({ index }) => index));
+    const ours = [...this.#masters.values()].map(({ tun }) => tun.index);
+    for (const index of [...ours, ...[...this.#ports.values()].map((port) => port.index)]) {
+      if (index > 0 && !there.has(index)) this.#handleRemoved(index, now);
+    }
+  }
+
+  #handleInterface(changed: Interface, now: Instant): void {
     for (const master of this.#masters.values()) {
-      if (master.tun.index === changed.index && !removed) this.#handleMasterInterface(master, changed, now);
+      if (master.tun.index === changed.index) this.#handleMasterInterface(master, changed, now);
     }
     for (const port of this.#ports.values()) {
-      if (port.index !== changed.index) continue;
-      if (removed && port instanceof DevicePort) {
+      if (port.index === changed.index) this.#handlePortInterface(port, changed, now);
+    }
+  }
+
+  /** A deleted interface of ours takes its master or line with it: its descriptor is good for nothing any more. */
+  #handleRemoved(index: number, now: Instant): void {
+    for (const master of this.#masters.values()) {
+      if (master.tun.index !== index) continue;
+      this.#removeMaster(master, now);
+      this.#emit({ type: "masterGone", master: master.name });
+    }
+    for (const port of this.#ports.values()) {
+      if (port.index !== index) continue;
+      if (port instanceof DevicePort) {
         this.#free(port, false, "its interface is gone", now);
         this.#shut(port, false, now);
-        this.#emit({ type: "gone", line: port.name });
-      } else if (!removed) this.#handlePortInterface(port, changed, now);
+      } else this.#removePort(port, now);
+      this.#emit({ type: "gone", line: port.name });
     }
   }
 

@@ -91,8 +91,10 @@ export type EngineEvent =
   | { readonly type: "mtu"; readonly name: string; readonly was: number; readonly mtu: number }
   /** The peer stopped or began again to answer this line's echo. */
   | { readonly type: "silent"; readonly line: string; readonly silent: boolean }
-  /** A kernel interface that is a line is gone. */
-  | { readonly type: "gone"; readonly line: string };
+  /** The interface of a line is gone. One that was ours was deleted from outside, and the line is removed. */
+  | { readonly type: "gone"; readonly line: string }
+  /** A master's interface was deleted from outside, and the master is removed. */
+  | { readonly type: "masterGone"; readonly master: string };
 
 export interface EngineRequest {
   readonly id: number;
