@@ -3,7 +3,7 @@ import { EqlError } from "../../errors.ts";
 import type { LinkId } from "../../link/link.ts";
 import { type Instant, instant, NEVER } from "../../time.ts";
 import { monotonicNow } from "../clock.ts";
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Epoll, Wakeup } from "../epoll.ts";
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, type Wakeup } from "../epoll.ts";
 import { Netlink } from "../netlink.ts";
 import { NetlinkMonitor } from "../netlink-monitor.ts";
 import type { Interface } from "../netlink-objects.ts";
@@ -12,7 +12,9 @@ import { DevicePort } from "./device-port.ts";
 import { LinePort } from "./line-port.ts";
 import { MasterPort } from "./master-port.ts";
 import type { EngineEvent, EngineOperation, EngineOperations, LineSettings } from "./messages.ts";
+import { type Port, Registry, unequalMtu } from "./registry.ts";
 import type { PortEvents, SlavePort } from "./slave-port.ts";
+import { Watcher } from "./watcher.ts";
 
 /**
  * The data plane: one thread, one loop.
@@ -24,8 +26,6 @@ import type { PortEvents, SlavePort } from "./slave-port.ts";
  * Requests of the control plane are handled between turns; what happens is told to it by `emit`.
  */
 
-type Port = LinePort | DevicePort;
-type Handler = (events: number, now: Instant) => void;
 type Handlers = {
   readonly [O in EngineOperation]: (
     request: EngineOperations[O]["request"],
@@ -33,38 +33,25 @@ type Handlers = {
   ) => EngineOperations[O]["reply"];
 };
 
-/** The driver of 1995 said ENODEV, EINVAL, ENOSPC; these say it in words. */
-const unknownMaster = (name: string): EqlError =>
-  new EqlError("MASTER_UNKNOWN", `There is no master ${name}: \`eql status\` lists those that are there`, {
-    details: { master: name },
-  });
-
-/** In the words of the driver of 1995. */
-const unequal = (master: number, slave: number): string =>
-  `master (${master}) and slave (${slave}) MTU settings do not match`;
-
 export class Engine implements PortEvents {
-  readonly #epoll = new Epoll();
+  readonly #watcher = new Watcher();
   readonly #netlink = new Netlink();
   readonly #monitor = new NetlinkMonitor();
-  readonly #masters = new Map<string, MasterPort>();
-  readonly #ports = new Map<string, Port>();
+  readonly #registry = new Registry();
   readonly #captures = new Map<string, { capture: Capture; port: Port }>();
-  readonly #handlers = new Map<number, Handler>();
-  readonly #tokens = new Map<number, number>();
+  readonly #failures: { port: Port; reason: string }[] = [];
   readonly #emit: (event: EngineEvent) => void;
-  #nextToken = 1;
   #nextId = 1;
   #running = true;
 
   constructor(emit: (event: EngineEvent) => void) {
     this.#emit = emit;
-    this.#watch(this.#monitor.fd, (_events, now) => this.#handleNetlink(now));
+    this.#watcher.watch(this.#monitor.fd, (_events, now) => this.#handleNetlink(now));
   }
 
   /** Runs until `stop`. @param onWakeup called when the control plane rings */
   run(wakeup: Wakeup, onWakeup: () => void): void {
-    this.#watch(wakeup.fd, () => {
+    this.#watcher.watch(wakeup.fd, () => {
       wakeup.clear();
       onWakeup();
     });
@@ -84,7 +71,7 @@ export class Engine implements PortEvents {
   }
 
   echoReply(octets: Uint8Array, length: number, now: Instant): boolean {
-    for (const port of this.#ports.values()) {
+    for (const port of this.#registry.ports.values()) {
       if (!(port instanceof LinePort) || port.echo === null) continue;
       const wasSilent = port.echo.silent;
       if (!port.echo.handlePacket(octets, 0, length, now)) continue;
@@ -95,20 +82,11 @@ export class Engine implements PortEvents {
   }
 
   interest(port: SlavePort, writable: boolean): void {
-    const { fd } = port as LinePort;
-    const token = this.#tokens.get(fd);
-    if (token !== undefined) this.#epoll.modify(fd, token, EPOLLIN | (writable ? EPOLLOUT : 0));
+    this.#watcher.setWritable((port as LinePort).fd, writable);
   }
 
-  readonly #failures: { port: Port; reason: string }[] = [];
-
   #turn(): void {
-    const before = monotonicNow();
-    const count = this.#epoll.waitUntil(this.#deadline(), before);
-    const now = monotonicNow();
-    for (let i = 0; i < count; i++) {
-      this.#handlers.get(this.#epoll.token(i))?.(this.#epoll.events(i), now);
-    }
+    const now = this.#watcher.turn(this.#deadline());
     this.#pollDue(now);
     while (this.#failures.length > 0) {
       const failure = this.#failures.shift() as { port: Port; reason: string };
@@ -119,8 +97,8 @@ export class Engine implements PortEvents {
   #deadline(): Instant {
     if (this.#failures.length > 0) return instant(0);
     let at: number = NEVER;
-    for (const master of this.#masters.values()) at = Math.min(at, master.pollAt);
-    for (const port of this.#ports.values()) {
+    for (const master of this.#registry.masters.values()) at = Math.min(at, master.pollAt);
+    for (const port of this.#registry.ports.values()) {
       at = Math.min(at, port.pollAt);
       if (port instanceof LinePort) at = Math.min(at, port.echoAt);
     }
@@ -128,13 +106,13 @@ export class Engine implements PortEvents {
   }
 
   #pollDue(now: Instant): void {
-    for (const port of this.#ports.values()) {
+    for (const port of this.#registry.ports.values()) {
       if (!(port instanceof LinePort)) continue;
       if (port.echoAt <= now && port.handleEchoTime(now)) this.#becameSilent(port, now);
       port.updateEstimate(now);
     }
-    for (const master of this.#masters.values()) if (master.pollAt <= now) master.poll(now);
-    for (const port of this.#ports.values()) if (port.pollAt <= now) port.poll(now);
+    for (const master of this.#registry.masters.values()) if (master.pollAt <= now) master.poll(now);
+    for (const port of this.#registry.ports.values()) if (port.pollAt <= now) port.poll(now);
   }
 
   #becameSilent(port: Port, now: Instant): void {
@@ -144,23 +122,23 @@ export class Engine implements PortEvents {
 
   readonly #operations: Handlers = {
     addMaster: (settings) => {
-      this.#checkNew(settings.name);
+      this.#registry.checkNew(settings.name);
       const master = new MasterPort(settings, this.#netlink, random32());
-      this.#masters.set(master.name, master);
-      this.#watch(master.tun.fd, (_events, now) => master.handleReadable(now));
+      this.#registry.masters.set(master.name, master);
+      this.#watcher.watch(master.tun.fd, (_events, now) => master.handleReadable(now));
       return { index: master.tun.index };
     },
     removeMaster: ({ name }, now) => {
-      this.#removeMaster(this.#master(name), now);
+      this.#removeMaster(this.#registry.master(name), now);
       return null;
     },
     addLine: (settings) => this.#addLine(settings),
     removeLine: ({ name }, now) => {
-      this.#removePort(this.#port(name), now);
+      this.#removePort(this.#registry.port(name), now);
       return null;
     },
     openLine: ({ name }, now) => {
-      const port = this.#port(name);
+      const port = this.#registry.port(name);
       if (!port.isOpen) {
         port.open(now);
         if (port instanceof LinePort) this.#watchLine(port);
@@ -168,13 +146,13 @@ export class Engine implements PortEvents {
       }
       return { index: port.index };
     },
-    enslave: ({ master, slave, bps }, now) => this.#enslave(this.#master(master), slave, bps, now),
+    enslave: ({ master, slave, bps }, now) => this.#enslave(this.#registry.master(master), slave, bps, now),
     emancipate: ({ master, slave }, now) => {
-      this.#free(this.#slaveOf(this.#master(master), slave), true, "emancipated", now);
+      this.#free(this.#registry.slaveOf(this.#registry.master(master), slave), true, "emancipated", now);
       return null;
     },
     changeMaster: ({ name, maxSlaves, minSlaves, scheduler }, now) => {
-      const master = this.#master(name);
+      const master = this.#registry.master(name);
       if (maxSlaves !== null) master.maxSlaves = maxSlaves;
       if (minSlaves !== null) master.minSlaves = minSlaves;
       if (scheduler !== null) master.scheduler = scheduler;
@@ -182,16 +160,16 @@ export class Engine implements PortEvents {
       return null;
     },
     changeSlave: ({ master, slave, bps }, now) => {
-      const port = this.#slaveOf(this.#master(master), slave);
+      const port = this.#registry.slaveOf(this.#registry.master(master), slave);
       if (bps !== null) port.member.pacer.setGiven(bps, now);
       return null;
     },
     status: (_request, now) => ({
-      masters: [...this.#masters.values()].map((master) => master.status()),
-      lines: [...this.#ports.values()].map((port) => port.status(now)),
+      masters: [...this.#registry.masters.values()].map((master) => master.status()),
+      lines: [...this.#registry.ports.values()].map((port) => port.status(now)),
     }),
     startCapture: ({ link, pipe }) => {
-      const port = this.#port(link);
+      const port = this.#registry.port(link);
       if (port.link.tap !== null) {
         throw new EqlError("CONTROL_REFUSED", `${link} is being captured already; one capture at a time`);
       }
@@ -205,12 +183,12 @@ export class Engine implements PortEvents {
       return null;
     },
     stop: (_request, now) => {
-      for (const port of this.#ports.values()) {
+      for (const port of this.#registry.ports.values()) {
         port.place(null, true, now);
         this.#shut(port, true, now);
         if (port instanceof LinePort) port.tun.close();
       }
-      for (const master of this.#masters.values()) master.tun.close();
+      for (const master of this.#registry.masters.values()) master.tun.close();
       for (const pipe of this.#captures.keys()) this.#endCapture(pipe);
       this.#monitor.close();
       this.#netlink.close();
@@ -222,24 +200,24 @@ export class Engine implements PortEvents {
   #removeMaster(master: MasterPort, now: Instant): void {
     const { name, tun } = master;
     for (const slave of master.slaves.slice()) this.#free(slave as Port, true, `${name} was removed`, now);
-    this.#unwatch(tun.fd);
+    this.#watcher.unwatch(tun.fd);
     tun.close();
-    this.#masters.delete(name);
+    this.#registry.masters.delete(name);
   }
 
   #removePort(port: Port, now: Instant): void {
     this.#free(port, true, `${port.name} was removed`, now);
     this.#shut(port, true, now);
     if (port instanceof LinePort) {
-      this.#unwatch(port.tun.fd);
+      this.#watcher.unwatch(port.tun.fd);
       port.tun.close();
     }
     for (const [pipe, entry] of this.#captures) if (entry.port === port) this.#endCapture(pipe);
-    this.#ports.delete(port.name);
+    this.#registry.ports.delete(port.name);
   }
 
   #watchLine(port: LinePort): void {
-    this.#watch(port.fd, (events, now) => {
+    this.#watcher.watch(port.fd, (events, now) => {
       if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) port.handleReadable(now);
       if (events & EPOLLOUT && port.isOpen) port.handleWritable(now);
       if (events & EPOLLHUP) this.failed(port, "hung up");
@@ -247,60 +225,22 @@ export class Engine implements PortEvents {
   }
 
   #addLine(settings: LineSettings): null {
-    this.#checkNew(settings.name);
+    this.#registry.checkNew(settings.name);
     const id = this.#nextId++ as LinkId;
     if (settings.kind === "device") {
-      if (this.#ownInterface(settings.device)) {
-        throw new EqlError("SLAVE_UNSUITABLE", `${settings.device} is one of EQL's own interfaces`, {
-          details: { interface: settings.device },
-        });
-      }
+      this.#registry.checkForeign(settings.device);
       const port = new DevicePort(settings, id, this.#netlink, this, random32());
-      this.#ports.set(port.name, port);
+      this.#registry.ports.set(port.name, port);
       return null;
     }
     const port = new LinePort(settings, id, this.#netlink, this, random32());
-    this.#ports.set(port.name, port);
-    this.#watch(port.tun.fd, (_events, now) => port.handleTunReadable(now));
+    this.#registry.ports.set(port.name, port);
+    this.#watcher.watch(port.tun.fd, (_events, now) => port.handleTunReadable(now));
     return null;
   }
 
   #enslave(master: MasterPort, name: string, bps: number, now: Instant): null {
-    const details = { master: master.name, slave: name };
-    if (this.#masters.has(name)) {
-      throw new EqlError("SLAVE_UNSUITABLE", `${name} is a master itself and cannot be a slave`, { details });
-    }
-    const port = this.#port(name);
-    if (!master.tun.up) {
-      throw new EqlError(
-        "MASTER_DOWN",
-        `${master.name} is down: bring it up first (\`ip link set ${master.name} up\`)`,
-        { details },
-      );
-    }
-    if (port.master !== null && port.master !== master) {
-      throw new EqlError(
-        "SLAVE_UNSUITABLE",
-        `${name} is a slave of ${port.master.name} already: free it first (\`eql emancipate ${port.master.name} ${name}\`)`,
-        { details },
-      );
-    }
-    if (!port.isOpen || !port.up) {
-      const cure = port.isOpen ? `bring it up first (\`ip link set ${name} up\`)` : "its device is not open";
-      throw new EqlError("SLAVE_UNSUITABLE", `${name} is down: ${cure}`, { details });
-    }
-    if (port.mtu !== master.tun.mtu) {
-      throw new EqlError("MTU_MISMATCH", unequal(master.tun.mtu, port.mtu), {
-        details,
-      });
-    }
-    if (port.master === null && master.slaves.length >= master.maxSlaves) {
-      throw new EqlError(
-        "SLAVES_FULL",
-        `${master.name} has ${master.slaves.length} slaves, as many as it may: raise that with \`eql master ${master.name} --max ${master.slaves.length + 1}\``,
-        { details },
-      );
-    }
+    const port = this.#registry.candidate(master, name);
     port.member.pacer.setGiven(bps, now);
     if (port instanceof LinePort && port.isSilent) port.forgiveSilence(now);
     // The same slave again replaces the old entry: it is the youngest then.
@@ -326,7 +266,7 @@ export class Engine implements PortEvents {
   /** Closes a port's device. */
   #shut(port: Port, alive: boolean, now: Instant): void {
     if (!port.isOpen) return;
-    if (port instanceof LinePort) this.#unwatch(port.fd);
+    if (port instanceof LinePort) this.#watcher.unwatch(port.fd);
     const { solo } = port;
     if (solo.members.length > 0) solo.leave(port.member, alive, now);
     port.close();
@@ -345,29 +285,29 @@ export class Engine implements PortEvents {
   #handleOverrun(known: readonly Interface[], now: Instant): void {
     for (const found of known) this.#handleInterface(found, now);
     const there = new Set(known.map(({ index }) => index));
-    const ours = [...this.#masters.values()].map(({ tun }) => tun.index);
-    for (const index of [...ours, ...[...this.#ports.values()].map((port) => port.index)]) {
+    const ours = [...this.#registry.masters.values()].map(({ tun }) => tun.index);
+    for (const index of [...ours, ...[...this.#registry.ports.values()].map((port) => port.index)]) {
       if (index > 0 && !there.has(index)) this.#handleRemoved(index, now);
     }
   }
 
   #handleInterface(changed: Interface, now: Instant): void {
-    for (const master of this.#masters.values()) {
+    for (const master of this.#registry.masters.values()) {
       if (master.tun.index === changed.index) this.#handleMasterInterface(master, changed, now);
     }
-    for (const port of this.#ports.values()) {
+    for (const port of this.#registry.ports.values()) {
       if (port.index === changed.index) this.#handlePortInterface(port, changed, now);
     }
   }
 
   /** A deleted interface of ours takes its master or line with it: its descriptor is good for nothing any more. */
   #handleRemoved(index: number, now: Instant): void {
-    for (const master of this.#masters.values()) {
+    for (const master of this.#registry.masters.values()) {
       if (master.tun.index !== index) continue;
       this.#removeMaster(master, now);
       this.#emit({ type: "masterGone", master: master.name });
     }
-    for (const port of this.#ports.values()) {
+    for (const port of this.#registry.ports.values()) {
       if (port.index !== index) continue;
       if (port instanceof DevicePort) {
         this.#free(port, false, "its interface is gone", now);
@@ -383,7 +323,8 @@ export class Engine implements PortEvents {
       master.tun.setMtu(changed.mtu);
       master.bundle.mtu = changed.mtu;
       for (const slave of master.slaves.slice()) {
-        if (slave.mtu !== changed.mtu) this.#free(slave as Port, true, unequal(changed.mtu, slave.mtu), now);
+        if (slave.mtu !== changed.mtu)
+          this.#free(slave as Port, true, unequalMtu(changed.mtu, slave.mtu), now);
       }
       this.#emit({ type: "mtu", name: master.name, was, mtu: changed.mtu });
     }
@@ -399,7 +340,7 @@ export class Engine implements PortEvents {
   #handlePortInterface(port: Port, changed: Interface, now: Instant): void {
     if (changed.mtu !== port.mtu) {
       const was = port.mtu;
-      if (port.master !== null) this.#free(port, true, unequal(port.master.tun.mtu, changed.mtu), now);
+      if (port.master !== null) this.#free(port, true, unequalMtu(port.master.tun.mtu, changed.mtu), now);
       port.setMtu(changed.mtu);
       this.#emit({ type: "mtu", name: port.name, was, mtu: changed.mtu });
     }
@@ -423,65 +364,6 @@ export class Engine implements PortEvents {
     this.#captures.delete(pipe);
     entry.port.link.tap = null;
     entry.capture.close();
-  }
-
-  #watch(fd: number, handler: Handler): void {
-    const token = this.#nextToken++;
-    this.#handlers.set(token, handler);
-    this.#tokens.set(fd, token);
-    this.#epoll.add(fd, token, EPOLLIN);
-  }
-
-  #unwatch(fd: number): void {
-    const token = this.#tokens.get(fd);
-    if (token === undefined) return;
-    this.#epoll.remove(fd);
-    this.#tokens.delete(fd);
-    this.#handlers.delete(token);
-  }
-
-  #master(name: string): MasterPort {
-    const master = this.#masters.get(name);
-    if (master === undefined) throw unknownMaster(name);
-    return master;
-  }
-
-  #port(name: string): Port {
-    const port = this.#ports.get(name);
-    if (port === undefined) {
-      throw new EqlError(
-        "LINE_UNKNOWN",
-        `There is no line ${name}: \`eql status\` lists those that are there`,
-        {
-          details: { line: name },
-        },
-      );
-    }
-    return port;
-  }
-
-  #slaveOf(master: MasterPort, name: string): Port {
-    const port = this.#ports.get(name);
-    if (port?.master === master) return port;
-    throw new EqlError("SLAVE_UNKNOWN", `${name} is not a slave of ${master.name}`, {
-      details: { master: master.name, slave: name },
-    });
-  }
-
-  #checkNew(name: string): void {
-    if (!this.#masters.has(name) && !this.#ports.has(name)) return;
-    throw new EqlError(
-      "LINE_EXISTS",
-      `There is a ${this.#ports.has(name) ? "line" : "master"} ${name} already`,
-      {
-        details: { line: name },
-      },
-    );
-  }
-
-  #ownInterface(name: string): boolean {
-    if (this.#masters.has(name)) return true;
-    return this.#ports.get(name) instanceof LinePort;
   }
 }
 

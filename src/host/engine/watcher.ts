@@ -1,0 +1,46 @@
+import type { Instant } from "../../time.ts";
+import { monotonicNow } from "../clock.ts";
+import { EPOLLIN, EPOLLOUT, Epoll } from "../epoll.ts";
+
+/** Called with what a descriptor is ready for (EPOLLIN and so on). */
+export type Handler = (events: number, now: Instant) => void;
+
+/** Descriptors, and who is called when one is ready. */
+export class Watcher {
+  readonly #epoll = new Epoll();
+  readonly #handlers = new Map<number, Handler>();
+  readonly #tokens = new Map<number, number>();
+  #nextToken = 1;
+
+  /** Calls when the descriptor can be read, or is hung up. */
+  watch(fd: number, handler: Handler): void {
+    const token = this.#nextToken++;
+    this.#handlers.set(token, handler);
+    this.#tokens.set(fd, token);
+    this.#epoll.add(fd, token, EPOLLIN);
+  }
+
+  /** Before the descriptor is closed; one that is not watched is no error. */
+  unwatch(fd: number): void {
+    const token = this.#tokens.get(fd);
+    if (token === undefined) return;
+    this.#epoll.remove(fd);
+    this.#tokens.delete(fd);
+    this.#handlers.delete(token);
+  }
+
+  /** Whether to call when the descriptor can be written too. */
+  setWritable(fd: number, wanted: boolean): void {
+    const token = this.#tokens.get(fd);
+    if (token !== undefined) this.#epoll.modify(fd, token, EPOLLIN | (wanted ? EPOLLOUT : 0));
+  }
+
+  /** Waits until a descriptor is ready or the deadline has come, and calls. @returns the time after the wait */
+  turn(deadline: Instant): Instant {
+    const count = this.#epoll.waitUntil(deadline, monotonicNow());
+    const now = monotonicNow();
+    // A descriptor that an earlier handler stopped watching has no handler any more.
+    for (let i = 0; i < count; i++) this.#handlers.get(this.#epoll.token(i))?.(this.#epoll.events(i), now);
+    return now;
+  }
+}
