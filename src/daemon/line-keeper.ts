@@ -1,0 +1,320 @@
+import type { LineConfig, MasterConfig } from "../config/config.ts";
+import type { LineState } from "../control/messages.ts";
+import { EqlError } from "../errors.ts";
+import type { EngineClient } from "../host/engine/client.ts";
+import type { EngineEvent } from "../host/engine/messages.ts";
+import type { Netlink } from "../host/netlink.ts";
+import type { Interfaces } from "./interfaces.ts";
+import { Line } from "./line.ts";
+import type { Logger } from "./log.ts";
+
+export interface Master {
+  readonly config: MasterConfig;
+  readonly index: number;
+}
+
+/** What a keeper works with; all of it is the daemon's. */
+export interface KeeperTools {
+  readonly engine: EngineClient;
+  readonly netlink: Netlink;
+  readonly interfaces: Interfaces;
+  readonly log: Logger;
+  /** Where UUCP locks go. */
+  readonly lockDirectory: string;
+}
+
+/** Why the engine frees a line whose echo is not answered. */
+const SILENT = "the peer does not answer";
+
+/**
+ * Keeps the lines: opens them again when they are lost, lets them join the masters they want whenever that can be, and gives their
+ * interfaces the routes they are to have. It acts on what the engine tells.
+ */
+export class LineKeeper {
+  readonly lines = new Map<string, Line>();
+  readonly masters = new Map<string, Master>();
+  readonly #tools: KeeperTools;
+  readonly #log: Logger;
+  #stopped = false;
+
+  constructor(tools: KeeperTools) {
+    this.#tools = tools;
+    this.#log = tools.log;
+  }
+
+  /** From now on nothing is opened, joined or told. */
+  stop(): void {
+    this.#stopped = true;
+    for (const line of this.lines.values()) {
+      line.stop();
+      line.wants = null;
+    }
+  }
+
+  /** Makes a line's interface and opens its device; undone if that fails. */
+  async bringUp(line: Line): Promise<void> {
+    const { config, name } = line;
+    await this.#add(line);
+    try {
+      if (config.kind === "slip") this.#tools.interfaces.configure(line.index, config, true);
+    } catch (error) {
+      await this.discard(line);
+      throw error;
+    }
+    this.#log.info({ line: name, device: config.device }, "line open");
+    if (config.kind === "device") await this.#join(line);
+  }
+
+  /** Adds a line to the engine and opens its device; undone if that fails. */
+  async #add(line: Line): Promise<void> {
+    const { name, kind, device, speedBps, rateBps, rtscts, lock, mtu, echo, address, peer } = line.config;
+    await this.#tools.engine.request("addLine", {
+      name,
+      kind,
+      device,
+      speedBps,
+      rateBps,
+      rtscts,
+      lockDirectory: lock ? this.#tools.lockDirectory : null,
+      mtu,
+      echo: echo !== null && address !== null && peer !== null ? { ...echo, local: address, peer } : null,
+    });
+    this.lines.set(name, line);
+    try {
+      await this.#open(line);
+    } catch (error) {
+      await this.discard(line);
+      throw error;
+    }
+  }
+
+  async #open(line: Line): Promise<void> {
+    line.index = (await this.#tools.engine.request("openLine", { name: line.name })).index;
+    line.opened();
+    line.note("");
+    if (line.config.kind === "device" && this.#isUp(line.config.device)) {
+      this.#attempt(line, () => this.#tools.interfaces.addRoutes(line.index, line.config));
+    }
+  }
+
+  /** Removes a line and its interface. */
+  async discard({ name }: Line): Promise<void> {
+    this.lines.delete(name);
+    await this.#tools.engine.request("removeLine", { name });
+  }
+
+  /** Enslaves a kernel interface that is no line yet; it is one until it is freed. */
+  async enslavePassing(master: string, slave: string, bps: number): Promise<void> {
+    const { mtu } = (this.masters.get(master) as Master).config;
+    const config: LineConfig = {
+      name: slave,
+      kind: "device",
+      device: slave,
+      speedBps: bps,
+      rateBps: bps,
+      rtscts: false,
+      lock: false,
+      mtu,
+      master: null,
+      address: null,
+      peer: null,
+      defaultRoute: false,
+      routes: [],
+      echo: null,
+    };
+    const line = new Line(config, true);
+    await this.#add(line);
+    try {
+      await this.#tools.engine.request("enslave", { master, slave, bps });
+    } catch (error) {
+      await this.discard(line);
+      throw error;
+    }
+  }
+
+  /** Joins the master that the line wants, if that can be now. */
+  async #join(line: Line): Promise<void> {
+    const master = line.silentFrom ?? line.wants;
+    if (master === null || this.#stopped) return;
+    const { rateGivenBps, state } = await this.#figures(line);
+    if (state !== "alone") return;
+    try {
+      await this.#tools.engine.request("enslave", { master, slave: line.name, bps: rateGivenBps });
+    } catch (error) {
+      if (!(error instanceof EqlError)) throw error;
+      line.reason = error.message;
+      // A master that is down takes its slaves when it comes up.
+      const level = error.code === "MASTER_DOWN" ? "debug" : "warn";
+      this.#log[level]({ line: line.name, master, code: error.code, reason: error.message }, "not enslaved");
+    }
+  }
+
+  /** By its name, or by that of the kernel interface that it is. */
+  lineOf(name: string): Line | undefined {
+    const named = this.lines.get(name);
+    if (named !== undefined) return named;
+    return [...this.lines.values()].find(({ config }) => config.kind === "device" && config.device === name);
+  }
+
+  async #figures(line: Line): Promise<{ readonly rateGivenBps: number; readonly state: LineState }> {
+    const { lines } = await this.#tools.engine.request("status", {});
+    return lines.find(({ name }) => name === line.name) ?? { rateGivenBps: 0, state: "closed" };
+  }
+
+  /** Whether it has not been removed. */
+  #isHere(line: Line): boolean {
+    return this.lines.get(line.name) === line;
+  }
+
+  handleEvent(event: EngineEvent): void {
+    if (this.#stopped) return;
+    if (event.type === "master") return this.#handleMaster(event.master, event.up);
+    if (event.type === "masterGone") return this.#handleMasterGone(event.master);
+    if (event.type === "mtu") return this.#handleMtu(event.name, event.was, event.mtu);
+    const line = this.lines.get(event.line);
+    if (line === undefined) return;
+    const { name } = line;
+    switch (event.type) {
+      case "joined":
+        line.note("");
+        line.silentFrom = null;
+        this.#attempt(line, () => this.#tools.interfaces.takeRoutes(line.index));
+        this.#log.info({ line: name, master: event.master }, "enslaved");
+        break;
+      case "left":
+        this.#handleLeft(line, event.master, event.reason);
+        break;
+      case "closed":
+        line.note(event.reason);
+        this.#log.warn({ line: name, device: line.config.device, reason: event.reason }, "line closed");
+        this.#retry(line);
+        break;
+      case "line":
+        line.note(event.reason);
+        this.#log.info({ line: name, reason: event.reason }, event.up ? "interface up" : "interface down");
+        if (event.up) this.#handleLineUp(line);
+        break;
+      case "silent":
+        line.note(event.silent ? "the peer does not answer" : "the peer answers again");
+        this.#log.warn({ line: name }, line.reason);
+        if (!event.silent) this.#joinSoon(line);
+        break;
+      case "gone":
+        this.#handleGone(line);
+        break;
+    }
+  }
+
+  #handleMaster(name: string, up: boolean): void {
+    const master = this.masters.get(name);
+    this.#log.info({ master: name }, up ? "master up" : "master down");
+    if (!up || master === undefined) return;
+    this.#attempt(null, () => this.#tools.interfaces.addRoutes(master.index, master.config));
+    for (const line of this.lines.values()) if (line.wants === name) this.#joinSoon(line);
+  }
+
+  #handleMasterGone(name: string): void {
+    this.masters.delete(name);
+    this.#log.warn({ master: name }, "its interface is gone");
+  }
+
+  /** Master and slave are set one after the other: who was freed because they differed joins when they do not. */
+  #handleMtu(name: string, was: number, mtu: number): void {
+    const line = this.lines.get(name);
+    const changed = line ?? this.masters.get(name);
+    this.#log.info({ interface: name, was, mtu }, "MTU changed");
+    if (changed === undefined) return;
+    if (line?.config.kind !== "device") {
+      this.#attempt(line ?? null, () => this.#tools.interfaces.followMtu(changed.index, was, mtu));
+    }
+    for (const other of this.lines.values()) {
+      if (other === line || other.wants === name) this.#joinSoon(other);
+    }
+  }
+
+  #handleLeft(line: Line, master: string, reason: string): void {
+    line.note(reason);
+    this.#log.info({ line: line.name, master, reason }, "freed");
+    if (reason === SILENT) line.silentFrom = master;
+    else if (line.isPassing) return this.#forgetPassing(line);
+    // One that is to come back must not draw the master's packets to itself meanwhile.
+    if (line.silentFrom === null && (line.wants === null || !this.#isUp(master))) this.#restore(line);
+  }
+
+  #isUp(name: string): boolean {
+    return this.#tools.netlink.interface(name)?.up ?? false;
+  }
+
+  #handleLineUp(line: Line): void {
+    this.#attempt(line, () => this.#tools.interfaces.addRoutes(line.index, line.config));
+    if (line.wants === null) this.#restore(line);
+    this.#joinSoon(line);
+  }
+
+  #restore(line: Line): void {
+    const name = line.config.kind === "device" ? line.config.device : line.name;
+    this.#attempt(line, () => this.#tools.interfaces.restoreRoutes(line.index, name));
+  }
+
+  /** Leaves a kernel interface as it was found. */
+  giveBack(line: Line): void {
+    if (line.index === 0) return;
+    this.#restore(line);
+    this.#attempt(line, () => this.#tools.interfaces.removeRoutes(line.index, line.config));
+  }
+
+  #forgetPassing(line: Line): void {
+    this.#restore(line);
+    this.lines.delete(line.name);
+    this.#tools.engine
+      .request("removeLine", { name: line.name })
+      .catch((error: Error) => this.#warn(line, error));
+  }
+
+  #handleGone(line: Line): void {
+    line.note("its interface is gone");
+    this.#log.warn({ line: line.name, device: line.config.device }, line.reason);
+    this.#tools.interfaces.forget(line.index);
+    line.index = 0;
+    if (line.config.kind === "device") return this.#retry(line);
+    line.stop();
+    this.lines.delete(line.name);
+  }
+
+  #retry(line: Line): void {
+    const retryMs = line.retry(() => {
+      this.#reopen(line).catch((error: Error) => {
+        if (this.#stopped || !this.#isHere(line)) return;
+        line.reason = error.message;
+        this.#log.debug({ line: line.name, reason: error.message }, "not open yet");
+        this.#retry(line);
+      });
+    });
+    this.#log.debug({ line: line.name, retryMs }, "will be tried again");
+  }
+
+  async #reopen(line: Line): Promise<void> {
+    const { name, config } = line;
+    await this.#open(line);
+    this.#log.info({ line: name, device: config.device }, "line open again");
+    await this.#join(line);
+  }
+
+  #joinSoon(line: Line): void {
+    this.#join(line).catch((error: Error) => this.#warn(line, error));
+  }
+
+  #attempt(line: Line | null, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#warn(line, error as Error);
+    }
+  }
+
+  #warn(line: Line | null, error: Error): void {
+    if (this.#stopped) return;
+    const code = error instanceof EqlError ? error.code : undefined;
+    this.#log.warn({ line: line?.name, code, error: error.message }, "failed");
+  }
+}
