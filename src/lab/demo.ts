@@ -30,7 +30,7 @@ export interface DemoOptions {
   readonly mtu: number;
   readonly bytes: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called twice a second. */
+  /** Called twice a second, and at the end. */
   readonly onProgress: (pairs: readonly PairProgress[]) => void;
 }
 
@@ -66,6 +66,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
           }).finally(() => pair.end()),
     );
     const [alone, bonded] = await runPool(jobs, jobs.length, signal);
+    onProgress(pairs.map((pair) => pair.progress()));
     return { alone: alone as Measurement, bonded: bonded as Measurement };
   } finally {
     clearInterval(timer);

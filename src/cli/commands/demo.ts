@@ -22,7 +22,7 @@ interface DemoCommandOptions {
 function picture(output: NodeJS.WriteStream): (pairs: readonly PairProgress[]) => void {
   let drawn = 0;
   return (pairs) => {
-    const lines = frame(pairs, output.columns ?? DEFAULT_COLUMNS);
+    const lines = frame(pairs, output.columns || DEFAULT_COLUMNS);
     const back = drawn === 0 ? "" : up(drawn);
     output.write(`${back}${CLEAR_BELOW}${lines.join("\n")}\n`);
     drawn = lines.length;
