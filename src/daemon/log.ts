@@ -8,10 +8,13 @@ import type { LogLevel } from "../config/config.ts";
  */
 export function makeLog(level: LogLevel): Logger {
   const options = { level, base: null };
-  if (!process.stderr.isTTY) return pino(options, pino.destination({ dest: 2, sync: true }));
+  const destination = pino.destination({ dest: 2, sync: true });
+  // A terminal that was closed or a disk that is full is no reason to stop carrying.
+  destination.on("error", () => {});
+  if (!process.stderr.isTTY) return pino(options, destination);
   return pino(
     options,
-    pretty({ destination: 2, sync: true, colorize: true, translateTime: "HH:MM:ss", ignore: "pid,hostname" }),
+    pretty({ destination, sync: true, colorize: true, translateTime: "HH:MM:ss", ignore: "pid,hostname" }),
   );
 }
 

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import type { LogLevel } from "../config/config.ts";
 import { defaultConfig, loadConfig } from "../config/load.ts";
 import { startControlServer } from "./control-server.ts";
@@ -13,8 +14,10 @@ export interface RunOptions {
   readonly version: string;
 }
 
+const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
+
 /**
- * Runs the daemon until it is told to stop: by `eql down`, SIGINT or SIGTERM. @returns the exit code, when everything is down again
+ * Runs the daemon until it is told to stop: by `eql down`, SIGINT, SIGTERM, or SIGHUP of a terminal that is closed. @returns the exit code, when everything is down again
  * @throws EqlError when something cannot be brought up; nothing is left behind then
  */
 export async function runDaemon({ configPath, socket, logLevel, version }: RunOptions): Promise<number> {
@@ -36,9 +39,12 @@ export async function runDaemon({ configPath, socket, logLevel, version }: RunOp
       crash(1);
     },
   });
-  const stop = (): void => void daemon.down();
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  let hungUp = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    hungUp ||= signal === "SIGHUP";
+    void daemon.down();
+  };
+  for (const signal of SIGNALS) process.on(signal, stop);
   try {
     // First the socket: a second daemon ends here, before it touches anything.
     const server = await startControlServer(daemon, { path, mode, group, log });
@@ -52,7 +58,15 @@ export async function runDaemon({ configPath, socket, logLevel, version }: RunOp
     }
   } finally {
     await daemon.down();
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
+    for (const signal of SIGNALS) process.off(signal, stop);
+    if (hungUp) letGoOfTerminal();
+  }
+}
+
+/** At its end Node gives its terminal the settings back that it had, and aborts when that fails, as it does for a closed one. */
+function letGoOfTerminal(): void {
+  for (const fd of [0, 1, 2]) {
+    closeSync(fd);
+    openSync("/dev/null", "r+"); // gets the lowest free number, which is this one
   }
 }

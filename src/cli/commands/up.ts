@@ -12,7 +12,7 @@ interface UpOptions {
 export const upCommand = (): Command =>
   new Command("up")
     .summary("run the daemon")
-    .description("Run the daemon in the foreground, until `eql down`, SIGINT or SIGTERM.")
+    .description("Run the daemon in the foreground, until `eql down`, SIGINT, SIGTERM or SIGHUP.")
     .option("-c, --config <FILE>", "configuration; without one there is a master eql that waits for slaves")
     .addOption(socketOption())
     .addOption(
