@@ -3,6 +3,9 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "no
 import { connect } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
+import { ControlClient } from "../../src/cli/control-client.ts";
+import type { Status } from "../../src/control/messages.ts";
+import { Pty } from "../../src/host/pty.ts";
 import { eventually, FAR, masterTable, NEAR, type Side, TestDaemon, World, worldMissing } from "./world.ts";
 
 const SPEED = 1_000_000;
@@ -59,7 +62,7 @@ describe("start and end of a daemon", { skip: worldMissing() }, () => {
     await leftNothing();
   }
 
-  for (const how of ["SIGTERM", "SIGINT", "eql down"] as const) {
+  for (const how of ["SIGTERM", "SIGINT", "SIGHUP", "eql down"] as const) {
     it(`leaves nothing after ${how}`, async () => {
       const daemon = start(bond());
       await daemon.ready();
@@ -75,6 +78,19 @@ describe("start and end of a daemon", { skip: worldMissing() }, () => {
       await leftNothing();
     });
   }
+
+  it("leaves nothing when its terminal is closed", async () => {
+    const terminal = Pty.open();
+    const child = near.startEql(["up", "-c", near.configure(...bond())], [], terminal.slave);
+    const client = new ControlClient(near.socket);
+    await eventually("it answers", () => client.request<Status>("GET", "/status"));
+    terminal.close();
+    await client.request("POST", "/emancipate", { master: "eql", slave: "sl0" }); // which is logged, in vain
+    child.kill("SIGHUP"); // as the kernel does to those whose controlling terminal it was
+    await eventually("it ends", () => child.exitCode !== null || child.signalCode !== null);
+    assert.deepEqual([child.exitCode, child.signalCode], [0, null]);
+    await leftNothing();
+  });
 
   it("can be ended while it starts, while a line is closed and while a capture runs", async () => {
     const early = start(bond());

@@ -28,6 +28,9 @@ export function worldMissing(): string | false {
   }
 }
 
+/** Ends the wait of {@link eventually}: what is waited for will not come. */
+class Hopeless extends Error {}
+
 /** Waits until `look` gives something else than false, null or undefined. What it throws counts as not yet. */
 export async function eventually<T>(
   what: string,
@@ -42,6 +45,7 @@ export async function eventually<T>(
       if (found !== false && found !== null && found !== undefined) return found;
       failure = undefined;
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       failure = error;
     }
     if (performance.now() > end) {
@@ -141,10 +145,14 @@ export class Side {
   }
 
   /** A program of bin/ that goes on running. */
-  startEql(args: readonly string[], before: readonly string[] = []): ChildProcess {
+  startEql(
+    args: readonly string[],
+    before: readonly string[] = [],
+    stderr: "pipe" | number = "pipe",
+  ): ChildProcess {
     return this.host.spawn(
       [...before, "env", `EQL_SOCKET=${this.socket}`, process.execPath, join(BIN, "eql"), ...args],
-      { stdio: ["ignore", "pipe", "pipe"] },
+      { stdio: ["ignore", "pipe", stderr] },
     );
   }
 
@@ -213,8 +221,18 @@ export class TestDaemon {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  status(): Promise<Status> {
-    return this.client.request<Status>("GET", "/status");
+  /** Rejects when there is no answer, where the client would wait for ever. */
+  async status(): Promise<Status> {
+    const stop = new AbortController();
+    const late = delay(DEADLINE_MS, undefined, { signal: stop.signal }).then(() => {
+      throw new Hopeless(`no answer within ${DEADLINE_MS} ms`);
+    });
+    try {
+      return await Promise.race([this.client.request<Status>("GET", "/status"), late]);
+    } finally {
+      stop.abort();
+      late.catch(() => {});
+    }
   }
 
   async line(name: string): Promise<LineStatus> {
@@ -248,7 +266,7 @@ export class TestDaemon {
       return await eventually(
         what,
         async () => {
-          if (!this.isRunning) return null;
+          if (!this.isRunning) throw new Hopeless("the daemon has ended");
           last = await this.status();
           return look(last);
         },
