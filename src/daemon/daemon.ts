@@ -112,15 +112,14 @@ export class Daemon implements DaemonApi {
   async emancipate({ master, slave }: EmancipateRequest): Promise<void> {
     await this.#ready;
     const line = this.#keeper.lineOf(slave);
-    const wanted = line?.wants ?? null;
-    if (line !== undefined) line.wants = null;
+    // Silent or hung up, it is no slave now and would come back by itself: it can be freed all the same.
+    const wouldReturn = line !== undefined && (line.wants === master || line.silentFrom === master);
     try {
       await this.#engine.request("emancipate", { master, slave: line?.name ?? slave });
     } catch (error) {
-      // Silent or hung up, it is no slave now and would come back by itself: it was freed all the same.
-      if (line === undefined || (wanted !== master && line.silentFrom !== master)) throw error;
+      if (!wouldReturn) throw error;
     }
-    if (line !== undefined) line.silentFrom = null;
+    if (line !== undefined) this.#keeper.release(line, master);
   }
 
   async changeMaster(master: string, change: MasterChange): Promise<MasterStatus> {

@@ -132,6 +132,20 @@ export class LineKeeper {
     }
   }
 
+  /** It is to be no slave of a master any more, neither now nor when it can be one again. */
+  release(line: Line, master: string): void {
+    if (line.wants === master) line.wants = null;
+    this.#forgetSilence(line);
+    this.#restore(line);
+  }
+
+  /** A line that goes down or is closed is free: that it was silent before is no reason to join again. */
+  #forgetSilence(line: Line): void {
+    if (line.silentFrom === null) return;
+    line.silentFrom = null;
+    if (line.wants === null) this.#restore(line);
+  }
+
   /** Joins the master that the line wants, if that can be now. */
   async #join(line: Line): Promise<void> {
     const master = line.silentFrom ?? line.wants;
@@ -177,6 +191,7 @@ export class LineKeeper {
     switch (event.type) {
       case "joined":
         line.note("");
+        line.master = event.master;
         line.silentFrom = null;
         this.#attempt(line, () => this.#tools.interfaces.takeRoutes(line.index));
         this.#log.info({ line: name, master: event.master }, "enslaved");
@@ -186,6 +201,7 @@ export class LineKeeper {
         break;
       case "closed":
         line.note(event.reason);
+        this.#forgetSilence(line);
         this.#log.warn({ line: name, device: line.config.device, reason: event.reason }, "line closed");
         this.#retry(line);
         break;
@@ -193,6 +209,7 @@ export class LineKeeper {
         line.note(event.reason);
         this.#log.info({ line: name, reason: event.reason }, event.up ? "interface up" : "interface down");
         if (event.up) this.#handleLineUp(line);
+        else this.#forgetSilence(line);
         break;
       case "silent":
         line.note(event.silent ? "the peer does not answer" : "the peer answers again");
@@ -234,6 +251,7 @@ export class LineKeeper {
 
   #handleLeft(line: Line, master: string, reason: string): void {
     line.note(reason);
+    line.master = null;
     this.#log.info({ line: line.name, master, reason }, "freed");
     if (reason === SILENT) line.silentFrom = master;
     else if (line.isPassing) return this.#forgetPassing(line);
@@ -252,6 +270,7 @@ export class LineKeeper {
   }
 
   #restore(line: Line): void {
+    if (line.master !== null) return;
     const name = line.config.kind === "device" ? line.config.device : line.name;
     this.#attempt(line, () => this.#tools.interfaces.restoreRoutes(line.index, name));
   }
@@ -259,6 +278,7 @@ export class LineKeeper {
   /** Leaves a kernel interface as it was found. */
   giveBack(line: Line): void {
     if (line.index === 0) return;
+    line.master = null;
     this.#restore(line);
     this.#attempt(line, () => this.#tools.interfaces.removeRoutes(line.index, line.config));
   }

@@ -13,6 +13,8 @@ export class Line {
   readonly isPassing: boolean;
   /** The master that it joins whenever it can; null: only when told. */
   wants: string | null;
+  /** The master whose slave it is. */
+  master: string | null = null;
   /** The master that it was taken from because its peer was silent. */
   silentFrom: string | null = null;
   sinceMs = Date.now();
