@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
-import { eventually, FAR, masterTable, type Side, TestDaemon, World, worldMissing } from "./world.ts";
+import { eventually, FAR, masterTable, NEAR, type Side, TestDaemon, World, worldMissing } from "./world.ts";
 
 const SPEED = 460_800;
 
@@ -85,6 +85,31 @@ describe("a line that hangs up", { skip: worldMissing() }, () => {
     assert.deepEqual((await near.master()).slaves, ["sl0"]);
   });
 
+  it("and is emancipated while it is closed has its routes when it is back, and stays alone", async () => {
+    const [, far] = daemons;
+    const routes = (): Promise<readonly string[]> => world.far.routes("sl1");
+    assert.deepEqual(await routes(), []);
+    await world.lines.hangUp(1);
+    await far.untilLine("sl1", "is closed", ({ state }) => state === "closed");
+    await far.client.request("POST", "/emancipate", { master: "eql", slave: "sl1" });
+    await world.lines.restore(1);
+    await far.untilLine("sl1", "is back", ({ state }) => state === "alone");
+    assert.deepEqual(await routes(), [NEAR]);
+    await far.enslave("sl1", SPEED);
+  });
+
+  it("comes back to its master though somebody tried to free it from another", async () => {
+    const [, far] = daemons;
+    for (const master of ["eql9", "sl0"]) {
+      const refused = far.client.request("POST", "/emancipate", { master, slave: "sl1" });
+      await assert.rejects(refused, { code: "MASTER_UNKNOWN" });
+    }
+    await world.far.ip("link", "set", "sl1", "down");
+    await far.untilSlaves(["sl0"]);
+    await world.far.ip("link", "set", "sl1", "up");
+    await far.untilSlaves(["sl0", "sl1"]);
+  });
+
   it("can be removed while it is closed", async () => {
     const [near] = daemons;
     await world.lines.hangUp(1);
@@ -147,6 +172,27 @@ describe("a cable that is pulled, with echo", { skip: worldMissing() }, () => {
     await world.lines.setCut(1, false);
     await near.untilLine("sl1", "answers", ({ state }) => state === "alone");
     assert.deepEqual((await near.master()).slaves, ["sl0"]);
+    assert.deepEqual(await world.near.routes("sl1"), [FAR]);
+    // Enslaved by hand and taken down while it is silent, it is free as any other that is taken down.
+    await near.client.request("DELETE", "/lines/sl1");
+    const settings = {
+      device: world.near.device(1),
+      speed: SPEED,
+      address: NEAR,
+      peer: FAR,
+      "echo-interval": 0.2,
+    };
+    await near.client.request("POST", "/lines", { name: "sl1", settings });
+    await near.enslave("sl1", SPEED);
+    await world.lines.setCut(1, true);
+    await near.untilLine("sl1", "is silent", ({ state }) => state === "silent");
+    await world.near.ip("link", "set", "sl1", "down");
+    await near.untilLine("sl1", "is down", ({ state }) => state === "down");
+    await world.lines.setCut(1, false);
+    await world.near.ip("link", "set", "sl1", "up");
+    await near.untilLine("sl1", "answers", ({ state }) => state === "alone");
+    assert.deepEqual((await near.master()).slaves, ["sl0"]);
+    assert.deepEqual(await world.near.routes("sl1"), [FAR]);
     assert.deepEqual(await both(daemons, (daemon) => daemon.stop()), [0, 0]);
   });
 });
