@@ -181,8 +181,9 @@ export class Bundle {
         return false;
       }
       const octetMs = 1 / member.rate;
+      // Behind its predecessor on the same line it needs no holding.
       const due =
-        flow.arrivedOrder < packet.order
+        flow.arrivedOrder < packet.order && flow.arrivedBy !== member.id
           ? flow.arrivedAt + this.#guardMs - member.delayMs - octetMs
           : Number.NEGATIVE_INFINITY;
       if (due > closeAt) closeAt = instant(due);
@@ -217,7 +218,10 @@ export class Bundle {
     const flow = packet.flow;
     if (flow !== null) {
       if (flow.arrivedOrder < packet.order) flow.arrivedOrder = packet.order;
-      if (flow.arrivedAt < arrival) flow.arrivedAt = arrival;
+      if (flow.arrivedAt < arrival) {
+        flow.arrivedAt = arrival;
+        flow.arrivedBy = member.id;
+      }
       if (this.#members.length > 1) this.#observer.handleSent(packet, member.id, arrival, pacer.epoch);
     }
     this.queue.finish(packet);

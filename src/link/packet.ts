@@ -10,6 +10,8 @@ export class Flow {
   /** The order of the last packet whose frame was closed, and when it arrives, by estimate. */
   arrivedOrder = -1;
   arrivedAt = 0;
+  /** Id of the link by which it does; -1: none yet. */
+  arrivedBy = -1;
   /** Scratch of a plan: the arrival planned for its last packet, in the round with that number. */
   plannedAt = 0;
   plannedRound = 0;

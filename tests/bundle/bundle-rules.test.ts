@@ -13,6 +13,22 @@ const sendAll = (host: BundleHost, labels: readonly number[]): void => {
 };
 const sorted = (labels: readonly number[]): number[] => [...labels].sort((a, b) => a - b);
 
+describe("a packet behind its predecessor on the same line", () => {
+  it("is not held: its frame is closed ahead, as on a line alone, so that the line never waits for a timer", () => {
+    const host = new BundleHost(new EarliestArrival());
+    host.joined(1_000_000, 9600);
+    const begun = host.now;
+    for (const label of range(0, 4)) host.send(labelled(label, { length: 560 }));
+    host.run(1000);
+    const frameMs = 561 / 100;
+    for (const [i, { line, at }] of host.departures.entries()) {
+      assert.equal(line, 0);
+      assert.ok(at - begun < Math.max(1, (i + 1) * frameMs - 7), `packet ${i} after ${at - begun} ms`);
+    }
+    assert.equal(host.departures.length, 4);
+  });
+});
+
 describe("a bundle without members", () => {
   it("drops what comes, and counts it", () => {
     const host = new BundleHost(new EarliestArrival());
