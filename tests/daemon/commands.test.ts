@@ -5,7 +5,16 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { SCHEDULER_NAMES, type Status } from "../../src/control/messages.ts";
-import { eventually, FAR, masterTable, NEAR, type TestDaemon, World, worldMissing } from "./world.ts";
+import {
+  eventually,
+  FAR,
+  masterTable,
+  NEAR,
+  programsMissing,
+  type TestDaemon,
+  World,
+  worldMissing,
+} from "./world.ts";
 
 const SPEED = 1_000_000;
 
@@ -177,7 +186,7 @@ describe("commands to a daemon that carries", { skip: worldMissing() }, () => {
     assert.match((await world.near.eql("eql", "status")).stdout, /CSLIP, VJ/);
   });
 
-  describe("eql capture", () => {
+  describe("eql capture", { skip: programsMissing(["tshark"]) }, () => {
     const running: ChildProcess[] = [];
     after(() => {
       for (const child of running) child.kill("SIGKILL");

@@ -21,11 +21,22 @@ export function worldMissing(): string | false {
   if (process.env["EQL_REQUIRE_ALL"] === "1") return false;
   try {
     for (const tool of ["ip", "nsenter", "setpriv"] as const) findTool(tool);
+    const missing = programsMissing(["bash", "ping", "stty"]);
+    if (missing !== false) return missing;
     const { status } = spawnSync(findTool("unshare"), ["--net", "test", "-w", "/dev/net/tun"]);
     return status === 0 ? false : "needs the right to make network namespaces (root) and /dev/net/tun";
   } catch (error) {
     return String(error);
   }
+}
+
+/** Which programs are not installed; false when all are, or must be (EQL_REQUIRE_ALL=1). */
+export function programsMissing(programs: readonly string[]): string | false {
+  if (process.env["EQL_REQUIRE_ALL"] === "1") return false;
+  const has = (program: string): boolean =>
+    spawnSync("sh", ["-c", 'command -v "$1"', "sh", program]).status === 0;
+  const missing = programs.filter((program) => !has(program));
+  return missing.length === 0 ? false : `needs ${missing.join(", ")}`;
 }
 
 /** Ends the wait of {@link eventually}: what is waited for will not come. */
