@@ -84,6 +84,7 @@ export class Bundle {
     const index = this.#members.indexOf(member);
     if (index < 0) return;
     this.#members.splice(index, 1);
+    if (this.#scheduler.kind === "binding") this.#scheduler.forget(member.id);
     if (member.open !== null) {
       if (alive) this.#finish(member, member.bodyEnd, now);
       else this.#abandon(member, now);

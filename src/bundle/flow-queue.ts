@@ -69,7 +69,9 @@ export class FlowQueue implements QueueView {
   /** A packet that was taken is on its way, or lost: one like it is no repetition any more. */
   finish(packet: Packet): void {
     const index = this.#taken.indexOf(packet);
-    if (index >= 0) this.#taken.splice(index, 1);
+    if (index < 0) return;
+    const last = this.#taken.pop() as Packet;
+    if (last !== packet) this.#taken[index] = last;
   }
 
   /** Takes the packet at `index` out, for a link. */

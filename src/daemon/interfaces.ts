@@ -69,10 +69,15 @@ export class Interfaces {
     if (taken.length > 0) this.#taken.set(index, [...(this.#taken.get(index) ?? []), ...taken]);
   }
 
+  /** By its index, which outlives a renaming. */
+  isUp(index: number): boolean {
+    return this.#netlink.interfaces().some((found) => found.index === index && found.up);
+  }
+
   /** Puts back what was taken, if the interface is up; otherwise it can be called again. */
-  restoreRoutes(index: number, name: string): void {
+  restoreRoutes(index: number): void {
     const taken = this.#taken.get(index);
-    if (taken === undefined || this.#netlink.interface(name)?.up !== true) return;
+    if (taken === undefined || !this.isUp(index)) return;
     this.#taken.delete(index);
     this.#netlink.addRoutes(taken);
   }

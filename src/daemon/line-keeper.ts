@@ -92,7 +92,7 @@ export class LineKeeper {
     line.index = (await this.#tools.engine.request("openLine", { name: line.name })).index;
     line.opened();
     line.note("");
-    if (line.config.kind === "device" && this.#isUp(line.config.device)) {
+    if (line.config.kind === "device" && this.#tools.interfaces.isUp(line.index)) {
       this.#attempt(line, () => this.#tools.interfaces.addRoutes(line.index, line.config));
     }
   }
@@ -182,6 +182,14 @@ export class LineKeeper {
 
   handleEvent(event: EngineEvent): void {
     if (this.#stopped) return;
+    this.#attempt(null, () => this.#handle(event));
+  }
+
+  #handle(event: EngineEvent): void {
+    if (event.type === "trouble") {
+      this.#log.error({ code: event.code, error: event.message }, "failed");
+      return;
+    }
     if (event.type === "master") return this.#handleMaster(event.master, event.up);
     if (event.type === "masterGone") return this.#handleMasterGone(event.master);
     if (event.type === "mtu") return this.#handleMtu(event.name, event.was, event.mtu);
@@ -195,6 +203,9 @@ export class LineKeeper {
         line.silentFrom = null;
         this.#attempt(line, () => this.#tools.interfaces.takeRoutes(line.index));
         this.#log.info({ line: name, master: event.master }, "enslaved");
+        break;
+      case "addressed":
+        this.#attempt(line, () => this.#tools.interfaces.takeRoutes(line.index));
         break;
       case "left":
         this.#handleLeft(line, event.master, event.reason);
@@ -256,11 +267,9 @@ export class LineKeeper {
     if (reason === SILENT) line.silentFrom = master;
     else if (line.isPassing) return this.#forgetPassing(line);
     // One that is to come back must not draw the master's packets to itself meanwhile.
-    if (line.silentFrom === null && (line.wants === null || !this.#isUp(master))) this.#restore(line);
-  }
-
-  #isUp(name: string): boolean {
-    return this.#tools.netlink.interface(name)?.up ?? false;
+    const { index = 0 } = this.masters.get(master) ?? {};
+    const isDown = !this.#tools.interfaces.isUp(index);
+    if (line.silentFrom === null && (line.wants === null || isDown)) this.#restore(line);
   }
 
   #handleLineUp(line: Line): void {
@@ -271,8 +280,7 @@ export class LineKeeper {
 
   #restore(line: Line): void {
     if (line.master !== null) return;
-    const name = line.config.kind === "device" ? line.config.device : line.name;
-    this.#attempt(line, () => this.#tools.interfaces.restoreRoutes(line.index, name));
+    this.#attempt(line, () => this.#tools.interfaces.restoreRoutes(line.index));
   }
 
   /** Leaves a kernel interface as it was found. */

@@ -57,11 +57,24 @@ export class UucpLock {
     this.files = files;
   }
 
-  /** Removes what is still ours. May be called again. */
+  /**
+   * Removes what is still ours. May be called again.
+   * @throws EqlError LOCK_FAILED: a file could not be removed; the others are gone
+   */
   release(): void {
+    let failure: EqlError | null = null;
     for (const file of this.files) {
-      if (readPid(file)?.pid === process.pid) rmSync(file, { force: true });
+      try {
+        if (readPid(file)?.pid === process.pid) rmSync(file, { force: true });
+      } catch (cause) {
+        const { message } = cause as Error;
+        failure = new EqlError("LOCK_FAILED", `${file} cannot be removed: ${message}; remove it by hand`, {
+          details: { file },
+          cause,
+        });
+      }
     }
+    if (failure !== null) throw failure;
   }
 }
 
@@ -138,8 +151,9 @@ function create(file: string, directory: string): boolean {
 
 /** Takes away a lock file if it is stale still, or does nothing while another daemon is at it. */
 function removeStale(file: string, device: string, directory: string): void {
-  const guard = openSync(directory, "r");
+  let guard = -1;
   try {
+    guard = openSync(directory, "r");
     if (flock(guard, LOCK_EX_NB) === -EAGAIN) {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
       return;
@@ -162,7 +176,7 @@ function removeStale(file: string, device: string, directory: string): void {
       cause,
     );
   } finally {
-    closeSync(guard); // ends the flock
+    if (guard >= 0) closeSync(guard); // ends the flock
   }
 }
 

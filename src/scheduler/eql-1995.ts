@@ -1,3 +1,4 @@
+import type { LinkId } from "../link/link.ts";
 import type { Instant } from "../time.ts";
 import type { BindingScheduler, LinkView } from "./scheduler.ts";
 
@@ -15,7 +16,6 @@ export class Eql1995 implements BindingScheduler {
 
   bind(length: number, links: readonly LinkView[], now: Instant): number {
     this.#tick(links, now);
-    if (this.#queued.size > links.length) this.#forgetAbsent(links);
     let best = 0;
     let least = Number.POSITIVE_INFINITY;
     for (let i = links.length - 1; i >= 0; i--) {
@@ -31,11 +31,9 @@ export class Eql1995 implements BindingScheduler {
     return best;
   }
 
-  /** A link that left and comes back starts at 0, as a slave enslaved again did. */
-  #forgetAbsent(links: readonly LinkView[]): void {
-    for (const id of this.#queued.keys()) {
-      if (!links.some((link) => link.id === id)) this.#queued.delete(id);
-    }
+  /** A slave enslaved again started at 0. */
+  forget(link: LinkId): void {
+    this.#queued.delete(link);
   }
 
   /** The driver's timer, caught up: it ran each second since the master came up, whatever was sent. */

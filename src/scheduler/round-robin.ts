@@ -10,4 +10,6 @@ export class RoundRobin implements BindingScheduler {
     this.#turn = chosen + 1;
     return chosen;
   }
+
+  forget(): void {}
 }

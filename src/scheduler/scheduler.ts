@@ -50,6 +50,8 @@ export interface BindingScheduler {
   readonly kind: "binding";
   /** @param length of the packet, octets @param links at least one @returns an index into `links` */
   bind(length: number, links: readonly LinkView[], now: Instant): number;
+  /** A link left: if it comes back, it is a new one. */
+  forget(link: LinkId): void;
 }
 
 /** Says which packet goes where. Pure bookkeeping: no I/O, no timers, no randomness. */

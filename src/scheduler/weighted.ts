@@ -1,3 +1,4 @@
+import type { LinkId } from "../link/link.ts";
 import type { BindingScheduler, LinkView } from "./scheduler.ts";
 
 /** Octets in proportion to the speeds given: each packet to the link whose share would be the least used. */
@@ -24,6 +25,10 @@ export class Weighted implements BindingScheduler {
     }
     this.#used.set((links[best] as LinkView).id, least);
     return best;
+  }
+
+  forget(link: LinkId): void {
+    this.#used.delete(link);
   }
 }
 

@@ -82,8 +82,8 @@ function mixPorts(hash: number, octets: Uint8Array, at: number, length: number, 
   const protocol = ipProtocol(octets, at);
   const ports = at + offset;
   if (protocol === PROTOCOL_TCP || protocol === PROTOCOL_UDP) {
-    const [first, second] = reverse ? [ports + 2, ports] : [ports, ports + 2];
-    return mix(mix(hash, word(octets, first)), word(octets, second));
+    const source = word(octets, reverse ? ports + 2 : ports);
+    return mix(mix(hash, source), word(octets, reverse ? ports : ports + 2));
   }
   if (protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMPV6) return mix(hash, word(octets, ports + 4));
   return hash;

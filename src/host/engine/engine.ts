@@ -86,12 +86,22 @@ export class Engine implements PortEvents {
   }
 
   #turn(): void {
-    const now = this.#watcher.turn(this.#deadline());
-    this.#pollDue(now);
-    while (this.#failures.length > 0) {
-      const failure = this.#failures.shift() as { port: Port; reason: string };
-      this.#closeFailed(failure.port, failure.reason, now);
+    try {
+      const now = this.#watcher.turn(this.#deadline());
+      this.#pollDue(now);
+      while (this.#failures.length > 0) {
+        const failure = this.#failures.shift() as { port: Port; reason: string };
+        this.#closeFailed(failure.port, failure.reason, now);
+      }
+    } catch (error) {
+      this.#survive(error);
     }
+  }
+
+  /** What the system refuses to one line or interface is told, and the others are carried on. Anything else is a bug. */
+  #survive(error: unknown): void {
+    if (!(error instanceof EqlError)) throw error;
+    this.#emit({ type: "trouble", code: error.code, message: error.message });
   }
 
   #deadline(): Instant {
@@ -183,16 +193,20 @@ export class Engine implements PortEvents {
       return null;
     },
     stop: (_request, now) => {
+      this.#running = false;
       for (const port of this.#registry.ports.values()) {
-        port.place(null, true, now);
-        this.#shut(port, true, now);
+        try {
+          port.place(null, true, now);
+          this.#shut(port, true, now);
+        } catch (error) {
+          this.#survive(error);
+        }
         if (port instanceof LinePort) port.tun.close();
       }
       for (const master of this.#registry.masters.values()) master.tun.close();
       for (const pipe of this.#captures.keys()) this.#endCapture(pipe);
       this.#monitor.close();
       this.#netlink.close();
-      this.#running = false;
       return null;
     },
   };
@@ -259,8 +273,11 @@ export class Engine implements PortEvents {
   #closeFailed(port: Port, reason: string, now: Instant): void {
     if (!port.isOpen) return;
     this.#free(port, false, reason, now);
-    this.#shut(port, false, now);
-    this.#emit({ type: "closed", line: port.name, reason });
+    try {
+      this.#shut(port, false, now);
+    } finally {
+      this.#emit({ type: "closed", line: port.name, reason });
+    }
   }
 
   /** Closes a port's device. */
@@ -269,8 +286,11 @@ export class Engine implements PortEvents {
     if (port instanceof LinePort) this.#watcher.unwatch(port.fd);
     const { solo } = port;
     if (solo.members.length > 0) solo.leave(port.member, alive, now);
-    port.close();
-    port.place(null, false, now);
+    try {
+      port.close();
+    } finally {
+      port.place(null, false, now);
+    }
   }
 
   #handleNetlink(now: Instant): void {
@@ -278,6 +298,7 @@ export class Engine implements PortEvents {
       if (event.type === "link" && event.removed) this.#handleRemoved(event.interface.index, now);
       else if (event.type === "link") this.#handleInterface(event.interface, now);
       else if (event.type === "overrun") this.#handleOverrun(this.#netlink.interfaces(), now);
+      else if (!event.removed) this.#handleAddress(event.address.index);
     });
   }
 
@@ -288,6 +309,13 @@ export class Engine implements PortEvents {
     const ours = [...this.#registry.masters.values()].map(({ tun }) => tun.index);
     for (const index of [...ours, ...[...this.#registry.ports.values()].map((port) => port.index)]) {
       if (index > 0 && !there.has(index)) this.#handleRemoved(index, now);
+    }
+  }
+
+  /** A slave that gets an address gets a route to its peer with it. */
+  #handleAddress(index: number): void {
+    for (const port of this.#registry.ports.values()) {
+      if (port.index === index && port.master !== null) this.#emit({ type: "addressed", line: port.name });
     }
   }
 

@@ -111,14 +111,18 @@ export class LinePort extends SlavePort {
     this.echo?.handleUp(now);
   }
 
-  /** Gives the device back. The port must have been placed nowhere before. */
+  /**
+   * Gives the device back. The port must have been placed nowhere before.
+   * @throws EqlError LOCK_FAILED: all is given back but the lock file
+   */
   close(): void {
+    const lock = this.#lock;
     this.echo?.handleDown();
-    setCarrier(this.tun.fd, false);
     this.#tty?.close();
     this.#tty = null;
-    this.#lock?.release();
     this.#lock = null;
+    setCarrier(this.tun.fd, false);
+    lock?.release();
   }
 
   override setMtu(mtu: number): void {

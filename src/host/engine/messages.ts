@@ -89,6 +89,10 @@ export type EngineEvent =
   | { readonly type: "master"; readonly master: string; readonly up: boolean }
   /** The MTU of a line's or a master's interface was changed from outside. */
   | { readonly type: "mtu"; readonly name: string; readonly was: number; readonly mtu: number }
+  /** A line that is enslaved was given an address from outside. */
+  | { readonly type: "addressed"; readonly line: string }
+  /** Something was refused outside any request; all else goes on. */
+  | { readonly type: "trouble"; readonly code: EqlErrorCode; readonly message: string }
   /** The peer stopped or began again to answer this line's echo. */
   | { readonly type: "silent"; readonly line: string; readonly silent: boolean }
   /** The interface of a line is gone. One that was ours was deleted from outside, and the line is removed. */
