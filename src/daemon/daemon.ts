@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { Config, MasterConfig } from "../config/config.ts";
 import { parseLine } from "../config/load.ts";
 import type {
@@ -174,7 +174,7 @@ export class Daemon implements DaemonApi {
 
   async capture(link: string): Promise<Capture> {
     await this.#ready;
-    const pipe = join(dirname(this.#options.socket), `capture-${randomUUID()}`);
+    const pipe = `${this.#options.socket}${PIPE_INFIX}${randomUUID()}`;
     check(mkfifo(pipe, 0o600), `Making the pipe ${pipe}`);
     try {
       await this.#engine.request("startCapture", { link, pipe });
@@ -197,9 +197,19 @@ export class Daemon implements DaemonApi {
   }
 
   async #start(): Promise<void> {
+    this.#removeStalePipes();
     const { masters, lines } = this.#options.config;
     for (const config of masters) await this.#addMaster(config);
     for (const config of lines) await this.#keeper.bringUp(new Line(config));
+  }
+
+  /** What a daemon that was killed left: nobody else has this socket now. */
+  #removeStalePipes(): void {
+    const directory = dirname(this.#options.socket);
+    const prefix = `${basename(this.#options.socket)}${PIPE_INFIX}`;
+    for (const name of readdirSync(directory)) {
+      if (name.startsWith(prefix)) rmSync(join(directory, name), { force: true });
+    }
   }
 
   async #bringDown(): Promise<void> {
@@ -240,6 +250,9 @@ export class Daemon implements DaemonApi {
     return status;
   }
 }
+
+/** Pipes of captures are named after the socket, so that nobody takes another daemon's for stale. */
+const PIPE_INFIX = ".capture-";
 
 const unknownLine = (name: string): EqlError =>
   new EqlError("LINE_UNKNOWN", `There is no line ${name}: \`eql status\` lists those that are there`, {

@@ -193,7 +193,7 @@ describe("commands to a daemon that carries", { skip: worldMissing() }, () => {
     });
 
     const pipes = (): string[] =>
-      readdirSync(world.near.directory).filter((name) => name.startsWith("capture-"));
+      readdirSync(world.near.directory).filter((name) => name.includes(".capture-"));
 
     /** Ends a command by Ctrl-C and gives its exit code. */
     async function interrupt(child: ChildProcess): Promise<number | null> {

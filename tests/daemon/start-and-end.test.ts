@@ -102,7 +102,7 @@ describe("start and end of a daemon", { skip: worldMissing() }, () => {
     await daemon.ready();
     const capture = near.startEql(["capture", "sl0", "-w", "/dev/null"]);
     await eventually("the capture runs", () =>
-      readdirSync(near.directory).some((name) => name.startsWith("capture-")),
+      readdirSync(near.directory).some((name) => name.includes(".capture-")),
     );
     await world.lines.hangUp(1);
     await daemon.untilLine("sl1", "is closed", ({ state }) => state === "closed");

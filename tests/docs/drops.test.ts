@@ -10,7 +10,7 @@ import { EarliestArrival } from "../../src/scheduler/earliest-arrival.ts";
 import { ROOT, read, sectionOf } from "./markdown.ts";
 
 /** Counted by ports, beside what their links and bundles count. */
-const OF_PORTS = ["undelivered", "refused"];
+const OF_PORTS = ["undelivered", "refused", "interfaceDropped"];
 
 it("docs/serial-lines.md explains every reason for which something is dropped", () => {
   const mtu = 576;
