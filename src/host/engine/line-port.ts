@@ -215,7 +215,8 @@ export class LinePort extends SlavePort {
   }
 
   protected override drops(): Record<string, number> {
-    return { ...super.drops(), undelivered: this.tun.undelivered };
+    const queueFull = this.solo.drops.queueFull + this.tun.crowdedOut;
+    return { ...super.drops(), queueFull, undelivered: this.tun.undelivered };
   }
 
   protected override hints(): string[] {

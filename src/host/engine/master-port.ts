@@ -67,7 +67,9 @@ export class MasterPort {
 
   status(): MasterStatus {
     const { bundle, tun } = this;
-    const drops: Record<string, number> = { undelivered: tun.undelivered, ...bundleDrops(bundle) };
+    const drops = bundleDrops(bundle);
+    drops["queueFull"] = bundle.drops.queueFull + tun.crowdedOut;
+    drops["undelivered"] = tun.undelivered;
     return {
       name: this.name,
       up: tun.up,

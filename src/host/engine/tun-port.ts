@@ -16,6 +16,8 @@ export class TunPort {
   mtu: number;
   /** Packets that the kernel did not take, because the interface was down. */
   undelivered = 0;
+  /** Packets of the kernel's for which there was no slot. */
+  crowdedOut = 0;
   readonly #slots: number;
   #pool: PacketPool;
   readonly #overflow = nativeBuffer(64);
@@ -55,16 +57,14 @@ export class TunPort {
         packet === undefined
           ? read(this.fd, this.#overflow.address, this.#overflow.octets.length)
           : read(this.fd, packet.address + packet.start, this.#pool.room);
-      if (packet === undefined) {
-        if (length > 0) continue;
-        return null;
-      }
-      if (length > 0 && length <= this.#pool.room) {
+      // Nothing more (EAGAIN), or the interface is down (EIO), as the monitor tells.
+      if (length <= 0) packet?.release();
+      if (length <= 0) return null;
+      if (packet === undefined) this.crowdedOut++;
+      else {
         packet.length = length;
         return packet;
       }
-      packet.release();
-      if (length <= 0) return null; // nothing more (EAGAIN), or the interface is down (EIO), as the monitor tells
     }
   }
 
