@@ -23,8 +23,7 @@ export interface KeeperTools {
   readonly lockDirectory: string;
 }
 
-/** Why the engine frees a line whose echo is not answered. */
-const SILENT = "the peer does not answer";
+type Left = Extract<EngineEvent, { readonly type: "left" }>;
 
 /**
  * Keeps the lines: opens them again when they are lost, lets them join the masters they want whenever that can be, and gives their
@@ -208,7 +207,7 @@ export class LineKeeper {
         this.#attempt(line, () => this.#tools.interfaces.takeRoutes(line.index));
         break;
       case "left":
-        this.#handleLeft(line, event.master, event.reason);
+        this.#handleLeft(line, event);
         break;
       case "closed":
         line.note(event.reason);
@@ -260,11 +259,11 @@ export class LineKeeper {
     }
   }
 
-  #handleLeft(line: Line, master: string, reason: string): void {
+  #handleLeft(line: Line, { master, reason, silent }: Left): void {
     line.note(reason);
     line.master = null;
     this.#log.info({ line: line.name, master, reason }, "freed");
-    if (reason === SILENT) line.silentFrom = master;
+    if (silent) line.silentFrom = master;
     else if (line.isPassing) return this.#forgetPassing(line);
     // One that is to come back must not draw the master's packets to itself meanwhile.
     const { index = 0 } = this.masters.get(master) ?? {};

@@ -10,6 +10,8 @@ import {
   EPERM,
   flock,
   ioctl,
+  LOCK_EX,
+  LOCK_NB,
   type NativeBuffer,
   nativeBuffer,
   O_CLOEXEC,
@@ -29,7 +31,6 @@ const TIOCNXCL = 0x540d;
 const TIOCOUTQ = 0x5411;
 const TCOFLUSH = 1;
 const TCIOFLUSH = 2;
-const LOCK_EX_NB = 6;
 /** Major device numbers of the slaves of ptys. */
 const PTY_MAJORS = { first: 136, last: 143 };
 /** An asynchronous receiver samples the stop bit half a bit late at 5 %; both ends may err. */
@@ -172,7 +173,7 @@ function openingFailed(path: string, result: number): EqlError {
 
 /** A lock that every program of this package minds, and the terminal's own one against all but root. */
 function seize(fd: number, path: string, status: Stats): void {
-  const locked = flock(fd, LOCK_EX_NB);
+  const locked = flock(fd, LOCK_EX | LOCK_NB);
   if (locked === -EAGAIN) {
     const pid = lockHolder(status);
     const who = pid === null ? "another program" : `${programOf(pid)} (PID ${pid})`;

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { EqlError } from "../errors.ts";
 import { after } from "../time.ts";
 import { monotonicNow } from "./clock.ts";
-import { EAGAIN, flock } from "./libc.ts";
+import { EAGAIN, flock, LOCK_EX, LOCK_NB } from "./libc.ts";
 import { ageOf, isRunning, programOf } from "./process-info.ts";
 
 /**
@@ -30,7 +30,6 @@ import { ageOf, isRunning, programOf } from "./process-info.ts";
  * it turns out to be another one.
  */
 
-const LOCK_EX_NB = 6;
 const PID_WIDTH = 10;
 /** How long another program may take between making its lock file and writing its PID into it. */
 const UNWRITTEN_MS = 5000;
@@ -154,7 +153,7 @@ function removeStale(file: string, device: string, directory: string): void {
   let guard = -1;
   try {
     guard = openSync(directory, "r");
-    if (flock(guard, LOCK_EX_NB) === -EAGAIN) {
+    if (flock(guard, LOCK_EX | LOCK_NB) === -EAGAIN) {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
       return;
     }

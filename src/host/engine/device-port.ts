@@ -20,15 +20,13 @@ import {
 import type { Netlink } from "../netlink.ts";
 import type { Interface, InterfaceCounters } from "../netlink-objects.ts";
 import type { EngineLineStatus, LineSettings } from "./messages.ts";
-import { type PortEvents, SlavePort } from "./slave-port.ts";
+import { LONGEST_PACKET, type PortEvents, SlavePort } from "./slave-port.ts";
 
 const AF_PACKET = 17;
 const SOCK_DGRAM = 2;
 const SOCKADDR_LL = 20;
 const ETH_P_IP = 0x0800;
 const ETH_P_IPV6 = 0x86dd;
-/** Longest packet of any configuration: room for it is there when the MTU is raised. */
-const LONGEST_PACKET = 16_384;
 
 /** Hardware types (ARPHRD_*) of interfaces that carry IP packets and nothing before them. */
 const BARE_IP_TYPES: ReadonlySet<number> = new Set([

@@ -127,7 +127,7 @@ export class Engine implements PortEvents {
 
   #becameSilent(port: Port, now: Instant): void {
     this.#emit({ type: "silent", line: port.name, silent: true });
-    if (port.master !== null) this.#free(port, true, "the peer does not answer", now);
+    if (port.master !== null) this.#free(port, true, "the peer does not answer", now, true);
   }
 
   readonly #operations: Handlers = {
@@ -137,10 +137,6 @@ export class Engine implements PortEvents {
       this.#registry.masters.set(master.name, master);
       this.#watcher.watch(master.tun.fd, (_events, now) => master.handleReadable(now));
       return { index: master.tun.index };
-    },
-    removeMaster: ({ name }, now) => {
-      this.#removeMaster(this.#registry.master(name), now);
-      return null;
     },
     addLine: (settings) => this.#addLine(settings),
     removeLine: ({ name }, now) => {
@@ -263,11 +259,11 @@ export class Engine implements PortEvents {
     return null;
   }
 
-  #free(port: Port, alive: boolean, reason: string, now: Instant): void {
+  #free(port: Port, alive: boolean, reason: string, now: Instant, silent = false): void {
     const { master } = port;
     if (master === null) return;
     port.place(null, alive, now);
-    this.#emit({ type: "left", line: port.name, master: master.name, reason });
+    this.#emit({ type: "left", line: port.name, master: master.name, reason, silent });
   }
 
   #closeFailed(port: Port, reason: string, now: Instant): void {

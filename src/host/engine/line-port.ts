@@ -11,15 +11,12 @@ import { openTty, type Tty } from "../tty.ts";
 import { setCarrier } from "../tun.ts";
 import { acquireLock, type UucpLock } from "../uucp-lock.ts";
 import type { LineSettings } from "./messages.ts";
-import { type PortEvents, SlavePort } from "./slave-port.ts";
+import { LONGEST_PACKET, type PortEvents, SlavePort, SOLO_QUEUE_PACKETS } from "./slave-port.ts";
 import { TunPort } from "./tun-port.ts";
 
 const READ_OCTETS = 4096;
 const READ_BATCH = 16;
 const PACKET_BATCH = 32;
-const SOLO_PACKETS = 32;
-/** Longest packet of any configuration: received whatever the MTU, and room for it is there when the MTU is raised. */
-const LONGEST_PACKET = 16_384;
 /** A write of as many octets must stand in the queue of a driver that tells its queue. */
 const TELLING_OCTETS = 64;
 
@@ -50,7 +47,7 @@ export class LinePort extends SlavePort {
     this.#settings = settings;
     this.#events = events;
     this.echo = makeEcho(settings, seed);
-    this.tun = new TunPort(settings.name, settings.mtu, SOLO_PACKETS, netlink);
+    this.tun = new TunPort(settings.name, settings.mtu, SOLO_QUEUE_PACKETS, netlink);
     setCarrier(this.tun.fd, false);
     const memory = nativeBuffer(slipLinkMemory(LONGEST_PACKET, LONGEST_PACKET));
     const addressOf = (part: Uint8Array): number =>

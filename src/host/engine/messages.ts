@@ -4,7 +4,6 @@ import type { EqlErrorCode, EqlErrorDetails } from "../../errors.ts";
 /** What the control plane (main thread) asks of the data plane (worker). Plain data; packets never cross. */
 export interface EngineOperations {
   addMaster: { readonly request: MasterSettings; readonly reply: InterfaceMade };
-  removeMaster: { readonly request: { readonly name: string }; readonly reply: null };
   /** A line that is closed. One on a tty has its interface, which waits for the device. */
   addLine: { readonly request: LineSettings; readonly reply: null };
   removeLine: { readonly request: { readonly name: string }; readonly reply: null };
@@ -84,7 +83,14 @@ export type EngineEvent =
   /** The device hung up or failed: the line is closed, and out of its master. */
   | { readonly type: "closed"; readonly line: string; readonly reason: string }
   | { readonly type: "joined"; readonly line: string; readonly master: string }
-  | { readonly type: "left"; readonly line: string; readonly master: string; readonly reason: string }
+  /** `silent`: freed because its peer does not answer, and to come back when it does. */
+  | {
+      readonly type: "left";
+      readonly line: string;
+      readonly master: string;
+      readonly reason: string;
+      readonly silent: boolean;
+    }
   | { readonly type: "line"; readonly line: string; readonly up: boolean; readonly reason: string }
   | { readonly type: "master"; readonly master: string; readonly up: boolean }
   /** The MTU of a line's or a master's interface was changed from outside. */

@@ -18,7 +18,10 @@ export interface PortEvents {
   interest(port: SlavePort, writable: boolean): void;
 }
 
-const SOLO_QUEUE_PACKETS = 32;
+/** Packets that may wait for a line alone. */
+export const SOLO_QUEUE_PACKETS = 32;
+/** Longest packet of any configuration: received whatever the MTU, and room for it is there when the MTU is raised. */
+export const LONGEST_PACKET = 16_384;
 
 /** A line with its interface: alone, or carrying packets of one master. What a tty and a kernel interface have in common. */
 export abstract class SlavePort {
