@@ -51,7 +51,7 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;
-export const IFLA_TXQLEN = 13;
+const IFLA_TXQLEN = 13;
 const IFLA_WIRELESS = 11;
 const IFLA_STATS64 = 23;
 /** Offsets in struct rtnl_link_stats64. */

@@ -7,7 +7,6 @@ import {
   encodeLink,
   IFLA_IFNAME,
   IFLA_MTU,
-  IFLA_TXQLEN,
   type Interface,
   type InterfaceAddress,
   type InterfaceCounters,
@@ -111,12 +110,6 @@ export class Netlink {
   setMtu(index: number, mtu: number): void {
     const body = encodeLink(index, [numberAttribute(IFLA_MTU, mtu)]);
     this.#changeLink(body, `Setting the MTU of interface ${index} to ${mtu}`);
-  }
-
-  /** @param packets how many the kernel may keep waiting for the interface */
-  setTxQueueLength(index: number, packets: number): void {
-    const body = encodeLink(index, [numberAttribute(IFLA_TXQLEN, packets)]);
-    this.#changeLink(body, `Setting the transmit queue of interface ${index} to ${packets} packets`);
   }
 
   /**
