@@ -40,8 +40,7 @@ describe("the tarball", () => {
     for (const folder of ["docs", "examples"]) {
       for (const file of readdirSync(join(ROOT, folder))) has(join(folder, file));
     }
-    for (const link of linksOf(read("README.md")))
-      if (!link.startsWith("http")) has(link);
+    for (const link of linksOf(read("README.md"))) if (!link.startsWith("http")) has(link);
   });
 
   it("has nothing else", () => {
