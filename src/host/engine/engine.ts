@@ -62,7 +62,10 @@ export class Engine implements PortEvents {
     operation: O,
     request: EngineOperations[O]["request"],
   ): EngineOperations[O]["reply"] {
-    return this.#operations[operation](request, monotonicNow());
+    const now = monotonicNow();
+    // What was done to interfaces before the request was made has happened before it.
+    this.#handleNetlink(now);
+    return this.#operations[operation](request, now);
   }
 
   failed(port: SlavePort, reason: string): void {
