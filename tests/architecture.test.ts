@@ -16,14 +16,15 @@ interface Rule {
 const FOLDERS: Readonly<Record<string, Rule>> = {
   wire: { core: true },
   control: { core: true },
-  link: { core: true, values: ["wire"] },
+  ppp: { core: true, values: ["wire"] },
+  link: { core: true, values: ["wire", "ppp"] },
   scheduler: { core: true, types: ["link"] },
   bundle: { core: true, values: ["wire", "link", "scheduler"] },
-  sim: { core: true, values: ["wire", "link", "bundle", "scheduler"] },
-  host: { values: ["wire", "link", "bundle", "scheduler"], types: ["control"] },
-  config: { values: ["wire", "control"], types: ["link", "bundle", "scheduler"] },
+  sim: { core: true, values: ["wire", "ppp", "link", "bundle", "scheduler"] },
+  host: { values: ["wire", "ppp", "link", "bundle", "scheduler"], types: ["control"] },
+  config: { values: ["wire", "control", "ppp"], types: ["link", "bundle", "scheduler"] },
   lab: { values: ["host", "sim", "wire"], types: ["control"] },
-  daemon: { values: ["wire", "link", "bundle", "scheduler", "control", "host", "config"] },
+  daemon: { values: ["wire", "ppp", "link", "bundle", "scheduler", "control", "host", "config"] },
   cli: { values: ["control", "config", "sim", "lab", "host", "daemon", "wire"] },
 };
 /** Files that every folder may import; they import each other at most. */

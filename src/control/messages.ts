@@ -10,6 +10,7 @@
  *   PATCH  /masters/:master/slaves/:slave SlaveChange → LineStatus
  *   POST   /lines              LineRequest         → LineStatus
  *   DELETE /lines/:line                            → {}
+ *   POST   /ppp                PppRequest          → PppEvent, one a line, held open: see there
  *   POST   /capture            CaptureRequest      → CaptureReply, held open: see there
  *   POST   /down                                   → {} when everything is down
  *
@@ -122,6 +123,56 @@ export interface LineRequest {
   readonly name: string;
   readonly settings: Readonly<Record<string, unknown>>;
 }
+
+/**
+ * A PPP line that belongs to its client (`eql pppd`): it lasts as long as the client keeps the request open. It is opened by the
+ * path of its device, which the client holds locked, and it is not opened again when it ends.
+ */
+export interface PppRequest {
+  /** Name of the line, such as "ttyS1"; null: that of its interface. */
+  readonly name: string | null;
+  /** The interface is called `ppp<unit>`; null: the first one that is free. */
+  readonly unit: number | null;
+  /** As `[line.NAME]` in the file, with `protocol = "ppp"`. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * How a PPP line ended.
+ * - `asked`: by us, `peer`: by a Terminate-Request, `hangup`: the device hung up or failed
+ * - `negotiation`: no agreement, or nobody answered; `no-network`: no network protocol came up
+ * - `peer-unauthenticated`: the peer did not prove itself, `unauthenticated`: we could not
+ * - `echo`: the peer did not answer echoes, `loopback`: the line leads back to us
+ */
+export type PppEnd =
+  | "asked"
+  | "peer"
+  | "hangup"
+  | "negotiation"
+  | "no-network"
+  | "peer-unauthenticated"
+  | "unauthenticated"
+  | "echo"
+  | "loopback";
+
+/** What happens on a client's PPP line, in order. */
+export type PppEvent =
+  /** The line is there: `DELETE /lines/:line` ends it properly. */
+  | { readonly event: "line"; readonly line: string }
+  /** A line for the client's log, as pppd's: control packets decoded (with debug), and what happened. */
+  | { readonly event: "log"; readonly level: "debug" | "info" | "warn" | "error"; readonly text: string }
+  /** A network protocol is up on an interface; of a bundle, by the first line only. */
+  | {
+      readonly event: "up";
+      readonly interface: string;
+      readonly local: string;
+      readonly remote: string;
+    }
+  /** The link joined a bundle that is up already. */
+  | { readonly event: "joined"; readonly interface: string }
+  | { readonly event: "down"; readonly interface: string }
+  /** The last one. */
+  | { readonly event: "ended"; readonly end: PppEnd; readonly reason: string };
 
 export interface CaptureRequest {
   readonly link: string;

@@ -8,6 +8,8 @@ import type { Packet } from "./packet.ts";
  */
 export class DeviceLink implements Link {
   mtu: number;
+  readonly fragmenting = null;
+  readonly receivedFrom = 0;
   readonly canHold = false;
   readonly outbox: Outbox;
   readonly drops = {};

@@ -47,6 +47,20 @@ export interface Tap {
 }
 
 /**
+ * What a link can do that takes part in a numbered bundle: carry numbered parts of packets.
+ *
+ * A part is `packet[start + from, start + to)`; the first one has `from` 0, the last one ends with the packet.
+ */
+export interface Fragmenting {
+  /** Octets that a part takes on the line beyond its own and their escapes: header, check, flag. */
+  readonly fragmentOverhead: number;
+  /** Longest part, in octets. */
+  readonly fragmentMax: number;
+  /** Writes a whole frame. @param number its place in the bundle's order @returns octets written to the outbox; 0: no room */
+  sendFragment(packet: Packet, from: number, to: number, number: number, now: Instant): number;
+}
+
+/**
  * One link: the protocol machine between packets and one line's octets. Owns no socket, timer or clock.
  *
  * A packet is sent in two steps, so that its frame can be closed later than its octets take: `begin` writes all but what closes the
@@ -70,9 +84,12 @@ export interface Link {
   end(now: Instant): number;
   /** Takes octets of the line up to the end of the first packet in them. @returns the position after the last one taken */
   handleReceive(octets: Uint8Array, from: number, to: number, now: Instant): number;
-  /** Where `handleReceive` left a packet: `received[0, receivedLength)`, valid until its next call; length 0: none. */
+  /** Where `handleReceive` left a packet: `received[receivedFrom, receivedFrom + receivedLength)`, valid until its next call; length 0: none. */
   readonly received: Uint8Array;
+  readonly receivedFrom: number;
   readonly receivedLength: number;
+  /** Null: it carries whole packets only, for now or for good. */
+  readonly fragmenting: Fragmenting | null;
   /** The line is new: forget unfinished frames both ways. */
   reset(): void;
   /** Null: nobody looks. */

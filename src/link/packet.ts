@@ -33,6 +33,8 @@ export class Packet {
   readonly #pool: PacketPool;
   start = 0;
   length = 0;
+  /** PPP protocol number of a packet that is not IP, and goes by a PPP link only; 0: IP, of the version in its first octet. */
+  protocol = 0;
   /** Octets it will take on a line, framing included. */
   frameLength = 0;
   flow: Flow | null = null;
@@ -85,6 +87,7 @@ export class PacketPool {
     if (packet !== undefined) {
       packet.start = this.#headroom;
       packet.length = 0;
+      packet.protocol = 0;
       packet.flow = null;
     }
     return packet;

@@ -10,6 +10,8 @@ const QUIET_MS = 100;
 /** A SLIP line: no negotiation, so it is up as long as its line is. */
 export class SlipLink implements Link {
   mtu: number;
+  readonly fragmenting = null;
+  readonly receivedFrom = 0;
   readonly canHold = true;
   readonly outbox: Outbox;
   readonly received: Uint8Array;
