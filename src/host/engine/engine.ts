@@ -9,11 +9,12 @@ import { NetlinkMonitor } from "../netlink-monitor.ts";
 import type { Interface } from "../netlink-objects.ts";
 import { Capture } from "./capture.ts";
 import { DevicePort } from "./device-port.ts";
-import { LinePort } from "./line-port.ts";
 import { MasterPort } from "./master-port.ts";
 import type { EngineEvent, EngineOperation, EngineOperations, LineSettings } from "./messages.ts";
 import { type Port, Registry, unequalMtu } from "./registry.ts";
 import type { PortEvents, SlavePort } from "./slave-port.ts";
+import { SlipPort } from "./slip-port.ts";
+import { TtyPort } from "./tty-port.ts";
 import { Watcher } from "./watcher.ts";
 
 /**
@@ -75,7 +76,7 @@ export class Engine implements PortEvents {
 
   echoReply(octets: Uint8Array, length: number, now: Instant): boolean {
     for (const port of this.#registry.ports.values()) {
-      if (!(port instanceof LinePort) || port.echo === null) continue;
+      if (!(port instanceof SlipPort) || port.echo === null) continue;
       const wasSilent = port.echo.silent;
       if (!port.echo.handlePacket(octets, 0, length, now)) continue;
       if (wasSilent) this.#emit({ type: "silent", line: port.name, silent: false });
@@ -84,8 +85,13 @@ export class Engine implements PortEvents {
     return false;
   }
 
+  silent(port: SlavePort, now: Instant): void {
+    this.#emit({ type: "silent", line: port.name, silent: true });
+    this.#free(port as Port, true, "the peer does not answer", now, true);
+  }
+
   interest(port: SlavePort, writable: boolean): void {
-    this.#watcher.setWritable((port as LinePort).fd, writable);
+    this.#watcher.setWritable((port as TtyPort).fd, writable);
   }
 
   #turn(): void {
@@ -113,24 +119,19 @@ export class Engine implements PortEvents {
     for (const master of this.#registry.masters.values()) at = Math.min(at, master.pollAt);
     for (const port of this.#registry.ports.values()) {
       at = Math.min(at, port.pollAt);
-      if (port instanceof LinePort) at = Math.min(at, port.echoAt);
+      if (port instanceof TtyPort) at = Math.min(at, port.timeoutAt);
     }
     return instant(at);
   }
 
   #pollDue(now: Instant): void {
     for (const port of this.#registry.ports.values()) {
-      if (!(port instanceof LinePort)) continue;
-      if (port.echoAt <= now && port.handleEchoTime(now)) this.#becameSilent(port, now);
+      if (!(port instanceof TtyPort)) continue;
+      if (port.timeoutAt <= now) port.handleTimeout(now);
       port.updateEstimate(now);
     }
     for (const master of this.#registry.masters.values()) if (master.pollAt <= now) master.poll(now);
     for (const port of this.#registry.ports.values()) if (port.pollAt <= now) port.poll(now);
-  }
-
-  #becameSilent(port: Port, now: Instant): void {
-    this.#emit({ type: "silent", line: port.name, silent: true });
-    if (port.master !== null) this.#free(port, true, "the peer does not answer", now, true);
   }
 
   readonly #operations: Handlers = {
@@ -150,7 +151,7 @@ export class Engine implements PortEvents {
       const port = this.#registry.port(name);
       if (!port.isOpen) {
         port.open(now);
-        if (port instanceof LinePort) this.#watchLine(port);
+        if (port instanceof TtyPort) this.#watchLine(port);
         port.place(null, true, now);
       }
       return { index: port.index };
@@ -200,7 +201,7 @@ export class Engine implements PortEvents {
         } catch (error) {
           this.#survive(error);
         }
-        if (port instanceof LinePort) port.tun.close();
+        if (port instanceof TtyPort) port.tun.close();
       }
       for (const master of this.#registry.masters.values()) master.tun.close();
       for (const pipe of this.#captures.keys()) this.#endCapture(pipe);
@@ -221,7 +222,7 @@ export class Engine implements PortEvents {
   #removePort(port: Port, now: Instant): void {
     this.#free(port, true, `${port.name} was removed`, now);
     this.#shut(port, true, now);
-    if (port instanceof LinePort) {
+    if (port instanceof TtyPort) {
       this.#watcher.unwatch(port.tun.fd);
       port.tun.close();
     }
@@ -229,7 +230,7 @@ export class Engine implements PortEvents {
     this.#registry.ports.delete(port.name);
   }
 
-  #watchLine(port: LinePort): void {
+  #watchLine(port: TtyPort): void {
     this.#watcher.watch(port.fd, (events, now) => {
       if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) port.handleReadable(now);
       if (events & EPOLLOUT && port.isOpen) port.handleWritable(now);
@@ -246,7 +247,7 @@ export class Engine implements PortEvents {
       this.#registry.ports.set(port.name, port);
       return null;
     }
-    const port = new LinePort(settings, id, this.#netlink, this, random32());
+    const port = new SlipPort(settings, id, this.#netlink, this, random32());
     this.#registry.ports.set(port.name, port);
     this.#watcher.watch(port.tun.fd, (_events, now) => port.handleTunReadable(now));
     return null;
@@ -255,7 +256,7 @@ export class Engine implements PortEvents {
   #enslave(master: MasterPort, name: string, bps: number, now: Instant): null {
     const port = this.#registry.candidate(master, name);
     port.member.pacer.setGiven(bps, now);
-    if (port instanceof LinePort && port.isSilent) port.forgiveSilence(now);
+    if (port instanceof SlipPort && port.isSilent) port.forgiveSilence(now);
     // The same slave again replaces the old entry: it is the youngest then.
     port.place(master, true, now);
     this.#emit({ type: "joined", line: name, master: master.name });
@@ -282,7 +283,7 @@ export class Engine implements PortEvents {
   /** Closes a port's device. */
   #shut(port: Port, alive: boolean, now: Instant): void {
     if (!port.isOpen) return;
-    if (port instanceof LinePort) this.#watcher.unwatch(port.fd);
+    if (port instanceof TtyPort) this.#watcher.unwatch(port.fd);
     const { solo } = port;
     if (solo.members.length > 0) solo.leave(port.member, alive, now);
     try {
@@ -376,7 +377,7 @@ export class Engine implements PortEvents {
     if (port instanceof DevicePort) port.up = changed.up;
     else port.tun.up = changed.up;
     port.place(port.master, true, now);
-    if (changed.up && port instanceof LinePort && port.isOpen) port.echo?.handleUp(now);
+    if (changed.up && port instanceof SlipPort) port.handleInterfaceUp(now);
     this.#emit({
       type: "line",
       line: port.name,

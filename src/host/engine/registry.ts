@@ -1,9 +1,10 @@
 import { EqlError } from "../../errors.ts";
 import type { DevicePort } from "./device-port.ts";
-import { LinePort } from "./line-port.ts";
 import type { MasterPort } from "./master-port.ts";
+import type { SlipPort } from "./slip-port.ts";
+import { TtyPort } from "./tty-port.ts";
 
-export type Port = LinePort | DevicePort;
+export type Port = SlipPort | DevicePort;
 
 /** In the words of the driver of 1995. */
 export const unequalMtu = (master: number, slave: number): string =>
@@ -56,7 +57,7 @@ export class Registry {
 
   /** @throws EqlError SLAVE_UNSUITABLE: the kernel interface is one that we made */
   checkForeign(name: string): void {
-    if (!this.masters.has(name) && !(this.ports.get(name) instanceof LinePort)) return;
+    if (!this.masters.has(name) && !(this.ports.get(name) instanceof TtyPort)) return;
     throw new EqlError("SLAVE_UNSUITABLE", `${name} is one of EQL's own interfaces`, {
       details: { interface: name },
     });

@@ -14,6 +14,8 @@ export interface PortEvents {
   failed(port: SlavePort, reason: string): void;
   /** Whether a packet is the answer to the echo of some line, which takes it. */
   echoReply(octets: Uint8Array, length: number, now: Instant): boolean;
+  /** The peer stopped to answer the line's echo. */
+  silent(port: SlavePort, now: Instant): void;
   /** Its descriptor's interest in writing changed. */
   interest(port: SlavePort, writable: boolean): void;
 }

@@ -1,0 +1,184 @@
+import type { Instant } from "../../time.ts";
+import { describeErrno, EAGAIN, EINTR, nativeBuffer } from "../libc.ts";
+import type { Netlink } from "../netlink.ts";
+import { openTty, type Tty } from "../tty.ts";
+import { setCarrier } from "../tun.ts";
+import { acquireLock, type UucpLock } from "../uucp-lock.ts";
+import type { LineSettings } from "./messages.ts";
+import { type PortEvents, SlavePort, SOLO_QUEUE_PACKETS } from "./slave-port.ts";
+import { TunPort } from "./tun-port.ts";
+
+const READ_OCTETS = 4096;
+const READ_BATCH = 16;
+const PACKET_BATCH = 32;
+/** A write of as many octets must stand in the queue of a driver that tells its queue. */
+const TELLING_OCTETS = 64;
+
+/** A line on a tty, with its interface: what SLIP and PPP have in common. */
+export abstract class TtyPort extends SlavePort {
+  readonly name: string;
+  readonly device: string;
+  readonly tun: TunPort;
+  protected readonly settings: LineSettings;
+  protected readonly events: PortEvents;
+  /** What was read from the line. */
+  protected readonly input = nativeBuffer(READ_OCTETS);
+  /** Where the link's outbox begins in native memory. */
+  protected abstract readonly outboxAddress: number;
+  #tty: Tty | null = null;
+  #lock: UucpLock | null = null;
+  /** Octets that the driver took since the line was opened. */
+  #taken = 0;
+  #tellsQueue = false;
+
+  constructor(settings: LineSettings, netlink: Netlink, events: PortEvents, seed: number) {
+    super(settings.mtu, seed);
+    this.name = settings.name;
+    this.device = settings.device;
+    this.settings = settings;
+    this.events = events;
+    this.tun = new TunPort(settings.name, settings.mtu, SOLO_QUEUE_PACKETS, netlink);
+    setCarrier(this.tun.fd, false);
+  }
+
+  get index(): number {
+    return this.tun.index;
+  }
+
+  get mtu(): number {
+    return this.tun.mtu;
+  }
+
+  get up(): boolean {
+    return this.tun.up;
+  }
+
+  get isOpen(): boolean {
+    return this.#tty !== null;
+  }
+
+  /** The tty's descriptor; -1 while it is closed. */
+  get fd(): number {
+    return this.#tty?.fd ?? -1;
+  }
+
+  /** When {@link handleTimeout} wants to be called. */
+  abstract get timeoutAt(): Instant;
+  abstract handleTimeout(now: Instant): void;
+  /** Octets of the line: `input.octets[0, count)`. */
+  protected abstract handleInput(count: number, now: Instant): void;
+
+  /** @throws EqlError as acquireLock and openTty */
+  open(now: Instant): void {
+    const { device, speedBps, rtscts, lockDirectory } = this.settings;
+    const lock = lockDirectory === null ? null : acquireLock(device, lockDirectory);
+    try {
+      this.#tty = openTty(device, { speedBps, rtscts });
+    } catch (error) {
+      lock?.release();
+      throw error;
+    }
+    this.#lock = lock;
+    this.link.reset();
+    this.member.pacer.reset(now);
+    this.member.blocked = false;
+    this.#taken = 0;
+    this.#tellsQueue = false;
+  }
+
+  /**
+   * Gives the device back. The port must have been placed nowhere before.
+   * @throws EqlError LOCK_FAILED: all is given back but the lock file
+   */
+  close(): void {
+    const lock = this.#lock;
+    this.#tty?.close();
+    this.#tty = null;
+    this.#lock = null;
+    setCarrier(this.tun.fd, false);
+    lock?.release();
+  }
+
+  override setMtu(mtu: number): void {
+    super.setMtu(mtu);
+    this.tun.setMtu(mtu);
+  }
+
+  /** Packets that the kernel sends to the line's own interface. */
+  handleTunReadable(now: Instant): void {
+    for (let i = 0; i < PACKET_BATCH; i++) {
+      const packet = this.tun.readPacket();
+      if (packet === null) break;
+      if (this.master === null) this.solo.enqueue(packet, now);
+      else this.master.bundle.enqueuePinned(this.member, packet);
+    }
+    this.pollSoon(now);
+  }
+
+  /** Octets from the line. */
+  handleReadable(now: Instant): void {
+    const tty = this.#tty;
+    const input = this.input;
+    for (let i = 0; i < READ_BATCH && tty !== null && tty === this.#tty; i++) {
+      const count = tty.read(input.address, READ_OCTETS);
+      if (count === -EAGAIN || count === -EINTR) return;
+      if (count <= 0) {
+        this.events.failed(this, count === 0 ? "hung up" : `hung up: ${describeErrno(count)}`);
+        return;
+      }
+      this.lineReceived += count;
+      this.handleInput(count, now);
+      if (count < READ_OCTETS) return;
+    }
+  }
+
+  /** The driver takes octets again. */
+  handleWritable(now: Instant): void {
+    this.flush(now);
+    this.pollSoon(now);
+  }
+
+  override flush(now: Instant): void {
+    const { outbox } = this.link;
+    if (this.#tty === null || outbox.length === 0) return;
+    const count = this.#tty.write(this.outboxAddress + outbox.from, outbox.length);
+    if (count < 0 && count !== -EAGAIN && count !== -EINTR) {
+      outbox.clear();
+      this.events.failed(this, `hung up: ${describeErrno(count)}`);
+      return;
+    }
+    if (count > 0) {
+      outbox.consume(count);
+      this.#taken += count;
+      this.lineSent += count;
+      if (count >= TELLING_OCTETS && !this.#tellsQueue) this.#tellsQueue = this.#tty.outputQueue() > 0;
+    }
+    this.#setBlocked(outbox.length > 0, now);
+  }
+
+  /** Brings the estimate in line with what the driver says that it has not sent; before a bundle plans. */
+  updateEstimate(now: Instant): void {
+    if (!this.#tellsQueue || this.#tty === null) return;
+    const { pacer } = this.member;
+    pacer.handleOutputQueue(this.#tty.outputQueue() + this.link.outbox.length, now);
+    if (this.member.open !== null) this.member.bodyEnd = pacer.freeAt;
+  }
+
+  protected override drops(): Record<string, number> {
+    const queueFull = this.solo.drops.queueFull + this.tun.crowdedOut;
+    return { ...super.drops(), queueFull, undelivered: this.tun.undelivered };
+  }
+
+  protected pollSoon(now: Instant): void {
+    if (this.master === null) this.pollAt = now;
+    else this.master.pollAt = now;
+  }
+
+  #setBlocked(blocked: boolean, now: Instant): void {
+    if (blocked === this.member.blocked) return;
+    this.member.blocked = blocked;
+    if (blocked) this.member.pacer.handleBlocked(this.#taken, now);
+    else this.member.pacer.handleUnblocked(now);
+    this.events.interest(this, blocked);
+  }
+}
