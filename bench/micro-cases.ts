@@ -4,6 +4,14 @@ import { EarliestArrival } from "../src/scheduler/earliest-arrival.ts";
 import type { Choice } from "../src/scheduler/scheduler.ts";
 import { ClassicPath } from "../src/sim/classic-path.ts";
 import { after, instant, NEVER } from "../src/time.ts";
+import {
+  DEFAULT_ASYNC_MAP,
+  HDLC_FLAG,
+  HdlcDecoder,
+  HdlcEncoder,
+  hdlcBodyBound,
+  hdlcBodyLength,
+} from "../src/wire/hdlc.ts";
 import { encodeSlipBody, SLIP_END, SlipDecoder, slipBodyBound } from "../src/wire/slip.ts";
 import { advance, linkView, makePool, randomOctets, tcpPacket } from "./packets.ts";
 
@@ -28,6 +36,30 @@ function slip(): Cases {
   return {
     "plain copy": () => into.set(packet),
     encode: () => encodeSlipBody(packet, 0, LENGTH, into, 0),
+    decode: () => decoder.decode(line, 0, line.length),
+  };
+}
+
+function hdlc(asyncMap: number): Cases {
+  const packet = randomOctets(LENGTH, 1995);
+  const into = new Uint8Array(hdlcBodyBound(LENGTH) + 1);
+  const encoder = new HdlcEncoder();
+  const decoder = new HdlcDecoder(new Uint8Array(LENGTH + 2));
+  encoder.asyncMap = asyncMap;
+  decoder.asyncMap = asyncMap;
+  const encode = (): number => {
+    encoder.begin(into, 0);
+    encoder.octets(packet, 0, LENGTH);
+    return encoder.finish();
+  };
+  const framed = encode();
+  into[framed] = HDLC_FLAG;
+  const line = into.slice(0, framed + 1);
+  assert.equal(decoder.decode(line, 0, line.length), line.length);
+  assert.deepEqual(decoder.frame.subarray(0, decoder.frameLength), packet);
+  return {
+    encode,
+    "its length, escaped": () => hdlcBodyLength(encoder, packet, 0, LENGTH),
     decode: () => decoder.decode(line, 0, line.length),
   };
 }
@@ -101,6 +133,9 @@ function fullQueue(): FlowQueue {
 /** What one packet costs, part by part. Each part checks that it does what it says while it is prepared. */
 export const MICRO_GROUPS: Readonly<Record<string, () => Cases>> = {
   [`SLIP, a packet of ${LENGTH} random octets`]: slip,
+  [`HDLC with FCS-16, a packet of ${LENGTH} random octets, only flag and escape escaped`]: () => hdlc(0),
+  [`HDLC with FCS-16, a packet of ${LENGTH} random octets, all control octets escaped`]: () =>
+    hdlc(DEFAULT_ASYNC_MAP),
   [`the flow queue, ${WAITING} packets of ${FLOWS} flows`]: flowQueue,
   [`earliest-arrival, ${WAITING} packets of ${FLOWS} flows and 4 links`]: earliestArrival,
   "the whole way of a packet on virtual time, SLIP both ends included": () => ({
