@@ -4,6 +4,7 @@
  */
 
 export { Bundle } from "./bundle/bundle.ts";
+export { ClassicBundle } from "./bundle/classic-bundle.ts";
 export { FlowQueue } from "./bundle/flow-queue.ts";
 export { Member } from "./bundle/member.ts";
 export type {

@@ -7,9 +7,19 @@ const api = (await import("eql-lines" as string)) as typeof Api;
 
 describe("the package's API", () => {
   it("has what it takes to drive a bundle of two SLIP links and to read what they send", () => {
-    const { Bundle, EarliestArrival, instant, Member, NEVER, Pacer, PacketPool, SlipDecoder, SlipLink } = api;
+    const {
+      ClassicBundle,
+      EarliestArrival,
+      instant,
+      Member,
+      NEVER,
+      Pacer,
+      PacketPool,
+      SlipDecoder,
+      SlipLink,
+    } = api;
     const mtu = 576;
-    const bundle = new Bundle(new EarliestArrival(), mtu, 16, 1);
+    const bundle = new ClassicBundle(new EarliestArrival(), mtu, 16, 1);
     for (const [index, bps] of [57_600, 14_400].entries()) {
       const link = new SlipLink(mtu, new Uint8Array(api.slipLinkMemory(mtu, mtu)));
       bundle.join(new Member(index as Api.LinkId, `sl${index}`, link, new Pacer(bps)));

@@ -1,4 +1,4 @@
-import { Bundle } from "../bundle/bundle.ts";
+import { ClassicBundle } from "../bundle/classic-bundle.ts";
 import { Member } from "../bundle/member.ts";
 import type { LinkId } from "../link/link.ts";
 import { Pacer } from "../link/pacer.ts";
@@ -38,7 +38,7 @@ export interface Arrival {
 
 /** One direction of a classic bundle over SLIP lines, on virtual time: packets in, packets out as the far side gets them. */
 export class ClassicPath {
-  readonly bundle: Bundle;
+  readonly bundle: ClassicBundle;
   readonly members: readonly Member[];
   now: Instant = instant(0);
   readonly #lines: Line[];
@@ -49,7 +49,7 @@ export class ClassicPath {
     const slots = queuePackets + 16 * lines.length;
     this.#mtu = mtu;
     this.#pool = new PacketPool(new Uint8Array(slots * mtu), 0, slots, mtu);
-    this.bundle = new Bundle(scheduler, mtu, queuePackets, seed);
+    this.bundle = new ClassicBundle(scheduler, mtu, queuePackets, seed);
     this.#lines = lines.map(({ bps }) => ({
       rate: bps / 10_000,
       freeAt: 0,

@@ -1,4 +1,4 @@
-import { Bundle } from "../../src/bundle/bundle.ts";
+import { ClassicBundle } from "../../src/bundle/classic-bundle.ts";
 import { Member } from "../../src/bundle/member.ts";
 import { DeviceLink } from "../../src/link/device-link.ts";
 import type { LinkId } from "../../src/link/link.ts";
@@ -31,7 +31,7 @@ export function labelled(label: number, fields: PacketFields = {}): Uint8Array {
 
 /** A bundle with a host around it that does what an engine does, on virtual time: polls when it should, and empties outboxes. */
 export class BundleHost {
-  readonly bundle: Bundle;
+  readonly bundle: ClassicBundle;
   readonly members: Member[] = [];
   readonly pool: PacketPool;
   readonly slots: number;
@@ -45,7 +45,7 @@ export class BundleHost {
   constructor(scheduler: Scheduler, options: { mtu?: number; queuePackets?: number; slots?: number } = {}) {
     const mtu = options.mtu ?? 576;
     this.slots = options.slots ?? 300;
-    this.bundle = new Bundle(scheduler, mtu, options.queuePackets ?? 64, 1);
+    this.bundle = new ClassicBundle(scheduler, mtu, options.queuePackets ?? 64, 1);
     this.pool = poolOf(this.slots, mtu + 24);
   }
 

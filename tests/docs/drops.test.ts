@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
-import { Bundle } from "../../src/bundle/bundle.ts";
+import { ClassicBundle } from "../../src/bundle/classic-bundle.ts";
 import { bundleDrops } from "../../src/host/engine/master-port.ts";
 import { DeviceLink } from "../../src/link/device-link.ts";
 import { SlipLink, slipLinkMemory } from "../../src/link/slip-link.ts";
@@ -17,7 +17,7 @@ it("docs/serial-lines.md explains every reason for which something is dropped", 
   const counted = new Set([
     ...Object.keys(new SlipLink(mtu, new Uint8Array(slipLinkMemory(mtu, mtu))).drops),
     ...Object.keys(new DeviceLink(mtu, new Uint8Array(2 * mtu)).drops),
-    ...Object.keys(bundleDrops(new Bundle(new EarliestArrival(), mtu, 16, 1))),
+    ...Object.keys(bundleDrops(new ClassicBundle(new EarliestArrival(), mtu, 16, 1))),
     ...OF_PORTS,
   ]);
   const section = sectionOf(read("docs/serial-lines.md"), "What is dropped");

@@ -1,4 +1,5 @@
-import { Bundle } from "../../bundle/bundle.ts";
+import type { Bundle } from "../../bundle/bundle.ts";
+import { ClassicBundle } from "../../bundle/classic-bundle.ts";
 import type { MasterStatus, SchedulerName } from "../../control/messages.ts";
 import { ActiveBackup } from "../../scheduler/active-backup.ts";
 import { EarliestArrival } from "../../scheduler/earliest-arrival.ts";
@@ -43,7 +44,12 @@ export class MasterPort {
     this.minSlaves = settings.minSlaves;
     this.#scheduler = settings.scheduler;
     this.tun = new TunPort(settings.name, settings.mtu, settings.queuePackets, netlink);
-    this.bundle = new Bundle(SCHEDULERS[settings.scheduler](), settings.mtu, settings.queuePackets, seed);
+    this.bundle = new ClassicBundle(
+      SCHEDULERS[settings.scheduler](),
+      settings.mtu,
+      settings.queuePackets,
+      seed,
+    );
   }
 
   set scheduler(name: SchedulerName) {

@@ -1,12 +1,12 @@
-import { Bundle } from "../../bundle/bundle.ts";
+import { ClassicBundle } from "../../bundle/classic-bundle.ts";
 import type { Member } from "../../bundle/member.ts";
-import type { LineState } from "../../control/messages.ts";
+import type { LineState, PppStatus } from "../../control/messages.ts";
 import type { Link } from "../../link/link.ts";
 import { EarliestArrival } from "../../scheduler/earliest-arrival.ts";
 import { type Instant, NEVER } from "../../time.ts";
 import type { MasterPort } from "./master-port.ts";
 import { bundleDrops, occurred } from "./master-port.ts";
-import type { EngineLineStatus } from "./messages.ts";
+import type { EngineLineStatus, NetworkLineEvent, PppLineEvent } from "./messages.ts";
 
 /** What a port tells the engine, to act on and to pass on. */
 export interface PortEvents {
@@ -16,6 +16,10 @@ export interface PortEvents {
   echoReply(octets: Uint8Array, length: number, now: Instant): boolean;
   /** The peer stopped to answer the line's echo. */
   silent(port: SlavePort, now: Instant): void;
+  /** Something happened on a PPP link. */
+  ppp(port: SlavePort, event: PppLineEvent): void;
+  /** Something happened to a network protocol of a PPP line alone. */
+  network(port: SlavePort, event: NetworkLineEvent): void;
   /** Its descriptor's interest in writing changed. */
   interest(port: SlavePort, writable: boolean): void;
 }
@@ -28,7 +32,7 @@ export const LONGEST_PACKET = 16_384;
 /** A line with its interface: alone, or carrying packets of one master. What a tty and a kernel interface have in common. */
 export abstract class SlavePort {
   abstract readonly name: string;
-  abstract readonly kind: "slip" | "device";
+  abstract readonly kind: "slip" | "ppp" | "device";
   abstract readonly device: string;
   abstract readonly link: Link;
   abstract readonly member: Member;
@@ -46,12 +50,12 @@ export abstract class SlavePort {
   receivedOctets = 0;
   lineSent = 0;
   lineReceived = 0;
-  /** It may carry packets: open, up. */
-  readonly solo: Bundle;
+  /** The bundle of the line alone. */
+  readonly solo: ClassicBundle;
   #isAlone = false;
 
   constructor(mtu: number, seed: number) {
-    this.solo = new Bundle(new EarliestArrival(), mtu, SOLO_QUEUE_PACKETS, seed);
+    this.solo = new ClassicBundle(new EarliestArrival(), mtu, SOLO_QUEUE_PACKETS, seed);
   }
 
   /** Writes the outbox to the line. */
@@ -60,6 +64,11 @@ export abstract class SlavePort {
   /** Its interface's MTU was changed from outside. What waits and is longer is dropped when its turn comes. */
   setMtu(mtu: number): void {
     this.solo.mtu = mtu;
+  }
+
+  /** Whether its link may send anything. */
+  get mayCarry(): boolean {
+    return this.isOpen && this.up;
   }
 
   get isSilent(): boolean {
@@ -86,7 +95,7 @@ export abstract class SlavePort {
     } else if (this.#isAlone) this.solo.leave(this.member, alive, now);
     if (alive) this.flush(now);
     this.master = master;
-    this.#isAlone = master === null && this.isOpen && this.up;
+    this.#isAlone = master === null && this.mayCarry;
     if (master !== null) {
       master.slaves.push(this);
       master.bundle.join(this.member);
@@ -119,7 +128,12 @@ export abstract class SlavePort {
       hints: this.hints(),
       backlogOctets: Math.round(pacer.backlog(now)),
       echoMs: this.echoMs,
+      ppp: this.pppStatus(),
     };
+  }
+
+  pppStatus(): PppStatus | null {
+    return null;
   }
 
   protected drops(): Record<string, number> {
