@@ -103,6 +103,19 @@ describe("HDLC encoder (RFC 1662)", () => {
     );
   });
 
+  it("writes one frame after the other", () => {
+    const into = new Uint8Array(2 * hdlcBodyBound(ECHO_REQUEST.length));
+    const encoder = encoderOf(0);
+    let at = 0;
+    for (let frame = 0; frame < 2; frame++) {
+      encoder.begin(into, at);
+      encoder.octets(ECHO_REQUEST, 0, ECHO_REQUEST.length);
+      at = encoder.finish();
+    }
+    const body = bodyOf(ECHO_REQUEST, 0);
+    assert.deepEqual([...into.subarray(0, at)], [...body, ...body]);
+  });
+
   it("knows how long a part becomes", () => {
     fc.assert(
       fc.property(packet, map, (octets, asyncMap) => {
@@ -158,9 +171,10 @@ describe("HDLC decoder (RFC 1662)", () => {
     const dirty = clean.flatMap((octet) => [0x11, octet, 0x13]);
     const decoder = decoderOf(DEFAULT_ASYNC_MAP);
     assert.deepEqual(decodeAll(decoder, Uint8Array.of(...dirty, HDLC_FLAG)), [ECHO_REQUEST]);
-    const needless = bodyOf(ECHO_REQUEST, 0).flatMap((octet) => [0x7d, octet ^ 0x20]);
+    const odd = Uint8Array.of(0x21, 0x5d, 0x5d, 0xff);
+    const needless = bodyOf(odd, 0).flatMap((octet) => [0x7d, octet ^ 0x20]);
     assert.ok(!needless.includes(HDLC_FLAG));
-    assert.deepEqual(decodeAll(decoderOf(0), Uint8Array.of(...needless, HDLC_FLAG)), [ECHO_REQUEST]);
+    assert.deepEqual(decodeAll(decoderOf(0), Uint8Array.of(...needless, HDLC_FLAG)), [odd]);
     assert.deepEqual(decoder.drops, NO_DROPS);
     // Those that are not of the map are the packet's.
     decoder.asyncMap = 0x000a0000;
