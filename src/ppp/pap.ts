@@ -1,0 +1,110 @@
+import type { Instant } from "../time.ts";
+import { PPP_PAP } from "../wire/ppp-packet.ts";
+import { AuthExchange, type AuthPacket, authPacket, counted, readCounted, refusal } from "./auth-exchange.ts";
+import { findSecret, ownName } from "./secrets.ts";
+import type { AuthSettings, PppCrypto } from "./settings.ts";
+import { isPlainText, printable, utf8Octets, utf8Text } from "./text.ts";
+
+/** RFC 1334, section 2.2. */
+const REQUEST = 1;
+const ACK = 2;
+const NAK = 3;
+
+/** What nobody can log in with: pppd takes it as "ask the system", which is not done here. */
+const SYSTEM_LOGIN = "@login";
+
+/** The peer proves itself by its name and password in the clear (RFC 1334, section 2). */
+export class PapAuthenticator extends AuthExchange {
+  readonly protocol: number = PPP_PAP;
+  readonly #settings: AuthSettings;
+  readonly #crypto: PppCrypto;
+
+  constructor(settings: AuthSettings, crypto: PppCrypto) {
+    super(settings.timeoutMs);
+    this.#settings = settings;
+    this.#crypto = crypto;
+  }
+
+  /** The peer begins. */
+  protected begin(): void {}
+  protected again(): void {}
+
+  protected take({ code, id, data }: AuthPacket): boolean {
+    if (code !== REQUEST) return false;
+    const peer = readCounted(data, 0);
+    const password = peer && readCounted(data, 1 + peer.length);
+    if (!peer || !password) return false;
+    if (this.outcome === "pending") this.#decide(utf8Text(peer), password);
+    // A repeated request means that the answer was lost: it is the same again, whatever the request says now.
+    const good = this.outcome === "passed";
+    this.send(authPacket(good ? ACK : NAK, id, counted(utf8Octets(good ? "Login ok" : "Login incorrect"))));
+    return true;
+  }
+
+  /** As much work for a name that nobody has as for one that somebody has. */
+  #decide(said: string, password: Uint8Array): void {
+    const { papSecrets, name: server, remoteName } = this.#settings;
+    const name = said === "" && remoteName !== null ? remoteName : said;
+    const entry = findSecret(papSecrets, name, server);
+    // Digests are all of one length, so the comparison does not tell the password's.
+    const right = this.#crypto.equal(
+      this.#crypto.sha1(password),
+      this.#crypto.sha1(utf8Octets(entry?.secret ?? SYSTEM_LOGIN)),
+    );
+    // As in pppd: an entry with the secret "" lets its client in with any password.
+    const open = entry?.secret === "";
+    const usable = entry !== null && entry.secret !== SYSTEM_LOGIN && name !== "" && isPlainText(name);
+    if (usable && (right || open)) this.pass(name, entry);
+    else this.fail(`"${printable(name)}" did not prove itself by PAP`);
+  }
+}
+
+/** We prove ourselves by our name and password in the clear. */
+export class PapAuthenticatee extends AuthExchange {
+  readonly protocol: number = PPP_PAP;
+  readonly #settings: AuthSettings;
+  readonly #crypto: PppCrypto;
+  #id = 0;
+  /** Requests sent, all alike but for their Identifiers, which are the last ones up to `#id`. */
+  #sent = 0;
+  #login: readonly [user: Uint8Array, password: Uint8Array] | null = null;
+
+  constructor(settings: AuthSettings, crypto: PppCrypto) {
+    super(settings.timeoutMs);
+    this.#settings = settings;
+    this.#crypto = crypto;
+  }
+
+  protected begin(now: Instant): void {
+    const user = ownName(this.#settings);
+    const { password, papSecrets, remoteName } = this.#settings;
+    const secret = password ?? findSecret(papSecrets, user, remoteName)?.secret;
+    if (secret === undefined) return this.fail(`there is no PAP secret for "${printable(user)}"`);
+    const login = [utf8Octets(user), utf8Octets(secret)] as const;
+    if (login.some((field) => field.length > 255))
+      return this.fail("name or password is longer than 255 octets");
+    this.#login = [counted(login[0]), counted(login[1])];
+    this.#id = this.#crypto.random(1)[0] as number;
+    this.#sent = 0;
+    this.again(now);
+  }
+
+  protected again(now: Instant): void {
+    if (this.#login === null) return;
+    this.#id = (this.#id + 1) & 0xff;
+    this.#sent++;
+    this.sendUntilAnswered(authPacket(REQUEST, this.#id, ...this.#login), now);
+  }
+
+  protected take({ code, id, data }: AuthPacket): boolean {
+    // On a slow line the answer may be to an earlier of the same requests.
+    const age = (this.#id - id) & 0xff;
+    if ((code !== ACK && code !== NAK) || this.outcome !== "pending" || age >= this.#sent) return false;
+    if (code === ACK) this.pass(ownName(this.#settings), null);
+    else {
+      const message = readCounted(data, 0); // Some leave it out.
+      this.fail(refusal("PAP", message === null ? "" : utf8Text(message)));
+    }
+    return true;
+  }
+}
