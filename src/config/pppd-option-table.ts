@@ -19,11 +19,12 @@ import {
   settled,
   text,
 } from "./pppd-rules.ts";
-import { isEndpoint, parseIdentifiers, parseMap } from "./pppd-values.ts";
+import { parseEndpoint, parseIdentifiers, parseMap } from "./pppd-values.ts";
 
 /** Every option of pppd 2.4.9 and those of 1995, by name. */
 
 const MOST = 65_535;
+const LONGEST_S = 3600;
 const UNCOMPRESSED = "packets are not compressed, as those of several lines do not arrive in order";
 const NO_EAP = "EAP is not spoken here";
 const NO_MPPE = "encryption by MPPE is not available: without it the line would carry plain text";
@@ -43,6 +44,9 @@ const defaultAsyncMap: PppdRule = flag((draft) => {
   draft.defaultAsyncMap = true;
 });
 const dns: PppdRule = checked(isIPv4, "an IPv4 address", (draft, value) => draft.dns.push(value));
+const authTimeout: PppdRule = integer(0, LONGEST_S, ({ line }, value) => {
+  line["auth-timeout"] = value || LONGEST_S; // 0: no limit
+});
 /** What has the same value in both directions, 0 for none: `bsdcomp 12,12`. */
 const compression = (): PppdRule => ({
   kind: "set",
@@ -191,10 +195,10 @@ const lcp: Readonly<Record<string, PppdRule>> = {
     draft.echoFailures = value;
   }),
   "lcp-echo-adaptive": ignored(0, "echoes are sent at every interval"),
-  "lcp-restart": lineInteger("restart", 1, 3600),
+  "lcp-restart": lineInteger("restart", 1, 600),
   "lcp-max-configure": lineInteger("max-configure", 1, 1000),
-  "lcp-max-terminate": lineInteger("max-terminate", 1, 1000),
-  "lcp-max-failure": lineInteger("max-failure", 1, 1000),
+  "lcp-max-terminate": lineInteger("max-terminate", 1, 100),
+  "lcp-max-failure": lineInteger("max-failure", 1, 100),
   multilink: lineFlag("multilink", true),
   mp: lineFlag("multilink", true),
   nomultilink: lineFlag("multilink", false),
@@ -203,10 +207,10 @@ const lcp: Readonly<Record<string, PppdRule>> = {
   mpshortseq: lineFlag("short-sequence-numbers", true),
   nompshortseq: lineFlag("short-sequence-numbers", false),
   endpoint: checked(
-    isEndpoint,
-    "null, or TYPE:VALUE such as local:01.02.03, IP:10.0.0.1, MAC:00:11:22:33:44:55",
+    (value) => parseEndpoint(value) !== undefined,
+    "null, or TYPE:VALUE such as local:01.02.03, IP:10.0.0.1, MAC:00:11:22:33:44:55, MAC:eth0",
     ({ line }, value) => {
-      line["endpoint"] = value;
+      line["endpoint"] = parseEndpoint(value);
     },
   ),
   noendpoint: lineFlag("endpoint", "null"),
@@ -254,8 +258,8 @@ const authentication: Readonly<Record<string, PppdRule>> = {
   domain: text((draft, value) => {
     draft.domain = value;
   }),
-  "pap-timeout": lineInteger("auth-timeout", 1, 3600),
-  "chap-timeout": lineInteger("auth-timeout", 1, 3600),
+  "pap-timeout": authTimeout,
+  "chap-timeout": authTimeout,
   "pap-restart": ignored(1, ONE_TIMER),
   "pap-max-authreq": ignored(1, ONE_TIMER),
   "chap-restart": ignored(1, ONE_TIMER),

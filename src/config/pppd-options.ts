@@ -38,6 +38,10 @@ export interface PppdOptions {
 /** What is asked for when the peer must prove itself and it is not said by what; the first first. */
 const ALL_PROTOCOLS: readonly AuthProtocol[] = ["chap-md5", "mschapv2", "pap"];
 const MOST_NESTED = 16;
+/** Nothing is asked for: every control character is escaped. */
+const ALL_CONTROLS = 0xffff_ffff;
+/** A line with echoes ends some time; pppd without lcp-echo-failure never looks at the answers. */
+const MOST_FAILURES = 100;
 const COMMAND_LINE = "command line";
 
 /**
@@ -229,10 +233,10 @@ function complete(draft: PppdDraft, { directory, hostName }: PppdPlace): Omit<Pp
       ...(process.speedBps !== null && { speed: process.speedBps }),
       ...(process.rtscts !== null && { rtscts: process.rtscts }),
       carrier: process.modem && !process.notty && process.pty === null,
-      ...(!draft.defaultAsyncMap && { asyncmap: draft.asyncMap ?? 0 }),
+      asyncmap: draft.defaultAsyncMap ? ALL_CONTROLS : (draft.asyncMap ?? 0),
       ...(draft.echoIntervalSeconds > 0 && {
         "echo-interval": draft.echoIntervalSeconds,
-        "echo-failures": draft.echoFailures,
+        "echo-failures": draft.echoFailures || MOST_FAILURES,
       }),
       "require-auth": requiredOf(draft),
       "refuse-auth": [...draft.refuse],

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { isIPv4, isIPv6 } from "node:net";
 
 /** How pppd reads the values of its options. Each gives undefined for what it does not take. */
@@ -17,15 +18,44 @@ export function parseMap(text: string): number | undefined {
   return /^(0[xX])?[0-9A-Fa-f]{1,8}$/.test(text) ? Number.parseInt(text, 16) : undefined;
 }
 
-const BYTES = /^([0-9A-Fa-f]{1,2}([.:]|(?=[0-9A-Fa-f])|$)){0,20}$/;
+/** In the order of their numbers (RFC 1990, section 5.1.3). */
+const CLASSES: readonly string[] = ["null", "local", "IP", "MAC", "magic", "phone"];
 
-/** `null`, or a class by name or number, a colon, and octets or an IPv4 address. */
-export function isEndpoint(text: string): boolean {
-  if (text === "null") return true;
-  const [, type = "", value = ""] = /^(local|ip|mac|magic|phone|\d{1,3}):(.*)$/i.exec(text) ?? [];
-  if (type === "") return false;
-  if (/^ip$/i.test(type)) return isIPv4(value);
-  return BYTES.test(value) && (!/^mac$/i.test(type) || value.replace(/[.:]/g, "").length === 12);
+/**
+ * An endpoint discriminator as pppd takes it: `null`, or a class by its name or number, a colon, and an IPv4 address, the name
+ * of an Ethernet interface (MAC), or octets in hexadecimal. @returns the same as the configuration file has it
+ */
+export function parseEndpoint(text: string): string | undefined {
+  const [, type = "", value = ""] = /^([A-Za-z]+|\d)(?::(.*))?$/.exec(text) ?? [];
+  const kind = CLASSES.find(
+    (name, number) => name.toLowerCase() === type.toLowerCase() || String(number) === type,
+  );
+  if (kind === undefined || (kind !== "null" && !text.includes(":"))) return undefined;
+  if (kind === "null") return value === "" ? "null" : undefined;
+  if (kind === "IP") return isIPv4(value) ? `IP:${value}` : undefined;
+  const octets = kind === "MAC" && isInterface(value) ? octetsOf(hardwareAddress(value)) : octetsOf(value);
+  if (octets === undefined || octets.length > 20 || (kind === "MAC" && octets.length !== 6)) return undefined;
+  if (kind !== "phone")
+    return `${kind}:${octets.map((octet) => octet.toString(16).padStart(2, "0")).join(".")}`;
+  const number = String.fromCharCode(...octets);
+  return /^[\d ]*$/.test(number) ? `phone:${number}` : undefined;
+}
+
+/** Hexadecimal digits, one or two for each octet, separated or not. */
+function octetsOf(text: string): number[] | undefined {
+  if (!/^([0-9A-Fa-f]{1,2}[.:]?)*$/.test(text)) return undefined;
+  return Array.from(text.matchAll(/[0-9A-Fa-f]{1,2}/g), ([digits]) => Number.parseInt(digits, 16));
+}
+
+const isInterface = (name: string): boolean =>
+  /^[A-Za-z][A-Za-z0-9_-]{1,14}$/.test(name) && !/^[0-9A-Fa-f]{12}$/.test(name);
+
+function hardwareAddress(name: string): string {
+  try {
+    return readFileSync(`/sys/class/net/${name}/address`, "latin1").trim();
+  } catch {
+    return "no such interface";
+  }
 }
 
 /** LOCAL,REMOTE: 64 bits each as the end of an IPv6 address, such as `::1`; either may be missing. */

@@ -3,6 +3,8 @@ export interface Word {
   readonly text: string;
   /** From 1. */
   readonly line: number;
+  /** Whether it is the first on its line; lines joined by a backslash count as one. */
+  readonly first: boolean;
 }
 
 /** What pppd understands after a backslash; any other character stands for itself. */
@@ -36,16 +38,18 @@ class Reader {
   readonly #source: string;
   #at = 0;
   #line = 1;
+  #begins = true;
 
   constructor(source: string) {
     this.#source = source;
   }
 
   next(): Word | null {
-    this.#skip();
+    const first = this.#skip() || this.#begins;
     if (this.#at >= this.#source.length) return null;
-    const { line, text } = { line: this.#line, text: this.#word() };
-    return { text, line };
+    this.#begins = false;
+    const line = this.#line;
+    return { text: this.#word(), line, first };
   }
 
   /** @returns the next character, which is passed; "" at the end */
@@ -56,7 +60,9 @@ class Reader {
     return found;
   }
 
-  #skip(): void {
+  /** Passes white space and comments. @returns whether a line ended */
+  #skip(): boolean {
+    let ended = false;
     for (;;) {
       const found = this.#source.charAt(this.#at);
       if (found === "#") {
@@ -65,8 +71,8 @@ class Reader {
       } else if (found === "\\" && this.#source.charAt(this.#at + 1) === "\n") {
         this.#take();
         this.#take();
-      } else if (isSpace(found)) this.#take();
-      else return;
+      } else if (isSpace(found)) ended = this.#take() === "\n" || ended;
+      else return ended;
     }
   }
 

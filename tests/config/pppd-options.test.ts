@@ -109,12 +109,18 @@ describe("pppd's options", () => {
     assert.deepEqual([line["mru"], line["speed"], process.device], [296, 9600, "/dev/ttyS7"]);
   });
 
+  it("give up on echoes late when they have no limit", () => {
+    assert.equal(parse(["lcp-echo-interval", "30"]).line["echo-failures"], 100);
+    assert.equal("echo-failures" in parse(["lcp-echo-failure", "3"]).line, false);
+    assert.equal(parse(["pap-timeout", "0"]).line["auth-timeout"], 3600);
+  });
+
   it("or together what every asyncmap says", () => {
     assert.equal(
       parse(["asyncmap", "200a0000"], { options: "asyncmap 80000001" }).line["asyncmap"],
       0xa00a_0001,
     );
-    assert.equal("asyncmap" in parse(["default-asyncmap", "asyncmap", "1"]).line, false);
+    assert.equal(parse(["default-asyncmap", "asyncmap", "1"]).line["asyncmap"], 0xffff_ffff);
   });
 
   it("require authentication when told to, by what was told", () => {
@@ -214,23 +220,30 @@ describe("pppd's options", () => {
   });
 
   it("know endpoints and interface identifiers as pppd does", () => {
-    for (const good of [
-      "null",
-      "local:70.70",
-      "6:70",
-      "IP:1.2.3.4",
-      "ip:1.2.3.4",
-      "MAC:00:11:22:33:44:55",
-      "MAC:001122334455",
-      "magic:01020304.05",
-      "phone:0123",
-      "local:7",
-      "local:123",
-      "local:",
+    const good: readonly (readonly [given: string, kept: string])[] = [
+      ["null", "null"],
+      ["local:70.70", "local:70.70"],
+      ["IP:1.2.3.4", "IP:1.2.3.4"],
+      ["ip:1.2.3.4", "IP:1.2.3.4"],
+      ["3:00:11:22:33:44:55", "MAC:00.11.22.33.44.55"],
+      ["MAC:001122334455", "MAC:00.11.22.33.44.55"],
+      ["MAC:lo", "MAC:00.00.00.00.00.00"],
+      ["magic:01020304.05", "magic:01.02.03.04.05"],
+      ["phone:3132", "phone:12"],
+      ["local:7", "local:07"],
+      ["local:123", "local:12.03"],
+      ["local:", "local:"],
+    ];
+    for (const [given, kept] of good) assert.equal(parse(["endpoint", given]).line["endpoint"], kept);
+    for (const bad of [
+      "foo:1",
+      "local:zz",
+      "IP:1.2.3",
+      "MAC:0011",
+      "local",
+      "MAC:nosuch",
+      `local:${"aa".repeat(21)}`,
     ]) {
-      assert.equal(parse(["endpoint", good]).line["endpoint"], good);
-    }
-    for (const bad of ["foo:1", "local:zz", "IP:1.2.3", "MAC:0011", "local", `local:${"aa".repeat(21)}`]) {
       fails(["endpoint", bad], /option "endpoint"/);
     }
     const { line } = parse(["ipv6", "::1,::dead:beef:0:2"]);

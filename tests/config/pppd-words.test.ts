@@ -39,11 +39,12 @@ describe("words of pppd's files", () => {
   }
 
   it("know their lines", () => {
-    assert.deepEqual(splitWords('a # b\n\n"c\nd" \\\ne\nf'), [
-      { text: "a", line: 1 },
-      { text: "c\nd", line: 3 },
-      { text: "e", line: 5 },
-      { text: "f", line: 6 },
+    assert.deepEqual(splitWords('a # b\n\n"c\nd" \\\ne\nf g'), [
+      { text: "a", line: 1, first: true },
+      { text: "c\nd", line: 3, first: true },
+      { text: "e", line: 5, first: false },
+      { text: "f", line: 6, first: true },
+      { text: "g", line: 6, first: false },
     ]);
   });
 
