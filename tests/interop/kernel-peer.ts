@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 
 /**
  * A real Linux kernel as the other end of our lines: a User-Mode Linux guest (Debian's) with the `slip` and `eql`
- * drivers of 1995, ready in about three seconds, without any privilege.
+ * drivers of 1995, ready in about three seconds, without any privilege. `pppd-peer.ts` has pppd in it.
  *
  *   1. `boot.sh` runs the guest until its standard input, which we hold, is closed: also when this process is killed.
  *   2. `init` is the guest's first process: it runs what `exec` gives it.
@@ -22,7 +22,7 @@ import { promisify } from "node:util";
 
 const SOURCES = fileURLToPath(new URL("../../../tests/interop/kernel-peer/", import.meta.url));
 const HELPERS = ["cable", "eqlctl", "tcpx", "udpx"];
-const TOOLS = ["linux.uml", "gcc", "setsid", "slattach", "ifconfig", "ip", "modprobe", "busybox"];
+const TOOLS = ["linux.uml", "gcc", "setsid", "slattach", "ifconfig", "ip", "modprobe", "busybox", "pppd"];
 const BOOT_LIMIT_MS = 60_000;
 
 const run = promisify(execFile);
@@ -43,7 +43,7 @@ export function kernelPeerMissing(): string | false {
   const missing = TOOLS.filter((tool) => !isInstalled(tool));
   return missing.length === 0
     ? false
-    : `needs ${missing.join(", ")} (Debian: user-mode-linux gcc libc6-dev net-tools iproute2 kmod busybox-static)`;
+    : `needs ${missing.join(", ")} (Debian: user-mode-linux gcc libc6-dev net-tools iproute2 kmod busybox-static ppp)`;
 }
 
 /** Resolves when a process has ended or could not be started, and swallows that it may end before it reads its input. */
@@ -53,6 +53,7 @@ const ended = (process: ChildProcess): Promise<void> => {
 };
 
 interface Waiter {
+  readonly line?: (text: string) => void;
   readonly done: (code: number) => void;
   readonly failed: (error: Error) => void;
 }
@@ -61,6 +62,14 @@ export interface ExecResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly code: number;
+}
+
+/** A command that runs in the guest. */
+export interface GuestProcess {
+  /** Its exit status, when it has ended. */
+  readonly ended: Promise<number>;
+  /** Sends it a signal such as "TERM"; does nothing when it has ended. */
+  signal(name: string): Promise<void>;
 }
 
 /** A SLIP interface of the guest. */
@@ -110,8 +119,10 @@ export class KernelPeer {
       this.#fail(new Error(`the kernel peer has ended. Its console: ${this.#console}`)),
     );
     createInterface(this.#control).on("line", (line) => {
-      const [id = "", code = "0"] = line.trim().split(" ");
-      this.#waiting.get(id)?.done(Number(code));
+      const [, id = "", what, rest = ""] = /^(\w+)([> ]?)(.*)$/.exec(line.trimEnd()) ?? [];
+      const waiter = this.#waiting.get(id);
+      if (what === ">") waiter?.line?.(rest);
+      else waiter?.done(Number(rest));
     });
   }
 
@@ -158,6 +169,24 @@ export class KernelPeer {
     return stdout;
   }
 
+  /** Starts a program in the guest, as root, and hands on each line that it says (out or err) as it comes. */
+  async spawn(program: string, onLine: (text: string) => void): Promise<GuestProcess> {
+    const id = String(++this.#execs);
+    const shell = `
+      { echo $BASHPID >/run/${id}.pid; exec setsid ${program}; } 2>&1 | sed -u 's/^/${id}>/' >/dev/ttyS63
+      exit \${PIPESTATUS[0]}`;
+    await writeFile(join(this.directory, `${id}.sh`), shell);
+    const ended = this.#answer(id, 0, `the kernel peer to run: ${program}`, onLine);
+    ended.catch(() => undefined); // a guest that has gone says so to whoever asks
+    this.#control.write(`${id}\n`);
+    const signal = async (name: string): Promise<void> => {
+      await this.exec(
+        `until [ -s /run/${id}.pid ]; do sleep 0.02; done; kill -${name} $(cat /run/${id}.pid)`,
+      );
+    };
+    return { ended, signal };
+  }
+
   /**
    * Puts a line of the guest behind a raw pseudo-terminal.
    * @param bps speed of the cable each way, 8N1; 0: as fast as it goes
@@ -181,7 +210,13 @@ export class KernelPeer {
     this.#cable(line, 0, "null");
   }
 
-  /** Pulls an exposed line's cable (octets are lost both ways), or plugs it in again. */
+  /** Joins a line to another guest's by a cable, which is this guest's. @param bps as in {@link expose} */
+  join(line: number, other: KernelPeer, otherLine: number, bps: number): void {
+    assert.ok(!other.#cables.has(otherLine), `line ${otherLine} is in use`);
+    this.#cable(line, bps, other.#line(otherLine));
+  }
+
+  /** Pulls an exposed or joined line's cable (octets are lost both ways), or plugs it in again. */
   plug(line: number, state: "in" | "out"): void {
     const cable = this.#cables.get(line);
     assert.ok(cable?.stdin, `line ${line} has no cable`);
@@ -221,19 +256,25 @@ export class KernelPeer {
     await Promise.all(this.#ended);
   }
 
-  #cable(line: number, bps: number, end: "pty" | "null"): ChildProcess {
-    assert.ok(line < this.#lines && !this.#cables.has(line), `line ${line} is missing or in use`);
-    const cable = spawn(
-      join(this.directory, "bin/cable"),
-      [String(bps), join(this.directory, `l${line}`), end],
-      { stdio: "pipe", detached: true },
-    );
+  #line(line: number): string {
+    assert.ok(line < this.#lines, `line ${line} is missing`);
+    return join(this.directory, `l${line}`);
+  }
+
+  /** @param end `pty`, `null`, or another line's path */
+  #cable(line: number, bps: number, end: string): ChildProcess {
+    assert.ok(!this.#cables.has(line), `line ${line} is in use`);
+    const cable = spawn(join(this.directory, "bin/cable"), [String(bps), this.#line(line), end], {
+      stdio: "pipe",
+      detached: true,
+    });
     this.#ended.push(ended(cable));
     this.#cables.set(line, cable);
     return cable;
   }
 
-  async #answer(id: string, timeoutMs: number, what: string): Promise<number> {
+  /** @param timeoutMs 0: as long as it takes */
+  async #answer(id: string, timeoutMs: number, what: string, line?: (text: string) => void): Promise<number> {
     if (this.#gone !== undefined) throw this.#gone;
     return await new Promise<number>((resolve, reject) => {
       const settle = (): void => {
@@ -244,15 +285,14 @@ export class KernelPeer {
         settle();
         reject(error);
       };
-      const timer = setTimeout(
-        () => failed(new Error(`waited ${timeoutMs} ms for ${what}. Its console: ${this.#console}`)),
-        timeoutMs,
-      );
+      const late = (): void =>
+        failed(new Error(`waited ${timeoutMs} ms for ${what}. Its console: ${this.#console}`));
+      const timer = timeoutMs > 0 ? setTimeout(late, timeoutMs) : undefined;
       const done = (code: number): void => {
         settle();
         resolve(code);
       };
-      this.#waiting.set(id, { done, failed });
+      this.#waiting.set(id, { ...(line && { line }), done, failed });
     });
   }
 

@@ -1,8 +1,9 @@
-/* cable BPS LINE pty|null - the cable at a guest's serial line, as slow as a real one.
+/* cable BPS LINE pty|null|LINE - the cable at a guest's serial line, as slow as a real one.
  *
  * LINE.tx and LINE.rx are the guest's FIFOs. `pty`: the other end is a new pseudo-terminal, whose path is printed.
- * `null`: what the guest sends is thrown away. The cable lasts until standard input ends; on it, the line "out" pulls
- * the cable (octets are lost both ways) and "in" plugs it in again.
+ * `null`: what the guest sends is thrown away. Otherwise the other end is another guest's line.
+ * The cable lasts until standard input ends; on it, the line "out" pulls the cable (octets are lost both ways) and "in"
+ * plugs it in again.
  *
  * 8N1: BPS/10 octets a second each way, 0 for no limit. An octet is passed on when its last bit would have arrived,
  * so the cable is never ahead of a real one that became busy at the same moment; after a stall of the processor it
@@ -133,16 +134,18 @@ static void command(void)
 int main(int argc, char **argv)
 {
 	if (argc != 4) {
-		fprintf(stderr, "usage: cable BPS LINE pty|null\n");
+		fprintf(stderr, "usage: cable BPS LINE pty|null|LINE\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	double rate = atof(argv[1]) / 10;
 	int tx = open_fifo(argv[2], "tx"), rx = open_fifo(argv[2], "rx");
-	int far = strcmp(argv[3], "pty") ? -1 : open_pty();
-	struct direction there = { .from = tx, .to = far, .rate = rate };
-	struct direction back = { .from = far, .to = rx, .rate = rate };
+	int far_tx = -1, far_rx = -1;
+	if (!strcmp(argv[3], "pty")) far_tx = far_rx = open_pty();
+	else if (strcmp(argv[3], "null")) far_tx = open_fifo(argv[3], "tx"), far_rx = open_fifo(argv[3], "rx");
+	struct direction there = { .from = tx, .to = far_rx, .rate = rate };
+	struct direction back = { .from = far_tx, .to = rx, .rate = rate };
 	for (double last = now();;) {
 		struct pollfd p[3] = { { .fd = STDIN_FILENO, .events = POLLIN } };
 		double t = now(), wait = turn(&there, t - last, &p[1]), wait2 = turn(&back, t - last, &p[2]);
