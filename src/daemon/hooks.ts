@@ -177,7 +177,6 @@ export class Hooks {
         else log.info({ script, interface: name, ...fields }, message);
         resolve();
       };
-      // A script without `#!` is no program to the kernel, and pppd does not run it either.
       child.once("error", (error) => end({ error: error.message }, true, "script could not be started"));
       child.once("exit", (code, signal) =>
         end({ pid: child.pid, status: code ?? signal }, code !== 0, "script finished"),

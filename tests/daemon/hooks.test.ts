@@ -206,7 +206,7 @@ describe("scripts of a line", () => {
     await hooks.ipPreUp(LINE, ADDRESSES);
     assert.equal(logged[1]?.level, "warn");
     assert.equal(logged[1]?.fields["status"], 3);
-    writeFileSync(join(directory, "ip-pre-up"), "no program");
+    writeFileSync(join(directory, "ip-pre-up"), "#!/nowhere/sh\n");
     await hooks.ipPreUp(LINE, ADDRESSES);
     assert.equal(logged.at(-1)?.message, "script could not be started");
     assert.equal(hooks.running, 0);
