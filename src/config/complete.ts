@@ -1,3 +1,4 @@
+import { completePpp } from "./complete-ppp.ts";
 import type { Config, DaemonConfig, EchoConfig, LineConfig, MasterConfig } from "./config.ts";
 import { canonicalAddress, canonicalNetwork } from "./network.ts";
 import type { DaemonTable, LineTable, MasterTable } from "./schema.ts";
@@ -39,9 +40,9 @@ export function completeMaster({ name, table }: Checked<MasterTable>, slaves: nu
 export function completeLine({ name, table }: Checked<LineTable>, masters: Config["masters"]): LineConfig {
   const master = masters.find((candidate) => candidate.name === table.master);
   const rateBps = table.rate ?? table.speed;
-  return {
+  const line: Omit<LineConfig, "ppp"> = {
     name,
-    kind: table.interface === undefined ? "slip" : "device",
+    kind: table.interface === undefined ? table.protocol : "device",
     device: table.interface ?? table.device ?? "",
     speedBps: table.interface === undefined ? table.speed : rateBps,
     rateBps,
@@ -55,6 +56,7 @@ export function completeLine({ name, table }: Checked<LineTable>, masters: Confi
     defaultRoute: table["default-route"],
     echo: completeEcho(table),
   };
+  return { ...line, ppp: line.kind === "ppp" ? completePpp(table, line) : null };
 }
 
 function completeEcho(table: LineTable): EchoConfig | null {

@@ -1,4 +1,5 @@
 import type { SchedulerName } from "../control/messages.ts";
+import type { AuthSettings, LcpSettings, NetworkSettings, Secret } from "../ppp/settings.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 
@@ -44,8 +45,8 @@ export interface MasterConfig extends InterfaceConfig {
 }
 
 export interface LineConfig extends InterfaceConfig {
-  /** `slip` on a tty, `device`: an existing kernel interface. */
-  readonly kind: "slip" | "device";
+  /** `slip` or `ppp` on a tty, `device`: an existing kernel interface. */
+  readonly kind: "slip" | "ppp" | "device";
   /** Path of the tty, or name of the kernel interface. */
   readonly device: string;
   /** Speed of the port in bits per second; that of a kernel interface is its rate. */
@@ -58,6 +59,29 @@ export interface LineConfig extends InterfaceConfig {
   readonly master: string | null;
   /** Null: the peer is not asked whether it is there. */
   readonly echo: EchoConfig | null;
+  /** Null: it is no PPP line. */
+  readonly ppp: PppConfig | null;
+}
+
+export interface PppConfig {
+  readonly lcp: LcpSettings;
+  /** Without secrets: they are read when the line is brought up. */
+  readonly auth: Omit<AuthSettings, "papSecrets" | "chapSecrets">;
+  /** Of the configuration itself, for all protocols. */
+  readonly secrets: readonly Secret[];
+  readonly papSecretsFile: string;
+  readonly chapSecretsFile: string;
+  readonly network: NetworkSettings;
+  /** The line has hung up when its carrier is lost. */
+  readonly carrier: boolean;
+  /** Each control packet is logged. */
+  readonly debug: boolean;
+  /** Directory of scripts to run as pppd does; null: none are run. */
+  readonly scripts: string | null;
+  readonly ipparam: string | null;
+  readonly linkName: string | null;
+  /** Tells apart bundles to the same peer; null: there is one. */
+  readonly bundle: string | null;
 }
 
 export interface EchoConfig {

@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { allowedBy, fileSchema } from "./schema.ts";
+import { allowedBy } from "./keys.ts";
+import { fileSchema } from "./schema.ts";
 
 /** The configuration file as JSON Schema, for editors. Rules that need more than one key are not in it. */
 export function configJsonSchema(): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import { EqlError } from "../errors.ts";
 import { completeDaemon, completeLine, completeMaster } from "./complete.ts";
@@ -33,7 +33,23 @@ export function loadConfig(path: string): Config {
       cause: error,
     });
   }
-  return parseConfig(text, path);
+  const config = parseConfig(text, path);
+  if (
+    config.lines.some(({ ppp }) => ppp !== null && (ppp.auth.password !== null || ppp.secrets.length > 0))
+  ) {
+    refuseExposed(path);
+  }
+  return config;
+}
+
+/** @throws EqlError CONFIG_UNREADABLE: others than its owner may read the file, and there are secrets in it */
+function refuseExposed(path: string): void {
+  if ((statSync(path).mode & 0o077) === 0) return;
+  throw new EqlError(
+    "CONFIG_UNREADABLE",
+    `${path} has secrets in it and may be read by others than its owner: run \`chmod 600 ${path}\``,
+    { details: { file: path } },
+  );
 }
 
 const UNREADABLE: Readonly<Record<string, string>> = {

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { InterfaceConfig, LineConfig, MasterConfig } from "./config.ts";
 import { familyOf } from "./network.ts";
+import { PPP_KEYS } from "./ppp-keys.ts";
 import { type KeyPath, type Problems, show } from "./problems.ts";
 import type { LineTable } from "./schema.ts";
 import type { Checked } from "./tables.ts";
@@ -52,8 +53,10 @@ export function checkLine(
   const master = checkMembership(line, around, say);
   // What a line takes from its master is told there, and is unknown when the master is in error or missing.
   if (line.master !== null && master === undefined) return;
-  if (["address", "peer", "mtu", "routes"].some((key) => key in checked.raw)) checkAddresses(line, say);
-  if (line.echo !== null && line.peer === null) {
+  if (["address", "peer", "mtu", "routes"].some((key) => key in checked.raw))
+    checkAddresses(line, say, line.kind === "ppp");
+  if (line.kind === "ppp") checkPpp(line, say);
+  if (line.kind !== "ppp" && line.echo !== null && line.peer === null) {
     say("echo-interval", "an echo needs somebody to answer; give peer here or in the master, or no echo");
   }
   if (line.echo === null && "echo-failures" in checked.raw) {
@@ -63,6 +66,11 @@ export function checkLine(
 
 /** A tty or a kernel interface, and only the keys that it has. */
 function checkKind({ raw, table }: Checked<LineTable>, say: Say): void {
+  if (table.interface !== undefined || table.protocol !== "ppp") {
+    for (const key of PPP_KEYS.filter((name) => name in raw)) {
+      say(key, 'only PPP has such a setting; give protocol = "ppp" as well, or leave it out');
+    }
+  }
   if (table.interface === undefined) {
     if (table.device === undefined) {
       say(null, 'found neither device nor interface; give one of them, such as device = "/dev/ttyS0"');
@@ -81,21 +89,34 @@ function checkKind({ raw, table }: Checked<LineTable>, say: Say): void {
   }
 }
 
+function checkPpp({ address, peer, ppp }: LineConfig, say: Say): void {
+  for (const [key, text] of [
+    ["address", address],
+    ["peer", peer],
+  ] as const) {
+    if (text !== null && familyOf(text) !== "IPv4") {
+      say(key, `found ${text}; allowed: an IPv4 address; PPP agrees on IPv6 by itself (ipv6 = true)`);
+    }
+  }
+  if (ppp?.network.ipv4 === null && ppp.network.ipv6 === null) {
+    say("ipv4", "found false without ipv6 = true; allowed: at least one of them");
+  }
+}
+
 /** No two lines on one device, and no line on an interface that is made here. */
 function checkDevice({ name, kind, device }: LineConfig, around: Surroundings, say: Say): void {
   if (device === "") return;
+  const isTty = kind !== "device";
   const twin = around.earlier.find(
-    (other) => other.kind === kind && posix.normalize(other.device) === posix.normalize(device),
+    (other) =>
+      (other.kind !== "device") === isTty && posix.normalize(other.device) === posix.normalize(device),
   );
   if (twin !== undefined) {
-    say(
-      kind === "slip" ? "device" : "interface",
-      `found ${show(device)}, which line.${twin.name} has already`,
-    );
+    say(isTty ? "device" : "interface", `found ${show(device)}, which line.${twin.name} has already`);
   }
-  if (kind === "slip") return;
+  if (isTty) return;
   const maker = [...around.earlier, ...around.later].find(
-    (other) => other.kind === "slip" && other.name === device && other.name !== name,
+    (other) => other.kind !== "device" && other.name === device && other.name !== name,
   );
   const made = around.masterNames.includes(device) ? `master.${device}` : maker && `line.${maker.name}`;
   if (made !== undefined) {
@@ -125,8 +146,9 @@ function checkMembership(line: LineConfig, around: Surroundings, say: Say): Mast
   return master;
 }
 
-function checkAddresses({ address, peer, mtu, routes }: InterfaceConfig, say: Say): void {
-  if (peer !== null && address === null) {
+/** @param assigned whether the peer may assign the address that is not given */
+function checkAddresses({ address, peer, mtu, routes }: InterfaceConfig, say: Say, assigned = false): void {
+  if (peer !== null && address === null && !assigned) {
     say("peer", `found ${peer} without an address; give address as well, or neither`);
   } else if (peer !== null && peer === address) {
     say("peer", `found ${peer}, which is the address of this side; give that of the far side`);

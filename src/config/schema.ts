@@ -1,59 +1,15 @@
 import * as z from "zod";
 import { SCHEDULER_NAMES } from "../control/messages.ts";
-import { addressFault, networkFault } from "./network.ts";
+import { address, allowing, flag, integer, networks, number, oneOf, path, text } from "./keys.ts";
+import { pppKeys } from "./ppp-keys.ts";
 
 /**
  * The configuration file, key by key: what each is, what it may hold, and what it is when it is left out.
  *
- * The description is for people and editors; {@link allowedBy} is what error messages and docs/configuration.md say. A
+ * The description is for people and editors; `allowedBy` of keys.ts is what error messages and docs/configuration.md say. A
  * key without a default is absent unless given, or takes its value from another key (see complete.ts). Rules that need
  * more than one key are in rules.ts.
  */
-const allowing = <Schema extends z.ZodType>(schema: Schema, allowed: string): Schema =>
-  schema.meta({ allowed });
-
-/** What a key may hold, in words. */
-export function allowedBy(schema: z.core.$ZodType | undefined): string {
-  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) return allowedBy(schema.unwrap());
-  return schema instanceof z.ZodType ? String(schema.meta()?.["allowed"]) : "nothing";
-}
-
-const integer = (from: number, to: number, unit?: string): z.ZodInt =>
-  allowing(
-    z.int().min(from).max(to),
-    `an integer from ${from} to ${to}${unit === undefined ? "" : ` (${unit})`}`,
-  );
-const number = (from: number, to: number, unit: string): z.ZodNumber =>
-  allowing(z.number().min(from).max(to), `a number from ${from} to ${to} (${unit})`);
-const oneOf = <const Name extends string>(names: readonly Name[]): z.ZodEnum<{ [N in Name]: N }> =>
-  allowing(z.enum(names), names.map((name) => `"${name}"`).join(", ")) as z.ZodEnum<{ [N in Name]: N }>;
-const flag = (): z.ZodBoolean => allowing(z.boolean(), "true or false");
-const text = (pattern: RegExp, allowed: string): z.ZodString => allowing(z.string().regex(pattern), allowed);
-const path = (example: string, most = 4095): z.ZodString =>
-  allowing(
-    z
-      .string()
-      .regex(/^\/[ -~\u00a0-\uffff]*$/)
-      .max(most),
-    `an absolute path of at most ${most} characters, such as "${example}"`,
-  );
-
-/** A text without fault. The fault becomes part of the message; `editor` says about the same to JSON Schema. */
-const faultless = (fault: (text: string) => string | null, editor: Record<string, unknown>): z.ZodString =>
-  z
-    .string()
-    .refine((value) => fault(value) === null, { error: (issue) => fault(String(issue.input)) ?? "" })
-    .meta(editor);
-const address = (): z.ZodString =>
-  allowing(
-    faultless(addressFault, { anyOf: [{ format: "ipv4" }, { format: "ipv6" }] }),
-    "an IPv4 or IPv6 address",
-  );
-const networks = (): z.ZodArray<z.ZodString> =>
-  allowing(
-    z.array(faultless(networkFault, { pattern: "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$" })),
-    'networks in a list, such as ["192.168.7.0/24", "fd00:7::/64"]',
-  );
 
 /** What the kernel takes as the name of an interface, less what it or a shell would read as something else. */
 export const interfaceName: z.ZodString = text(
@@ -107,7 +63,7 @@ const lineKeys = {
   interface: interfaceName
     .optional()
     .describe('An existing kernel interface that carries IP without Ethernet headers, such as "ppp0"'),
-  protocol: oneOf(["slip"]).default("slip").describe("What is spoken on the tty"),
+  protocol: oneOf(["slip", "ppp"]).default("slip").describe("What is spoken on the tty"),
   speed: integer(50, 100_000_000, BITS).default(38400).describe("Speed of the port"),
   rate: integer(1, 10_000_000_000, BITS)
     .optional()
@@ -128,10 +84,11 @@ const lineKeys = {
     .describe("Whether the default route leads through the line while it is alone"),
   "echo-interval": number(0.1, 3600, "seconds")
     .optional()
-    .describe("Time between two echoes (ping) to the peer; without it there are none"),
+    .describe("Time between two echoes to the peer (SLIP: ping, PPP: LCP); without it there are none"),
   "echo-failures": integer(1, 100)
     .default(3)
     .describe("Echoes unanswered in a row after which the line counts as silent"),
+  ...pppKeys,
 };
 
 export const daemonSchema = allowing(z.strictObject(daemonKeys), "a table");

@@ -1,7 +1,8 @@
 import type * as z from "zod";
+import { allowedBy } from "./keys.ts";
+import { PPP_KEYS } from "./ppp-keys.ts";
 import { type KeyPath, type Problems, show } from "./problems.ts";
 import {
-  allowedBy,
   type DaemonTable,
   daemonSchema,
   fileSchema,
@@ -29,6 +30,9 @@ export interface Tables {
   /** Names of all tables [master.NAME], also of those with errors. */
   readonly masterNames: readonly string[];
 }
+
+/** What stands there is not repeated in a message. */
+const SECRET_KEYS: readonly string[] = ["password", "secrets"];
 
 type TableSchema = typeof daemonSchema | typeof masterSchema | typeof lineSchema;
 
@@ -96,24 +100,36 @@ function readTable<Schema extends TableSchema>(
     problems.addValue(path, raw, allowedBy(schema));
     return undefined;
   }
-  rejectUnknown(raw, Object.keys(schema.shape), path, problems);
+  const keys = Object.keys(schema.shape);
+  // Who has no PPP line is not told of its forty settings.
+  const told = raw["protocol"] === "ppp" ? keys : keys.filter((key) => !PPP_KEYS.includes(key));
+  rejectUnknown(raw, keys, path, problems, schema === lineSchema ? told : keys);
   const result = schema.safeParse(raw);
   if (result.success) return result.data as z.output<Schema>;
-  const told = new Set<string>();
+  const seen = new Set<string>();
   for (const { code, path: inner, message } of result.error.issues) {
     const where = inner.map((part) => (typeof part === "number" ? part : String(part)));
-    if (code === "unrecognized_keys" || told.has(where.join("\0"))) continue;
-    told.add(where.join("\0"));
+    if (code === "unrecognized_keys" || seen.has(where.join("\0"))) continue;
+    seen.add(where.join("\0"));
     const value = where.reduce<unknown>((at, part) => (at as Record<string | number, unknown>)[part], raw);
     const key = (schema.shape as Record<string, z.ZodType>)[String(where[0])];
-    problems.addValue([...path, ...where], value, allowedBy(key), code === "custom" ? message : "");
+    if (SECRET_KEYS.includes(String(where[0]))) {
+      problems.add([...path, ...where], `found something else than is allowed: ${allowedBy(key)}`);
+    } else problems.addValue([...path, ...where], value, allowedBy(key), code === "custom" ? message : "");
   }
   return undefined;
 }
 
-function rejectUnknown(raw: RawTable, known: readonly string[], path: KeyPath, problems: Problems): void {
+/** @param told those of the known keys that the message names */
+function rejectUnknown(
+  raw: RawTable,
+  known: readonly string[],
+  path: KeyPath,
+  problems: Problems,
+  told: readonly string[] = known,
+): void {
   for (const key of Object.keys(raw)) {
-    if (!known.includes(key)) problems.add([...path, key], `unknown key; allowed: ${known.join(", ")}`);
+    if (!known.includes(key)) problems.add([...path, key], `unknown key; allowed: ${told.join(", ")}`);
   }
 }
 

@@ -30,12 +30,13 @@ export const SCHEDULER_NAMES: readonly SchedulerName[] = [
 /**
  * The life of a line, as its owner sees it.
  * - `closed`: its device is missing, in use or hung up; it is tried again at `retryAt`
+ * - `negotiating`: PPP has not agreed with the peer yet
  * - `down`: its interface is administratively down
  * - `alone`: up, a plain point-to-point interface of its own
  * - `enslaved`: up, carries packets of its master
  * - `silent`: up, but the peer does not answer its echo, so it is out of its master until it does
  */
-export type LineState = "closed" | "down" | "alone" | "enslaved" | "silent";
+export type LineState = "closed" | "negotiating" | "down" | "alone" | "enslaved" | "silent";
 
 /** Packets and octets, counted at the IP level. */
 export interface TrafficCount {
@@ -45,8 +46,8 @@ export interface TrafficCount {
 
 export interface LineStatus {
   readonly name: string;
-  /** `slip` on a tty, `device`: an existing kernel interface. */
-  readonly kind: "slip" | "device";
+  /** `slip` or `ppp` on a tty, `device`: an existing kernel interface. */
+  readonly kind: "slip" | "ppp" | "device";
   /** Path of the tty, or name of the kernel interface. */
   readonly device: string;
   readonly state: LineState;
@@ -70,6 +71,45 @@ export interface LineStatus {
   readonly backlogOctets: number;
   /** Round trip of the last echo that was answered; null without echo. */
   readonly echoMs: number | null;
+  /** Null: it is no PPP line. */
+  readonly ppp: PppStatus | null;
+}
+
+/** The phases of a PPP link (RFC 1661, section 3.2). */
+export type PppPhase = "dead" | "establish" | "authenticate" | "network" | "terminate";
+
+/** What a network protocol of PPP agreed on: IPv4 addresses, or link-local IPv6 ones. */
+export interface NetworkAgreement {
+  readonly local: string;
+  readonly remote: string;
+  /** Name servers that the peer told. */
+  readonly dns: readonly string[];
+}
+
+export interface PppStatus {
+  readonly phase: PppPhase;
+  /** What we were granted and what the peer was, by the names of the options; empty before LCP opens. */
+  readonly ours: PppOptionValues;
+  readonly theirs: PppOptionValues;
+  /** As it proved itself; null: it did not have to. */
+  readonly peerName: string | null;
+  /** Whether both ends want the link to carry numbered parts of packets, as one of a bundle. */
+  readonly multilink: boolean;
+  /** Null: not up on this link; in a bundle, they are up on the master. */
+  readonly ipv4: NetworkAgreement | null;
+  readonly ipv6: NetworkAgreement | null;
+}
+
+export type PppOptionValues = Readonly<Record<string, string | number | boolean>>;
+
+/** A master whose links carry numbered parts of packets (RFC 1990). */
+export interface MultilinkStatus {
+  readonly peerName: string | null;
+  /** The peer's endpoint discriminator, such as "local:01.23"; empty: it has none. */
+  readonly peerEndpoint: string;
+  readonly ipv4: NetworkAgreement | null;
+  readonly ipv6: NetworkAgreement | null;
+  readonly fragments: { readonly sent: number; readonly received: number; readonly lost: number };
 }
 
 export interface MasterStatus {
@@ -85,6 +125,8 @@ export interface MasterStatus {
   readonly sent: TrafficCount;
   readonly received: TrafficCount;
   readonly drops: Readonly<Record<string, number>>;
+  /** Null: whole packets without numbers. */
+  readonly multilink: MultilinkStatus | null;
 }
 
 export interface Status {

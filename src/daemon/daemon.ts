@@ -22,6 +22,7 @@ import { Interfaces } from "./interfaces.ts";
 import { Line } from "./line.ts";
 import { LineKeeper } from "./line-keeper.ts";
 import type { Logger } from "./log.ts";
+import { PppLines } from "./ppp-lines.ts";
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -64,6 +65,7 @@ export class Daemon implements DaemonApi {
       netlink: this.#netlink,
       interfaces: this.#interfaces,
       log: options.log,
+      ppp: new PppLines(this.#interfaces, options.log, options.socket),
       lockDirectory: options.config.daemon.lockDirectory,
     });
   }

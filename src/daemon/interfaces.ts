@@ -1,4 +1,5 @@
 import type { InterfaceConfig } from "../config/config.ts";
+import type { NetworkAgreement } from "../control/messages.ts";
 import type { Netlink } from "../host/netlink.ts";
 import type { Route, RouteRequest } from "../host/netlink-route.ts";
 
@@ -12,6 +13,8 @@ function routesOf(index: number, { address, defaultRoute, routes }: InterfaceCon
     return { destination, index, protocol: STATIC, ...(isV6 ? { family: 6 } : {}) };
   });
 }
+
+const prefixOf = (address: string): number => (address.includes(":") ? 128 : 32);
 
 /** Addresses and routes of our interfaces, by rtnetlink. */
 export class Interfaces {
@@ -31,6 +34,29 @@ export class Interfaces {
       this.#netlink.addAddress(index, address, peer, address.includes(":") ? 128 : 32);
     }
     if (up) this.#netlink.setUp(index, true);
+  }
+
+  /**
+   * Gives an interface what PPP agreed on.
+   * @param isAddressed its owner has addressed it: only the MTU is followed
+   */
+  assign(index: number, { local, remote }: NetworkAgreement, mtu: number, isAddressed: boolean): void {
+    const now = this.#netlink.interfaces().find((found) => found.index === index)?.mtu ?? mtu;
+    if (mtu < now) this.#netlink.setMtu(index, mtu);
+    if (Math.min(mtu, now) >= LEAST_IPV6_MTU) this.#netlink.disableGeneratedAddresses(index);
+    if (!isAddressed) this.#netlink.addAddress(index, local, remote, prefixOf(local));
+  }
+
+  unassign(index: number, { local, remote }: NetworkAgreement, isAddressed: boolean): void {
+    if (!isAddressed) this.#netlink.removeAddress(index, local, remote, prefixOf(local));
+  }
+
+  setUp(index: number): void {
+    this.#netlink.setUp(index, true);
+  }
+
+  setDown(index: number): void {
+    this.#netlink.setUp(index, false);
   }
 
   /** The kernel begins anew with IPv6 on an interface whose MTU becomes large enough for it, and makes an address. */

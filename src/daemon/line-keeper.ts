@@ -2,11 +2,12 @@ import type { LineConfig, MasterConfig } from "../config/config.ts";
 import type { LineState } from "../control/messages.ts";
 import { EqlError } from "../errors.ts";
 import type { EngineClient } from "../host/engine/client.ts";
-import type { EngineEvent } from "../host/engine/messages.ts";
+import type { EngineEvent, EngineLineStatus, NetworkLineEvent } from "../host/engine/messages.ts";
 import type { Netlink } from "../host/netlink.ts";
 import type { Interfaces } from "./interfaces.ts";
 import { Line } from "./line.ts";
 import type { Logger } from "./log.ts";
+import type { PppInterface, PppLines } from "./ppp-lines.ts";
 
 export interface Master {
   readonly config: MasterConfig;
@@ -19,6 +20,7 @@ export interface KeeperTools {
   readonly netlink: Netlink;
   readonly interfaces: Interfaces;
   readonly log: Logger;
+  readonly ppp: PppLines;
   /** Where UUCP locks go. */
   readonly lockDirectory: string;
 }
@@ -66,7 +68,8 @@ export class LineKeeper {
 
   /** Adds a line to the engine and opens its device; undone if that fails. */
   async #add(line: Line): Promise<void> {
-    const { name, kind, device, speedBps, rateBps, rtscts, lock, mtu, echo, address, peer } = line.config;
+    const { name, kind, device, speedBps, rateBps, rtscts, lock, mtu, echo, address, peer, ppp } =
+      line.config;
     await this.#tools.engine.request("addLine", {
       name,
       kind,
@@ -77,6 +80,7 @@ export class LineKeeper {
       lockDirectory: lock ? this.#tools.lockDirectory : null,
       mtu,
       echo: echo !== null && address !== null && peer !== null ? { ...echo, local: address, peer } : null,
+      ppp: ppp && this.#tools.ppp.settingsOf(ppp),
     });
     this.lines.set(name, line);
     try {
@@ -120,6 +124,7 @@ export class LineKeeper {
       defaultRoute: false,
       routes: [],
       echo: null,
+      ppp: null,
     };
     const line = new Line(config, true);
     await this.#add(line);
@@ -149,8 +154,9 @@ export class LineKeeper {
   async #join(line: Line): Promise<void> {
     const master = line.silentFrom ?? line.wants;
     if (master === null || this.#stopped) return;
-    const { rateGivenBps, state } = await this.#figures(line);
-    if (state !== "alone") return;
+    const { rateGivenBps, state, ppp } = await this.#figures(line);
+    // A link that agreed on multilink has no network of its own: it is ready for the master's.
+    if (state !== "alone" && !(state === "negotiating" && ppp?.multilink)) return;
     try {
       await this.#tools.engine.request("enslave", { master, slave: line.name, bps: rateGivenBps });
     } catch (error) {
@@ -169,9 +175,11 @@ export class LineKeeper {
     return [...this.lines.values()].find(({ config }) => config.kind === "device" && config.device === name);
   }
 
-  async #figures(line: Line): Promise<{ readonly rateGivenBps: number; readonly state: LineState }> {
+  async #figures(
+    line: Line,
+  ): Promise<Pick<EngineLineStatus, "rateGivenBps" | "ppp"> & { readonly state: LineState }> {
     const { lines } = await this.#tools.engine.request("status", {});
-    return lines.find(({ name }) => name === line.name) ?? { rateGivenBps: 0, state: "closed" };
+    return lines.find(({ name }) => name === line.name) ?? { rateGivenBps: 0, state: "closed", ppp: null };
   }
 
   /** Whether it has not been removed. */
@@ -191,6 +199,7 @@ export class LineKeeper {
     }
     if (event.type === "master") return this.#handleMaster(event.master, event.up);
     if (event.type === "masterGone") return this.#handleMasterGone(event.master);
+    if (event.type === "masterNetwork") return this.#handleMasterNetwork(event.master, event.event);
     if (event.type === "mtu") return this.#handleMtu(event.name, event.was, event.mtu);
     const line = this.lines.get(event.line);
     if (line === undefined) return;
@@ -229,6 +238,13 @@ export class LineKeeper {
       case "gone":
         this.#handleGone(line);
         break;
+      case "ppp":
+        this.#tools.ppp.handleLink(line, event.event);
+        if (event.event.kind === "established" && event.event.multilink) this.#joinSoon(line);
+        break;
+      case "network":
+        this.#handleNetwork({ name, index: line.index, line, isAddressed: false }, event.event);
+        break;
     }
   }
 
@@ -238,6 +254,20 @@ export class LineKeeper {
     if (!up || master === undefined) return;
     this.#attempt(null, () => this.#tools.interfaces.addRoutes(master.index, master.config));
     for (const line of this.lines.values()) if (line.wants === name) this.#joinSoon(line);
+  }
+
+  #handleNetwork(target: PppInterface, event: NetworkLineEvent): void {
+    this.#tools.ppp.handleNetwork(target, event).catch((error: Error) => this.#warn(target.line, error));
+  }
+
+  #handleMasterNetwork(name: string, event: NetworkLineEvent): void {
+    const master = this.masters.get(name);
+    // Its last link may have left by now: what is up knows its line.
+    const line =
+      [...this.lines.values()].find((each) => each.master === name) ?? this.#tools.ppp.lineOf(name);
+    if (master === undefined || line === undefined) return;
+    const isAddressed = master.config.address !== null;
+    this.#handleNetwork({ name, index: master.index, line, isAddressed }, event);
   }
 
   #handleMasterGone(name: string): void {

@@ -1,8 +1,11 @@
 import type { LineConfig } from "../config/config.ts";
+import type { PppEnd } from "../control/messages.ts";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 const GROWTH = 1.7;
+
+const REFUSALS: readonly PppEnd[] = ["peer-unauthenticated", "unauthenticated", "loopback", "no-network"];
 
 /** What the control plane knows of a line. */
 export class Line {
@@ -17,6 +20,10 @@ export class Line {
   master: string | null = null;
   /** The master that it was taken from because its peer was silent. */
   silentFrom: string | null = null;
+  /** The PPP peer's name, as it proved itself; null: it did not have to. */
+  peerName: string | null = null;
+  /** How its PPP link ended; null: it has not, since its device was opened. */
+  ended: PppEnd | null = null;
   sinceMs = Date.now();
   reason = "";
   retryAtMs: number | null = null;
@@ -41,7 +48,9 @@ export class Line {
 
   /** Its device opened: the next pause is short again. */
   opened(): void {
-    this.#pauseMs = FIRST_PAUSE_MS;
+    // Where the peer refuses us, that it can be asked says nothing.
+    if (this.ended === null || !REFUSALS.includes(this.ended)) this.#pauseMs = FIRST_PAUSE_MS;
+    this.ended = null;
     this.retryAtMs = null;
   }
 

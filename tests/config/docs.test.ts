@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type * as z from "zod";
-import { allowedBy, daemonSchema, lineSchema, masterSchema } from "../../src/config/schema.ts";
+import { allowedBy } from "../../src/config/keys.ts";
+import { daemonSchema, lineSchema, masterSchema } from "../../src/config/schema.ts";
 
 const text = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
 
@@ -27,6 +28,16 @@ const DERIVED: Readonly<Record<string, string>> = {
   "[line.NAME] mtu": "that of the master, else 1500",
   "[line.NAME] address": "that of the master",
   "[line.NAME] peer": "that of the master",
+  "[line.NAME] mru": "`mtu`",
+  "[line.NAME] multilink": "true with a `master`",
+  "[line.NAME] mrru": "`mtu`, at least 1500",
+  "[line.NAME] endpoint": "a random one",
+  "[line.NAME] name": "that of the host",
+  "[line.NAME] user": "`name`",
+  "[line.NAME] accept-local": "true without `address`",
+  "[line.NAME] accept-remote": "true without `peer`",
+  "[line.NAME] interface-identifier": "a random one",
+  "[line.NAME] peer-interface-identifier": "a random one",
 };
 
 describe("docs/configuration.md", () => {

@@ -38,6 +38,7 @@ const LINE: LineConfig = {
   routes: [],
   defaultRoute: false,
   echo: null,
+  ppp: null,
 };
 
 describe("defaults", () => {
@@ -195,6 +196,7 @@ describe("values", () => {
           routes: ["10.2.0.0/16"],
           defaultRoute: true,
           echo: { intervalMs: 5000, failures: 2 },
+          ppp: null,
         },
       ],
     });

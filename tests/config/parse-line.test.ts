@@ -26,6 +26,7 @@ describe("a line that is added later", () => {
       routes: [],
       defaultRoute: false,
       echo: null,
+      ppp: null,
     };
     assert.deepEqual(line, expected);
   });

@@ -120,8 +120,8 @@ describe("a key by itself", () => {
     ],
     [
       "another protocol",
-      `[line.sl0]\n${TTY}\nprotocol = "ppp"`,
-      'line.sl0.protocol: found "ppp"; allowed: "slip"',
+      `[line.sl0]\n${TTY}\nprotocol = "x25"`,
+      'line.sl0.protocol: found "x25"; allowed: "slip", "ppp"',
     ],
     [
       "an echo without pause",

@@ -24,6 +24,7 @@ export const line = (change: Partial<LineStatus> = {}): LineStatus => ({
   hints: [],
   backlogOctets: 312,
   echoMs: null,
+  ppp: null,
   ...change,
 });
 
@@ -39,6 +40,7 @@ export const master = (change: Partial<MasterStatus> = {}): MasterStatus => ({
   sent: { packets: 1304, octets: 1_300_000 },
   received: { packets: 1190, octets: 98_000 },
   drops: {},
+  multilink: null,
   ...change,
 });
 

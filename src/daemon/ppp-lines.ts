@@ -1,0 +1,158 @@
+import { randomBytes } from "node:crypto";
+import type { PppConfig } from "../config/config.ts";
+import { readSecrets } from "../config/secrets-file.ts";
+import type { NetworkAgreement } from "../control/messages.ts";
+import type { NetworkLineEvent, PppLineEvent, PppLineSettings } from "../host/engine/messages.ts";
+import type { Endpoint } from "../ppp/settings.ts";
+import { type HookLine, Hooks, type HookTotals } from "./hooks.ts";
+import type { Interfaces } from "./interfaces.ts";
+import type { Line } from "./line.ts";
+import type { Logger } from "./log.ts";
+
+/** An interface that PPP addresses: a line's own, or that of a master whose links are a numbered bundle. */
+export interface PppInterface {
+  readonly name: string;
+  readonly index: number;
+  /** The line that it owes its configuration to. */
+  readonly line: Line;
+  /** Addressed by its owner: PPP leaves it alone. */
+  readonly isAddressed: boolean;
+}
+
+interface Up {
+  readonly target: PppInterface;
+  readonly agreement: NetworkAgreement;
+  readonly sinceMs: number;
+}
+
+/** What the control plane does for PPP: settings with their secrets, addresses as they are agreed on, scripts. */
+export class PppLines {
+  readonly #interfaces: Interfaces;
+  readonly #log: Logger;
+  readonly #socket: string;
+  /** By which a peer knows that several lines lead to this daemon, unless it is configured. */
+  readonly #endpoint: Endpoint = { class: 1, address: new Uint8Array(randomBytes(8)) };
+  readonly #hooks = new Map<string, Hooks>();
+  /** By interface and family. */
+  readonly #up = new Map<string, Up>();
+
+  constructor(interfaces: Interfaces, log: Logger, socket: string) {
+    this.#interfaces = interfaces;
+    this.#log = log;
+    this.#socket = socket;
+  }
+
+  /** @throws EqlError as readSecrets */
+  settingsOf(ppp: PppConfig): PppLineSettings {
+    const { lcp, auth, secrets, network, carrier, debug, bundle } = ppp;
+    const needsSecrets = auth.require.length > 0 || auth.password === null;
+    const read = (path: string): PppLineSettings["auth"]["papSecrets"] =>
+      needsSecrets ? [...secrets, ...readSecrets(path)] : secrets;
+    const { multilink } = lcp;
+    return {
+      lcp: {
+        ...lcp,
+        multilink: multilink && { ...multilink, endpoint: multilink.endpoint ?? this.#endpoint },
+      },
+      auth: { ...auth, papSecrets: read(ppp.papSecretsFile), chapSecrets: read(ppp.chapSecretsFile) },
+      network,
+      carrier,
+      debug,
+      bundle,
+    };
+  }
+
+  /** The line that an interface which is up owes its configuration to. */
+  lineOf(name: string): Line | undefined {
+    return [...this.#up.values()].find(({ target }) => target.name === name)?.target.line;
+  }
+
+  handleLink(line: Line, event: PppLineEvent): void {
+    const { name } = line;
+    switch (event.kind) {
+      case "log":
+        this.#log[event.level]({ line: name }, event.text);
+        break;
+      case "phase":
+        this.#log.debug({ line: name, phase: event.phase }, "phase");
+        break;
+      case "established":
+        line.peerName = event.peerName === "" ? null : event.peerName;
+        this.#log.info({ line: name, peer: line.peerName, multilink: event.multilink }, "link established");
+        if (line.peerName !== null) this.#hooksOf(line)?.authUp(this.#about(line, name));
+        break;
+      case "ended":
+        line.ended = event.end;
+        this.#log.info({ line: name, end: event.end, reason: event.reason }, "link ended");
+        if (line.peerName !== null) {
+          this.#hooksOf(line)?.authDown(this.#about(line, name), totalsOf(Date.now()));
+        }
+        line.peerName = null;
+        break;
+    }
+  }
+
+  /** @returns when what it asked for is done; scripts that are to be waited for included */
+  async handleNetwork(target: PppInterface, event: NetworkLineEvent): Promise<void> {
+    const { name, line } = target;
+    const key = `${name} ${event.family}`;
+    const hooks = this.#hooksOf(line);
+    if (event.kind === "failed") {
+      line.reason = event.reason;
+      this.#log.warn({ interface: name, family: event.family, reason: event.reason }, "network failed");
+      return;
+    }
+    if (event.kind === "down") {
+      const up = this.#up.get(key);
+      this.#up.delete(key);
+      if (up === undefined) return;
+      this.#interfaces.unassign(target.index, up.agreement, target.isAddressed);
+      const others = ["4", "6"].some((family) => this.#up.has(`${name} ${family}`));
+      if (!others && !target.isAddressed) this.#interfaces.setDown(target.index);
+      this.#log.info({ interface: name, family: event.family }, "network down");
+      const about = this.#about(line, name);
+      if (event.family === 4) hooks?.ipDown(about, up.agreement, totalsOf(up.sinceMs));
+      else hooks?.ipv6Down(about, up.agreement, totalsOf(up.sinceMs));
+      return;
+    }
+    const { agreement, mtu, family } = event;
+    this.#up.set(key, { target, agreement, sinceMs: Date.now() });
+    const about = this.#about(line, name);
+    this.#interfaces.assign(target.index, agreement, Math.min(mtu, line.config.mtu), target.isAddressed);
+    if (family === 4) await hooks?.ipPreUp(about, agreement);
+    // It may have gone while the script ran.
+    if (this.#up.get(key)?.agreement !== agreement) return;
+    this.#interfaces.setUp(target.index);
+    const { local, remote, dns } = agreement;
+    this.#log.info({ interface: name, local, remote, dns }, "network up");
+    if (family === 4) hooks?.ipUp(about, agreement);
+    else hooks?.ipv6Up(about, agreement);
+  }
+
+  #about(line: Line, name: string): HookLine {
+    const { device, speedBps, ppp } = line.config;
+    return {
+      interface: name,
+      device,
+      speedBps,
+      ipparam: ppp?.ipparam ?? null,
+      linkName: ppp?.linkName ?? null,
+      peerName: line.peerName,
+    };
+  }
+
+  #hooksOf(line: Line): Hooks | null {
+    const directory = line.config.ppp?.scripts ?? null;
+    if (directory === null) return null;
+    const known = this.#hooks.get(directory);
+    const hooks = known ?? new Hooks({ directory, log: this.#log, socket: this.#socket });
+    this.#hooks.set(directory, hooks);
+    return hooks;
+  }
+}
+
+const totalsOf = (sinceMs: number): HookTotals => ({
+  connectMs: Date.now() - sinceMs,
+  octetsSent: 0,
+  octetsReceived: 0,
+});
