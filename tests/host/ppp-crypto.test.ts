@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { NodePppCrypto } from "../../src/host/ppp-crypto.ts";
+import { pppCrypto as crypto } from "../../src/host/ppp-crypto.ts";
 
-const crypto = new NodePppCrypto();
 const octets = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"));
 const hex = (from: Uint8Array): string => Buffer.from(from).toString("hex");
 const text = (from: string): Uint8Array => Uint8Array.from(Buffer.from(from));

@@ -1,11 +1,9 @@
-import { NodePppCrypto } from "../../src/host/ppp-crypto.ts";
+import { pppCrypto } from "../../src/host/ppp-crypto.ts";
 import { makeAuthenticatee, makeAuthenticator } from "../../src/ppp/auth.ts";
 import type { AuthMachine } from "../../src/ppp/auth-machine.ts";
 import { ChallengeMint } from "../../src/ppp/challenge-mint.ts";
 import type { AuthProtocol, AuthSettings, Secret } from "../../src/ppp/settings.ts";
 import { type Instant, instant, NEVER } from "../../src/time.ts";
-
-export const crypto = new NodePppCrypto();
 
 export const secret = (client: string, server: string, secret: string): Secret => ({
   client,
@@ -51,8 +49,8 @@ export class AuthPair {
   loses: () => boolean = () => false;
 
   constructor(protocol: AuthProtocol, serverSettings: AuthSettings, clientSettings: AuthSettings) {
-    this.authenticator = makeAuthenticator(protocol, serverSettings, crypto, new ChallengeMint(crypto));
-    this.authenticatee = makeAuthenticatee(protocol, clientSettings, crypto, new ChallengeMint(crypto));
+    this.authenticator = makeAuthenticator(protocol, serverSettings, pppCrypto, new ChallengeMint(pppCrypto));
+    this.authenticatee = makeAuthenticatee(protocol, clientSettings, pppCrypto, new ChallengeMint(pppCrypto));
   }
 
   up(): void {
