@@ -3,6 +3,7 @@ import type { Pacer } from "../link/pacer.ts";
 import type { Packet } from "../link/packet.ts";
 import type { LinkView } from "../scheduler/scheduler.ts";
 import { type Instant, instant } from "../time.ts";
+import { FragmentSource } from "./resequencer.ts";
 
 /** Packets that wait for one link alone: bound to it by a scheduler, or sent to its own interface. As SLIP's queue of the time. */
 export const BOUND_LIMIT = 10;
@@ -31,6 +32,13 @@ export class Member implements LinkView {
   blockedAt: Instant | null = null;
   sentPackets = 0;
   sentOctets = 0;
+  /** Parts of packets, in a numbered bundle. A packet counts where its first part goes. */
+  sentFragments = 0;
+  /** What came by this link in a numbered bundle. */
+  readonly source: FragmentSource = new FragmentSource();
+  /** The numbers of the last part given to it, and of the one before: that one has left its line, or nearly so. */
+  lastNumber = 0;
+  numberBefore = 0;
 
   constructor(id: LinkId, name: string, link: Link, pacer: Pacer) {
     this.id = id;

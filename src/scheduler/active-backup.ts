@@ -4,6 +4,7 @@ import type { Choice, LinkView, PlanningScheduler, QueueView } from "./scheduler
 /** One link carries everything: the one given the most bits per second, among equals the one that joined first. */
 export class ActiveBackup implements PlanningScheduler {
   readonly kind = "planning";
+  readonly mayCut = false;
 
   choose(
     queue: QueueView,

@@ -15,6 +15,7 @@ const SAME_MS = 1e-3;
  */
 export class EarliestArrival implements PlanningScheduler {
   readonly kind = "planning";
+  readonly mayCut = true;
   /** When each link can begin its next frame, as the plan goes on. */
   #next = new Float64Array(16);
   #round = 0;

@@ -38,6 +38,8 @@ export interface Choice {
 /** Decides late: when a link has room, which packet of the queue it takes. */
 export interface PlanningScheduler {
   readonly kind: "planning";
+  /** Whether packets may be cut over all links, where links can carry parts: then it is not asked which link a packet takes. */
+  readonly mayCut: boolean;
   /**
    * @param guardMs how long after its predecessor a packet must arrive to be sure of its place
    * @returns whether a packet is to begin on a link that is ready, both written to `into`

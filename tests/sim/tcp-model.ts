@@ -1,5 +1,13 @@
-import type { ClassicPath } from "../../src/sim/classic-path.ts";
-import { instant } from "../../src/time.ts";
+import type { Bundle } from "../../src/bundle/bundle.ts";
+import { type Instant, instant } from "../../src/time.ts";
+
+/** Packets in at one end of a bundle, and out at the other. */
+export interface OneWay {
+  readonly now: Instant;
+  readonly bundle: Bundle;
+  send(octets: Uint8Array): boolean;
+  next(deadline: Instant): { readonly at: Instant; readonly packet: Uint8Array } | undefined;
+}
 
 /** A TCP segment as bytes: IPv4 without checksum, which nothing on the path reads. */
 export function segment(
@@ -42,7 +50,6 @@ export interface Outcome {
   readonly repeated: number;
 }
 
-const MSS = 536;
 /** After this a repetition counts as lost too. */
 const TIMEOUT_MS = 3000;
 
@@ -51,9 +58,9 @@ const TIMEOUT_MS = 3000;
  * each one out of order. Three reports of segments beyond a hole repeat the hole and take 30 % off the window, which grows by a segment
  * for each window acknowledged. Acknowledgements come back after a fixed time.
  */
-export function saturate(path: ClassicPath, untilMs: number, maxWindow = 60, returnMs = 8): Outcome {
-  const sender = new Sender(path, maxWindow);
-  const receiver = new Receiver();
+export function saturate(path: OneWay, untilMs: number, maxWindow = 60, returnMs = 8, mss = 536): Outcome {
+  const sender = new Sender(path, maxWindow, mss);
+  const receiver = new Receiver(mss);
   const acknowledgements: { at: number; packet: Uint8Array }[] = [];
   while (path.now < untilMs) {
     sender.fill();
@@ -81,12 +88,14 @@ class Sender {
   #repeatedAt = 0;
   /** Segments that arrived beyond a hole: they are not under way any more. */
   readonly #reported = new Set<number>();
-  readonly #path: ClassicPath;
+  readonly #path: OneWay;
   readonly #maxWindow: number;
+  readonly #mss: number;
 
-  constructor(path: ClassicPath, maxWindow: number) {
+  constructor(path: OneWay, maxWindow: number, mss: number) {
     this.#path = path;
     this.#maxWindow = maxWindow;
+    this.#mss = mss;
   }
 
   /** Packets that the bundle gave up, so that they have to be repeated. */
@@ -96,10 +105,10 @@ class Sender {
   }
 
   fill(): void {
-    const under = (): number => (this.#next - this.#acknowledged) / MSS - this.#reported.size;
+    const under = (): number => (this.#next - this.#acknowledged) / this.#mss - this.#reported.size;
     while (under() < Math.floor(this.#window)) {
-      this.#path.send(segment(this.#next, MSS));
-      this.#next += MSS;
+      this.#path.send(segment(this.#next, this.#mss));
+      this.#next += this.#mss;
     }
   }
 
@@ -107,13 +116,13 @@ class Sender {
     const view = new DataView(packet.buffer);
     const acknowledged = view.getUint32(28);
     if (packet.length > 40) {
-      for (let at = view.getUint32(44); at < view.getUint32(48); at += MSS) this.#reported.add(at);
+      for (let at = view.getUint32(44); at < view.getUint32(48); at += this.#mss) this.#reported.add(at);
     }
     for (const at of this.#reported) if (at < acknowledged) this.#reported.delete(at);
     if (acknowledged > this.#acknowledged) {
       this.#window = Math.min(
         this.#maxWindow,
-        this.#window + (acknowledged - this.#acknowledged) / MSS / this.#window,
+        this.#window + (acknowledged - this.#acknowledged) / this.#mss / this.#window,
       );
       this.#acknowledged = acknowledged;
       this.#reports = 0;
@@ -130,7 +139,7 @@ class Sender {
   #repeat(): void {
     this.repeated++;
     this.#repeatedAt = this.#path.now;
-    this.#path.send(segment(this.#acknowledged, MSS));
+    this.#path.send(segment(this.#acknowledged, this.#mss));
   }
 }
 
@@ -140,9 +149,14 @@ class Receiver {
   #unacknowledged = 0;
   #excused = 0;
   readonly #held = new Set<number>();
+  readonly #mss: number;
+
+  constructor(mss: number) {
+    this.#mss = mss;
+  }
 
   get octets(): number {
-    return this.expected + this.#held.size * MSS;
+    return this.expected + this.#held.size * this.#mss;
   }
 
   /** @returns the acknowledgement to send, or null */
@@ -156,14 +170,14 @@ class Receiver {
       }
       held.add(sequence);
       let left = sequence;
-      let right = sequence + MSS;
-      while (held.has(left - MSS)) left -= MSS;
-      while (held.has(right)) right += MSS;
+      let right = sequence + this.#mss;
+      while (held.has(left - this.#mss)) left -= this.#mss;
+      while (held.has(right)) right += this.#mss;
       return segment(1, 0, { ack: this.expected, toSender: true, sack: [left, right] });
     }
     const filled = held.size > 0;
-    this.expected += MSS;
-    while (held.delete(this.expected)) this.expected += MSS;
+    this.expected += this.#mss;
+    while (held.delete(this.expected)) this.expected += this.#mss;
     if (!filled && ++this.#unacknowledged < 2) return null;
     this.#unacknowledged = 0;
     return held.size > 0
@@ -173,8 +187,8 @@ class Receiver {
 
   #firstBlock(): [number, number] {
     const left = Math.min(...this.#held);
-    let right = left + MSS;
-    while (this.#held.has(right)) right += MSS;
+    let right = left + this.#mss;
+    while (this.#held.has(right)) right += this.#mss;
     return [left, right];
   }
 }
