@@ -244,7 +244,7 @@ export class ControlProtocol {
     this.#fire("rcn", now);
     if (this.#negotiation.refused !== null && NEGOTIATING.has(this.#state)) {
       this.#explain(`the peer refuses ${this.#negotiation.refused}`);
-      this.close(this.reason, now);
+      this.close(`no agreement on ${this.#negotiation.refused}`, now);
     }
   }
 
@@ -296,6 +296,8 @@ export class ControlProtocol {
     const { restartMs, maxConfigure, maxTerminate } = this.#settings;
     switch (action) {
       case "tlu":
+        this.reason = "";
+        this.peerTerminated = false;
         return this.#tell("up");
       case "tld":
         return this.#tell("down");
