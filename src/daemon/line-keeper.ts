@@ -92,7 +92,8 @@ export class LineKeeper {
   }
 
   async #open(line: Line): Promise<void> {
-    line.index = (await this.#tools.engine.request("openLine", { name: line.name })).index;
+    const multilink = line.wants !== null && !line.isClassic;
+    line.index = (await this.#tools.engine.request("openLine", { name: line.name, multilink })).index;
     line.opened();
     line.note("");
     if (line.config.kind === "device" && this.#tools.interfaces.isUp(line.index)) {
@@ -155,8 +156,9 @@ export class LineKeeper {
     const master = line.silentFrom ?? line.wants;
     if (master === null || this.#stopped) return;
     const { rateGivenBps, state, ppp } = await this.#figures(line);
+    const isLink = state === "negotiating" && ppp?.multilink === true;
     // A link that agreed on multilink has no network of its own: it is ready for the master's.
-    if (state !== "alone" && !(state === "negotiating" && ppp?.multilink)) return;
+    if (state !== "alone" && !isLink) return;
     try {
       await this.#tools.engine.request("enslave", { master, slave: line.name, bps: rateGivenBps });
     } catch (error) {
@@ -165,6 +167,10 @@ export class LineKeeper {
       // A master that is down takes its slaves when it comes up.
       const level = error.code === "MASTER_DOWN" ? "debug" : "warn";
       this.#log[level]({ line: line.name, master, code: error.code, reason: error.message }, "not enslaved");
+      if (!isLink || error.code !== "SLAVE_UNSUITABLE") return;
+      // The peer takes it for a link of a bundle: begin anew without.
+      line.isClassic = true;
+      await this.#tools.engine.request("hangUpLine", { name: line.name, reason: "no bundle to join" });
     }
   }
 

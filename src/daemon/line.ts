@@ -24,6 +24,8 @@ export class Line {
   peerName: string | null = null;
   /** How its PPP link ended; null: it has not, since its device was opened. */
   ended: PppEnd | null = null;
+  /** PPP: its master takes no link of a numbered bundle, or not this one. */
+  isClassic = false;
   sinceMs = Date.now();
   reason = "";
   retryAtMs: number | null = null;

@@ -4,6 +4,7 @@ import {
   check,
   close,
   grantpt,
+  ioctl,
   nativeBuffer,
   O_CLOEXEC,
   O_NOCTTY,
@@ -16,6 +17,8 @@ import {
 } from "./libc.ts";
 import { Termios } from "./termios.ts";
 
+const FIONBIO = 0x5421;
+
 /**
  * A pair of pseudo-terminals: what is written to `master` can be read from the device at `path`, and the other way
  * round. Raw from the start, so that nothing is echoed or translated before somebody opens the device; the slave is
@@ -27,6 +30,7 @@ export class Pty {
   /** The device, `/dev/pts/N`. */
   readonly path: string;
   #link: string | null = null;
+  #masterIsOurs = true;
 
   private constructor(master: number, slave: number, path: string) {
     this.master = master;
@@ -85,12 +89,24 @@ export class Pty {
     this.#link = link;
   }
 
+  /**
+   * Leaves the master to a child that `start` starts with it: it blocks, as programs expect of their standard input and
+   * output, and when the child ends, the line is hung up.
+   */
+  handOver(start: (master: number) => void): void {
+    const off = nativeBuffer(4);
+    check(ioctl(this.master, FIONBIO, off.address), `making ${this.path} block`);
+    start(this.master);
+    this.#masterIsOurs = false;
+    close(this.master);
+  }
+
   /** Hangs up: whoever has the device open sees the end. Removes the link if it still leads here. */
   close(): void {
     if (this.#link !== null && linksTo(this.#link, this.path)) rmSync(this.#link, { force: true });
     this.#link = null;
     close(this.slave);
-    close(this.master);
+    if (this.#masterIsOurs) close(this.master);
   }
 }
 

@@ -59,7 +59,16 @@ export class PppLink implements Link, Fragmenting {
   readonly canHold = true;
   readonly outbox: Outbox;
   readonly received: Uint8Array;
-  readonly drops = { oversize: 0, badCheck: 0, aborted: 0, short: 0, noProtocol: 0, badFragment: 0 };
+  readonly drops = {
+    oversize: 0,
+    badCheck: 0,
+    aborted: 0,
+    short: 0,
+    noProtocol: 0,
+    badFragment: 0,
+    /** Counted by its owner: packets of a network protocol that is not up. */
+    notOpen: 0,
+  };
   /** Protocol of what was received; of a fragment {@link PPP_MULTILINK}, and then `fragment` tells the rest. */
   receivedProtocol = 0;
   receivedFrom = 0;

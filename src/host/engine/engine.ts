@@ -9,8 +9,16 @@ import { NetlinkMonitor } from "../netlink-monitor.ts";
 import type { Interface } from "../netlink-objects.ts";
 import { Capture } from "./capture.ts";
 import { DevicePort } from "./device-port.ts";
-import { MasterPort } from "./master-port.ts";
-import type { EngineEvent, EngineOperation, EngineOperations, LineSettings } from "./messages.ts";
+import { type MasterEvents, MasterPort } from "./master-port.ts";
+import type {
+  EngineEvent,
+  EngineOperation,
+  EngineOperations,
+  LineSettings,
+  NetworkLineEvent,
+  PppLineEvent,
+} from "./messages.ts";
+import { PppPort } from "./ppp-port.ts";
 import { type Port, Registry, unequalMtu } from "./registry.ts";
 import type { PortEvents, SlavePort } from "./slave-port.ts";
 import { SlipPort } from "./slip-port.ts";
@@ -34,7 +42,7 @@ type Handlers = {
   ) => EngineOperations[O]["reply"];
 };
 
-export class Engine implements PortEvents {
+export class Engine implements PortEvents, MasterEvents {
   readonly #watcher = new Watcher();
   readonly #netlink = new Netlink();
   readonly #monitor = new NetlinkMonitor();
@@ -90,6 +98,18 @@ export class Engine implements PortEvents {
     this.#free(port as Port, true, "the peer does not answer", now, true);
   }
 
+  ppp(port: SlavePort, event: PppLineEvent): void {
+    this.#emit({ type: "ppp", line: port.name, event });
+  }
+
+  masterNetwork(master: MasterPort, event: NetworkLineEvent): void {
+    this.#emit({ type: "masterNetwork", master: master.name, event });
+  }
+
+  network(port: SlavePort, event: NetworkLineEvent): void {
+    this.#emit({ type: "network", line: port.name, event });
+  }
+
   interest(port: SlavePort, writable: boolean): void {
     this.#watcher.setWritable((port as TtyPort).fd, writable);
   }
@@ -116,7 +136,9 @@ export class Engine implements PortEvents {
   #deadline(): Instant {
     if (this.#failures.length > 0) return instant(0);
     let at: number = NEVER;
-    for (const master of this.#registry.masters.values()) at = Math.min(at, master.pollAt);
+    for (const master of this.#registry.masters.values()) {
+      at = Math.min(at, master.pollAt, master.timeoutAt);
+    }
     for (const port of this.#registry.ports.values()) {
       at = Math.min(at, port.pollAt);
       if (port instanceof TtyPort) at = Math.min(at, port.timeoutAt);
@@ -130,14 +152,17 @@ export class Engine implements PortEvents {
       if (port.timeoutAt <= now) port.handleTimeout(now);
       port.updateEstimate(now);
     }
-    for (const master of this.#registry.masters.values()) if (master.pollAt <= now) master.poll(now);
+    for (const master of this.#registry.masters.values()) {
+      if (master.timeoutAt <= now) master.handleTimeout(now);
+      if (master.pollAt <= now) master.poll(now);
+    }
     for (const port of this.#registry.ports.values()) if (port.pollAt <= now) port.poll(now);
   }
 
   readonly #operations: Handlers = {
     addMaster: (settings) => {
       this.#registry.checkNew(settings.name);
-      const master = new MasterPort(settings, this.#netlink, random32());
+      const master = new MasterPort(settings, this.#netlink, this, random32());
       this.#registry.masters.set(master.name, master);
       this.#watcher.watch(master.tun.fd, (_events, now) => master.handleReadable(now));
       return { index: master.tun.index };
@@ -147,16 +172,21 @@ export class Engine implements PortEvents {
       this.#removePort(this.#registry.port(name), now);
       return null;
     },
-    openLine: ({ name }, now) => {
+    openLine: ({ name, multilink }, now) => {
       const port = this.#registry.port(name);
       if (!port.isOpen) {
-        port.open(now);
+        port.open(now, multilink);
         if (port instanceof TtyPort) this.#watchLine(port);
         port.place(null, true, now);
       }
       return { index: port.index };
     },
     enslave: ({ master, slave, bps }, now) => this.#enslave(this.#registry.master(master), slave, bps, now),
+    hangUpLine: ({ name, reason }, now) => {
+      const port = this.#registry.port(name);
+      if (port instanceof PppPort && port.isOpen) port.hangUp(reason, now);
+      return null;
+    },
     emancipate: ({ master, slave }, now) => {
       this.#free(this.#registry.slaveOf(this.#registry.master(master), slave), true, "emancipated", now);
       return null;
@@ -247,7 +277,8 @@ export class Engine implements PortEvents {
       this.#registry.ports.set(port.name, port);
       return null;
     }
-    const port = new SlipPort(settings, id, this.#netlink, this, random32());
+    const Kind = settings.kind === "ppp" ? PppPort : SlipPort;
+    const port = new Kind(settings, id, this.#netlink, this, random32());
     this.#registry.ports.set(port.name, port);
     this.#watcher.watch(port.tun.fd, (_events, now) => port.handleTunReadable(now));
     return null;
@@ -287,7 +318,7 @@ export class Engine implements PortEvents {
     const { solo } = port;
     if (solo.members.length > 0) solo.leave(port.member, alive, now);
     try {
-      port.close();
+      port.close(now);
     } finally {
       port.place(null, false, now);
     }

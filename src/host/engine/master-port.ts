@@ -9,7 +9,10 @@ import type { Scheduler } from "../../scheduler/scheduler.ts";
 import { Weighted } from "../../scheduler/weighted.ts";
 import { type Instant, NEVER } from "../../time.ts";
 import type { Netlink } from "../netlink.ts";
-import type { MasterSettings } from "./messages.ts";
+import type { MasterSettings, NetworkLineEvent } from "./messages.ts";
+import { timeoutOf } from "./network-driver.ts";
+import { PppBundle } from "./ppp-bundle.ts";
+import type { PppPort } from "./ppp-port.ts";
 import type { SlavePort } from "./slave-port.ts";
 import { TunPort } from "./tun-port.ts";
 
@@ -21,6 +24,12 @@ const SCHEDULERS: Readonly<Record<SchedulerName, () => Scheduler>> = {
   "active-backup": () => new ActiveBackup(),
 };
 
+/** What a master tells the engine. */
+export interface MasterEvents {
+  /** Something happened to a network protocol of its numbered bundle. */
+  masterNetwork(master: MasterPort, event: NetworkLineEvent): void;
+}
+
 /** Packets read in one go before others get their turn. */
 const READ_BATCH = 32;
 
@@ -28,7 +37,9 @@ const READ_BATCH = 32;
 export class MasterPort {
   readonly name: string;
   readonly tun: TunPort;
-  readonly bundle: Bundle;
+  bundle: Bundle;
+  /** Null: its links carry whole packets without numbers. */
+  ppp: PppBundle | null = null;
   readonly slaves: SlavePort[] = [];
   maxSlaves: number;
   minSlaves: number;
@@ -37,24 +48,59 @@ export class MasterPort {
   /** When the bundle wants to be polled. */
   pollAt: Instant = NEVER;
   #scheduler: SchedulerName;
+  readonly #seed: number;
+  readonly #queuePackets: number;
+  readonly #events: MasterEvents;
 
-  constructor(settings: MasterSettings, netlink: Netlink, seed: number) {
+  constructor(settings: MasterSettings, netlink: Netlink, events: MasterEvents, seed: number) {
+    this.#seed = seed;
+    this.#events = events;
+    this.#queuePackets = settings.queuePackets;
     this.name = settings.name;
     this.maxSlaves = settings.maxSlaves;
     this.minSlaves = settings.minSlaves;
     this.#scheduler = settings.scheduler;
     this.tun = new TunPort(settings.name, settings.mtu, settings.queuePackets, netlink);
-    this.bundle = new ClassicBundle(
-      SCHEDULERS[settings.scheduler](),
-      settings.mtu,
-      settings.queuePackets,
-      seed,
-    );
+    this.bundle = this.#makeClassic();
   }
 
   set scheduler(name: SchedulerName) {
     this.#scheduler = name;
     this.bundle.scheduler = SCHEDULERS[name]();
+  }
+
+  /** The numbered bundle for a link that is about to join; it begins with the first one. */
+  numberedFor(port: PppPort): PppBundle {
+    if (this.ppp !== null) return this.ppp;
+    const scheduler = SCHEDULERS[this.#scheduler]();
+    this.ppp = new PppBundle(this, scheduler, this.#queuePackets, port, this.#seed, (event) =>
+      this.#events.masterNetwork(this, event),
+    );
+    this.bundle = this.ppp.bundle;
+    return this.ppp;
+  }
+
+  /** A link has joined the numbered bundle, or left it. */
+  handleLinksChanged(now: Instant): void {
+    const { ppp } = this;
+    if (ppp === null) return;
+    if (this.slaves.length === 1 && !ppp.isStarted) ppp.start(now);
+    if (this.slaves.length > 0) return;
+    ppp.stop(now);
+    this.ppp = null;
+    this.bundle = this.#makeClassic();
+  }
+
+  get timeoutAt(): Instant {
+    return timeoutOf(this.ppp?.network ?? null);
+  }
+
+  handleTimeout(now: Instant): void {
+    this.ppp?.network.handleTimeout(now);
+  }
+
+  #makeClassic(): ClassicBundle {
+    return new ClassicBundle(SCHEDULERS[this.#scheduler](), this.tun.mtu, this.#queuePackets, this.#seed);
   }
 
   handleReadable(now: Instant): void {
@@ -68,6 +114,7 @@ export class MasterPort {
 
   poll(now: Instant): void {
     this.pollAt = this.bundle.poll(now);
+    this.ppp?.drain(now);
     for (const slave of this.slaves) slave.flush(now);
   }
 
@@ -92,6 +139,7 @@ export class MasterPort {
       sent: { packets: bundle.sentPackets, octets: bundle.sentOctets },
       received: { packets: this.receivedPackets, octets: this.receivedOctets },
       drops: occurred(drops),
+      multilink: this.ppp?.status() ?? null,
     };
   }
 }

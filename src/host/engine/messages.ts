@@ -1,5 +1,13 @@
-import type { LineStatus, MasterStatus, SchedulerName } from "../../control/messages.ts";
+import type {
+  LineStatus,
+  MasterStatus,
+  NetworkAgreement,
+  PppEnd,
+  PppPhase,
+  SchedulerName,
+} from "../../control/messages.ts";
 import type { EqlErrorCode, EqlErrorDetails } from "../../errors.ts";
+import type { AuthSettings, LcpSettings, NetworkSettings } from "../../ppp/settings.ts";
 
 /** What the control plane (main thread) asks of the data plane (worker). Plain data; packets never cross. */
 export interface EngineOperations {
@@ -8,7 +16,19 @@ export interface EngineOperations {
   addLine: { readonly request: LineSettings; readonly reply: null };
   removeLine: { readonly request: { readonly name: string }; readonly reply: null };
   /** Opens the line's device. The reply is the index of the interface that it has now. */
-  openLine: { readonly request: { readonly name: string }; readonly reply: InterfaceMade };
+  openLine: {
+    readonly request: {
+      readonly name: string;
+      /** PPP: whether it may become a link of a numbered bundle. */
+      readonly multilink: boolean;
+    };
+    readonly reply: InterfaceMade;
+  };
+  /** Tells the peer of a PPP line that it ends; the line is closed when the peer agrees or does not answer. */
+  hangUpLine: {
+    readonly request: { readonly name: string; readonly reason: string };
+    readonly reply: null;
+  };
   enslave: {
     readonly request: { readonly master: string; readonly slave: string; readonly bps: number };
     readonly reply: null;
@@ -54,7 +74,7 @@ export interface MasterSettings {
 
 export interface LineSettings {
   readonly name: string;
-  readonly kind: "slip" | "device";
+  readonly kind: "slip" | "ppp" | "device";
   /** Path of a tty, or name of a kernel interface. */
   readonly device: string;
   readonly speedBps: number;
@@ -69,7 +89,42 @@ export interface LineSettings {
     readonly intervalMs: number;
     readonly failures: number;
   } | null;
+  /** Null: it is no PPP line. */
+  readonly ppp: PppLineSettings | null;
 }
+
+export interface PppLineSettings {
+  readonly lcp: LcpSettings;
+  readonly auth: AuthSettings;
+  readonly network: NetworkSettings;
+  /** The line has hung up when its carrier is lost. */
+  readonly carrier: boolean;
+  /** Each control packet is told, decoded. */
+  readonly debug: boolean;
+  /** Tells apart bundles to the same peer; null: there is one. */
+  readonly bundle: string | null;
+}
+
+/** What happens on a PPP link. */
+export type PppLineEvent =
+  | { readonly kind: "phase"; readonly phase: PppPhase }
+  /** `multilink`: it can join a numbered bundle; otherwise it negotiates network protocols of its own. */
+  | { readonly kind: "established"; readonly multilink: boolean; readonly peerName: string }
+  /** A control packet, decoded, or a remark. */
+  | { readonly kind: "log"; readonly level: "debug" | "info" | "warn"; readonly text: string }
+  | { readonly kind: "ended"; readonly end: PppEnd; readonly reason: string };
+
+/** A network protocol of a PPP line or of a numbered bundle. */
+export type NetworkLineEvent =
+  | {
+      readonly kind: "up";
+      readonly family: 4 | 6;
+      readonly agreement: NetworkAgreement;
+      /** Largest packet that the peer takes. */
+      readonly mtu: number;
+    }
+  | { readonly kind: "down"; readonly family: 4 | 6 }
+  | { readonly kind: "failed"; readonly family: 4 | 6; readonly reason: string };
 
 interface InterfaceMade {
   readonly index: number;
@@ -97,6 +152,9 @@ export type EngineEvent =
   | { readonly type: "mtu"; readonly name: string; readonly was: number; readonly mtu: number }
   /** A line that is enslaved was given an address from outside. */
   | { readonly type: "addressed"; readonly line: string }
+  | { readonly type: "ppp"; readonly line: string; readonly event: PppLineEvent }
+  | { readonly type: "network"; readonly line: string; readonly event: NetworkLineEvent }
+  | { readonly type: "masterNetwork"; readonly master: string; readonly event: NetworkLineEvent }
   /** Something was refused outside any request; all else goes on. */
   | { readonly type: "trouble"; readonly code: EqlErrorCode; readonly message: string }
   /** The peer stopped or began again to answer this line's echo. */

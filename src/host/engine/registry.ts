@@ -1,14 +1,21 @@
 import { EqlError } from "../../errors.ts";
 import type { DevicePort } from "./device-port.ts";
 import type { MasterPort } from "./master-port.ts";
+import { PppPort } from "./ppp-port.ts";
 import type { SlipPort } from "./slip-port.ts";
 import { TtyPort } from "./tty-port.ts";
 
-export type Port = SlipPort | DevicePort;
+export type Port = SlipPort | PppPort | DevicePort;
 
 /** In the words of the driver of 1995. */
 export const unequalMtu = (master: number, slave: number): string =>
   `master (${master}) and slave (${slave}) MTU settings do not match`;
+
+/** Why a link that agreed on multilink cannot join; null: it can. */
+function obstacleTo(master: MasterPort, port: PppPort): string | null {
+  if (master.ppp !== null) return master.ppp.obstacle(port);
+  return master.slaves.some((slave) => slave !== port) ? "it has slaves without multilink" : null;
+}
 
 /** Masters and lines by name, and what the driver of 1995 answered with ENODEV, EINVAL and ENOSPC, in words. */
 export class Registry {
@@ -82,11 +89,17 @@ export class Registry {
       const message = `${name} is a slave of ${port.master.name} already: ${cure}`;
       throw new EqlError("SLAVE_UNSUITABLE", message, { details });
     }
-    if (!port.isOpen || !port.up) {
+    const isLink = port instanceof PppPort && port.agreement?.multilink != null;
+    const obstacle = isLink ? obstacleTo(master, port) : master.ppp && "it did not agree on multilink";
+    if (obstacle !== null) {
+      const message = `${name} cannot join ${master.name}: ${obstacle}`;
+      throw new EqlError("SLAVE_UNSUITABLE", message, { details });
+    }
+    if (!port.isOpen || !(port.up || isLink)) {
       const cure = port.isOpen ? `bring it up first (\`ip link set ${name} up\`)` : "its device is not open";
       throw new EqlError("SLAVE_UNSUITABLE", `${name} is down: ${cure}`, { details });
     }
-    if (port.mtu !== master.tun.mtu) {
+    if (port.mtu !== master.tun.mtu && !isLink) {
       throw new EqlError("MTU_MISMATCH", unequalMtu(master.tun.mtu, port.mtu), { details });
     }
     const count = master.slaves.length;

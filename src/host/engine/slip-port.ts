@@ -42,15 +42,15 @@ export class SlipPort extends TtyPort {
     return this.echo?.roundTripMs ?? null;
   }
 
-  override open(now: Instant): void {
-    super.open(now);
+  override open(now: Instant, multilink: boolean): void {
+    super.open(now, multilink);
     setCarrier(this.tun.fd, true);
     this.echo?.handleUp(now);
   }
 
-  override close(): void {
+  override close(now: Instant): void {
     this.echo?.handleDown();
-    super.close();
+    super.close(now);
   }
 
   override setMtu(mtu: number): void {
@@ -96,32 +96,20 @@ export class SlipPort extends TtyPort {
     const { link } = this;
     for (let at = 0; at < count; ) {
       at = link.handleReceive(this.input.octets, at, count, now);
-      if (link.receivedLength > 0) this.#deliver(link.receivedLength, now);
+      if (link.receivedLength > 0 && !this.#isEcho(link.receivedLength, now)) {
+        this.deliver(this.#receivedAddress, 0, link.receivedLength, now);
+      }
     }
-  }
-
-  #deliver(length: number, now: Instant): void {
-    const { echo, master } = this;
-    const { received } = this.link;
-    this.receivedPackets++;
-    this.receivedOctets += length;
-    if (echo !== null) {
-      echo.handleReceived(now);
-      if (this.#isEchoReply(length, now)) return;
-    }
-    if (master === null) {
-      this.tun.writePacket(this.#receivedAddress, length);
-      return;
-    }
-    master.receivedPackets++;
-    master.receivedOctets += length;
-    master.bundle.handleInbound(received, 0, length, now);
-    master.tun.writePacket(this.#receivedAddress, length);
   }
 
   /** The answer to a request may come by any line: each line's echo knows its own. */
-  #isEchoReply(length: number, now: Instant): boolean {
-    return this.events.echoReply(this.link.received, length, now);
+  #isEcho(length: number, now: Instant): boolean {
+    if (this.echo === null) return false;
+    this.echo.handleReceived(now);
+    if (!this.events.echoReply(this.link.received, length, now)) return false;
+    this.receivedPackets++;
+    this.receivedOctets += length;
+    return true;
   }
 }
 

@@ -1,4 +1,6 @@
+import type { Packet } from "../../link/packet.ts";
 import type { Instant } from "../../time.ts";
+import { ipVersion } from "../../wire/ip-packet.ts";
 import { describeErrno, EAGAIN, EINTR, nativeBuffer } from "../libc.ts";
 import type { Netlink } from "../netlink.ts";
 import { openTty, type Tty } from "../tty.ts";
@@ -69,7 +71,7 @@ export abstract class TtyPort extends SlavePort {
   protected abstract handleInput(count: number, now: Instant): void;
 
   /** @throws EqlError as acquireLock and openTty */
-  open(now: Instant): void {
+  open(now: Instant, _multilink: boolean): void {
     const { device, speedBps, rtscts, lockDirectory } = this.settings;
     const lock = lockDirectory === null ? null : acquireLock(device, lockDirectory);
     try {
@@ -90,7 +92,7 @@ export abstract class TtyPort extends SlavePort {
    * Gives the device back. The port must have been placed nowhere before.
    * @throws EqlError LOCK_FAILED: all is given back but the lock file
    */
-  close(): void {
+  close(_now: Instant): void {
     const lock = this.#lock;
     this.#tty?.close();
     this.#tty = null;
@@ -104,12 +106,41 @@ export abstract class TtyPort extends SlavePort {
     this.tun.setMtu(mtu);
   }
 
+  /** Whether it carries packets of that version of IP now. */
+  protected takes(_version: number): boolean {
+    return true;
+  }
+
+  #refuse(packet: Packet): void {
+    this.solo.drops.noLink++;
+    packet.release();
+  }
+
+  /**
+   * Hands a received packet on: to the line's interface, or to that of its master.
+   * @param address where the packet is in native memory, which is `from` in the link's `received`
+   */
+  protected deliver(address: number, from: number, length: number, now: Instant): void {
+    const { master } = this;
+    this.receivedPackets++;
+    this.receivedOctets += length;
+    if (master === null) {
+      this.tun.writePacket(address, length);
+      return;
+    }
+    master.receivedPackets++;
+    master.receivedOctets += length;
+    master.bundle.handleInbound(this.link.received, from, length, now);
+    master.tun.writePacket(address, length);
+  }
+
   /** Packets that the kernel sends to the line's own interface. */
   handleTunReadable(now: Instant): void {
     for (let i = 0; i < PACKET_BATCH; i++) {
       const packet = this.tun.readPacket();
       if (packet === null) break;
-      if (this.master === null) this.solo.enqueue(packet, now);
+      if (!this.takes(ipVersion(packet.octets, packet.start, packet.length))) this.#refuse(packet);
+      else if (this.master === null) this.solo.enqueue(packet, now);
       else this.master.bundle.enqueuePinned(this.member, packet);
     }
     this.pollSoon(now);

@@ -49,6 +49,20 @@ export class TunPort {
     return this.#pool.take();
   }
 
+  /** A packet of another protocol than IP to send; null: all are in use, or it is too long. */
+  takeControl(protocol: number, octets: Uint8Array): Packet | null {
+    const packet = this.#pool.take();
+    if (packet === undefined) return null;
+    if (octets.length > this.#pool.room) {
+      packet.release();
+      return null;
+    }
+    packet.octets.set(octets, packet.start);
+    packet.length = octets.length;
+    packet.protocol = protocol;
+    return packet;
+  }
+
   /** The next packet that the kernel sends, or null. One that has no slot is lost, as from a full queue. */
   readPacket(): Packet | null {
     for (;;) {

@@ -26,8 +26,9 @@ scenario(import.meta.url, "knows of an interface what was done before it is aske
     lockDirectory: null,
     mtu: 576,
     echo: null,
+    ppp: null,
   });
-  const line = engine.handle("openLine", { name: "sl0" });
+  const line = engine.handle("openLine", { name: "sl0", multilink: false });
   netlink.setUp(master.index, true);
   netlink.setUp(line.index, true);
   engine.handle("enslave", { master: "eql", slave: "sl0", bps: 38400 });
