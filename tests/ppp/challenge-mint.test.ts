@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { describe, it } from "node:test";
 import { pppCrypto } from "../../src/host/ppp-crypto.ts";
 import { ChallengeMint } from "../../src/ppp/challenge-mint.ts";
@@ -12,6 +13,15 @@ describe("challenges", () => {
     assert.equal(new Set(made.map((challenge) => challenge.join())).size, 200);
     const other = new ChallengeMint(pppCrypto);
     assert.ok(made.every((challenge) => !other.made(challenge)));
+  });
+
+  it("are a nonce and the first octets of its HMAC-SHA1 (RFC 2104)", () => {
+    let made = 0;
+    const random = (count: number): Uint8Array => new Uint8Array(count).fill(++made);
+    const challenge = new ChallengeMint({ ...pppCrypto, random }).make();
+    const nonce = new Uint8Array(8).fill(2);
+    const hmac = createHmac("sha1", new Uint8Array(16).fill(1)).update(nonce).digest();
+    assert.deepEqual([...challenge], [...nonce, ...hmac.subarray(0, 8)]);
   });
 
   it("are others with one bit changed or of another length", () => {

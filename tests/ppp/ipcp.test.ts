@@ -208,6 +208,8 @@ describe("name servers (RFC 1877)", () => {
       new NetworkEnd(ipv4({ askDns: true })),
     );
     assert.deepEqual(told(b), ["up 10.5.0.2 10.5.0.1 10.0.1.53"]);
+    // Both options name it, as with pppd: a peer that wants the second only gets it.
+    assert.ok(b.sent.includes("8021" + "01020016" + "03060a050002" + "81060a000135" + "83060a000135"));
   });
 
   it("are rejected where there is none, and not asked for without wish", () => {
