@@ -6,7 +6,7 @@ import { parseIpAddress } from "../../src/wire/ip-address.ts";
 
 export const ip = (text: string): Uint8Array => parseIpAddress(text) as Uint8Array;
 
-export const restart = { restartMs: 3000, maxConfigure: 10, maxTerminate: 2, maxFailure: 5 };
+const restart = { restartMs: 3000, maxConfigure: 10, maxTerminate: 2, maxFailure: 5 };
 
 type Ipv4 = NonNullable<NetworkSettings["ipv4"]>;
 type Ipv6 = NonNullable<NetworkSettings["ipv6"]>;
