@@ -13,22 +13,22 @@ import type { AuthProtocol, AuthSettings, PppCrypto } from "./settings.ts";
 export function makeAuthenticator(
   protocol: AuthProtocol,
   settings: AuthSettings,
-  crypto: PppCrypto,
-  mint: ChallengeMint = new ChallengeMint(crypto),
+  primitives: PppCrypto,
+  mint: ChallengeMint = new ChallengeMint(primitives),
 ): AuthMachine {
-  if (protocol === "pap") return new PapAuthenticator(settings, crypto);
-  return new ChapAuthenticator(chapMethod(protocol, crypto), settings, crypto, mint);
+  if (protocol === "pap") return new PapAuthenticator(settings, primitives);
+  return new ChapAuthenticator(chapMethod(protocol, primitives), settings, primitives, mint);
 }
 
 /** We prove ourselves. @param mint as with {@link makeAuthenticator} */
 export function makeAuthenticatee(
   protocol: AuthProtocol,
   settings: AuthSettings,
-  crypto: PppCrypto,
-  mint: ChallengeMint = new ChallengeMint(crypto),
+  primitives: PppCrypto,
+  mint: ChallengeMint = new ChallengeMint(primitives),
 ): AuthMachine {
-  if (protocol === "pap") return new PapAuthenticatee(settings, crypto);
-  return new ChapAuthenticatee(chapMethod(protocol, crypto), settings, mint);
+  if (protocol === "pap") return new PapAuthenticatee(settings, primitives);
+  return new ChapAuthenticatee(chapMethod(protocol, primitives), settings, mint);
 }
 
 /** Whether we may prove ourselves by a protocol and have a secret that could serve. Which one CHAP takes, the peer's name decides. */
@@ -39,6 +39,6 @@ export function canAuthenticate(protocol: AuthProtocol, settings: AuthSettings):
   return findSecret(secrets, ownName(settings), settings.remoteName) !== null;
 }
 
-function chapMethod(protocol: "chap-md5" | "mschapv2", crypto: PppCrypto): ChapMethod {
-  return protocol === "chap-md5" ? new ChapMd5(crypto) : new MsChapV2(crypto);
+function chapMethod(protocol: "chap-md5" | "mschapv2", primitives: PppCrypto): ChapMethod {
+  return protocol === "chap-md5" ? new ChapMd5(primitives) : new MsChapV2(primitives);
 }

@@ -9,23 +9,25 @@ const BLOCK = 64;
  * One for all lines of a program protects lines from each other, too.
  */
 export class ChallengeMint {
-  readonly #crypto: PppCrypto;
+  readonly #primitives: PppCrypto;
   readonly #key: Uint8Array;
 
-  constructor(crypto: PppCrypto) {
-    this.#crypto = crypto;
-    this.#key = crypto.random(16);
+  constructor(primitives: PppCrypto) {
+    this.#primitives = primitives;
+    this.#key = primitives.random(16);
   }
 
   make(): Uint8Array {
     const challenge = new Uint8Array(16);
-    challenge.set(this.#crypto.random(NONCE));
+    challenge.set(this.#primitives.random(NONCE));
     challenge.set(this.#mark(challenge), NONCE);
     return challenge;
   }
 
   made(challenge: Uint8Array): boolean {
-    return challenge.length === 16 && this.#crypto.equal(challenge.subarray(NONCE), this.#mark(challenge));
+    return (
+      challenge.length === 16 && this.#primitives.equal(challenge.subarray(NONCE), this.#mark(challenge))
+    );
   }
 
   /** HMAC-SHA1 (RFC 2104) of the nonce, cut to 8 octets. */
@@ -37,7 +39,7 @@ export class ChallengeMint {
       outer[at] = 0x5c ^ octet;
     }
     inner.set(challenge.subarray(0, NONCE), BLOCK);
-    outer.set(this.#crypto.sha1(inner), BLOCK);
-    return this.#crypto.sha1(outer).slice(0, NONCE);
+    outer.set(this.#primitives.sha1(inner), BLOCK);
+    return this.#primitives.sha1(outer).slice(0, NONCE);
   }
 }

@@ -40,10 +40,10 @@ export interface ChapMethod {
 /** MD5 over Identifier, secret and challenge (RFC 1994, section 4.1). */
 export class ChapMd5 implements ChapMethod {
   readonly label = "CHAP";
-  readonly #crypto: PppCrypto;
+  readonly #primitives: PppCrypto;
 
-  constructor(crypto: PppCrypto) {
-    this.#crypto = crypto;
+  constructor(primitives: PppCrypto) {
+    this.#primitives = primitives;
   }
 
   takesChallenge(length: number): boolean {
@@ -51,11 +51,11 @@ export class ChapMd5 implements ChapMethod {
   }
 
   respond({ id, challenge, secret }: ChapQuestion): Uint8Array {
-    return this.#crypto.md5(Uint8Array.of(id, ...utf8Octets(secret), ...challenge));
+    return this.#primitives.md5(Uint8Array.of(id, ...utf8Octets(secret), ...challenge));
   }
 
   check(question: ChapQuestion, response: Uint8Array): Uint8Array | null {
-    return this.#crypto.equal(this.respond(question), response) ? utf8Octets("Access granted") : null;
+    return this.#primitives.equal(this.respond(question), response) ? utf8Octets("Access granted") : null;
   }
 
   failure(): Uint8Array {
@@ -76,23 +76,23 @@ export class ChapAuthenticator extends AuthExchange {
   readonly protocol: number = PPP_CHAP;
   readonly #method: ChapMethod;
   readonly #settings: AuthSettings;
-  readonly #crypto: PppCrypto;
+  readonly #primitives: PppCrypto;
   readonly #mint: ChallengeMint;
   #id = 0;
   #challenge: Uint8Array = new Uint8Array(0);
   /** What the Response to the last challenge was answered with. */
   #answer: Uint8Array | null = null;
 
-  constructor(method: ChapMethod, settings: AuthSettings, crypto: PppCrypto, mint: ChallengeMint) {
+  constructor(method: ChapMethod, settings: AuthSettings, primitives: PppCrypto, mint: ChallengeMint) {
     super(settings.timeoutMs);
     this.#method = method;
     this.#settings = settings;
-    this.#crypto = crypto;
+    this.#primitives = primitives;
     this.#mint = mint;
   }
 
   protected begin(now: Instant): void {
-    this.#id = this.#crypto.random(1)[0] as number;
+    this.#id = this.#primitives.random(1)[0] as number;
     this.again(now);
   }
 

@@ -31,17 +31,22 @@ export class Ipcp {
   readonly family = 4;
   readonly control: ControlProtocol;
   readonly #settings: Ipv4Settings;
-  readonly #crypto: PppCrypto;
+  readonly #primitives: PppCrypto;
   /** Whether the peer may have any address. */
   readonly #isTrusted: boolean;
   readonly #address: AddressOption;
   readonly #dns: readonly DnsOption[];
 
   /** @param peerEntry the secret that the peer proved itself with: it says which addresses it may use; null: any */
-  constructor(settings: NetworkSettings, ipv4: Ipv4Settings, peerEntry: Secret | null, crypto: PppCrypto) {
+  constructor(
+    settings: NetworkSettings,
+    ipv4: Ipv4Settings,
+    peerEntry: Secret | null,
+    primitives: PppCrypto,
+  ) {
     const [primary = null, secondary = primary] = ipv4.dns;
     this.#settings = ipv4;
-    this.#crypto = crypto;
+    this.#primitives = primitives;
     this.#isTrusted = peerEntry === null || peerEntry.addresses.includes("*");
     this.#address = new AddressOption(ipv4, peerEntry);
     this.#dns = [
@@ -70,7 +75,7 @@ export class Ipcp {
 
   /** For a peer that tells no address, as mobile modems do: nobody talks to it, but routes want one. pppd takes 10.64.64.64 and up. */
   #madeUp(): Uint8Array {
-    return Uint8Array.of(10, 64, 64, 64 + ((this.#crypto.random(1)[0] as number) & 0x3f));
+    return Uint8Array.of(10, 64, 64, 64 + ((this.#primitives.random(1)[0] as number) & 0x3f));
   }
 }
 

@@ -27,8 +27,8 @@ export class Ipv6cp {
   readonly control: ControlProtocol;
   readonly #identifier: IdentifierOption;
 
-  constructor(settings: NetworkSettings, ipv6: Ipv6Settings, crypto: PppCrypto) {
-    this.#identifier = new IdentifierOption(ipv6, crypto);
+  constructor(settings: NetworkSettings, ipv6: Ipv6Settings, primitives: PppCrypto) {
+    this.#identifier = new IdentifierOption(ipv6, primitives);
     this.control = new ControlProtocol(settings, [this.#identifier]);
   }
 
@@ -49,14 +49,14 @@ class IdentifierOption implements ConfigOption<Uint8Array> {
   /** Why there is no agreement; "": nothing stands against it. */
   refusal = "";
   readonly #settings: Ipv6Settings;
-  readonly #crypto: PppCrypto;
+  readonly #primitives: PppCrypto;
   /** What we have last told the peer to take. */
   #told: Uint8Array | null = null;
   #hasAsked = false;
 
-  constructor(settings: Ipv6Settings, crypto: PppCrypto) {
+  constructor(settings: Ipv6Settings, primitives: PppCrypto) {
     this.#settings = settings;
-    this.#crypto = crypto;
+    this.#primitives = primitives;
   }
 
   begin(): Uint8Array {
@@ -119,7 +119,7 @@ class IdentifierOption implements ConfigOption<Uint8Array> {
   }
 
   #random(): Uint8Array {
-    const identifier = this.#crypto.random(LENGTH);
+    const identifier = this.#primitives.random(LENGTH);
     identifier[0] = (identifier[0] as number) & ~UNIVERSAL;
     if (isZeros(identifier)) identifier[LENGTH - 1] = 1;
     return identifier;

@@ -26,10 +26,10 @@ const FAILURES: Readonly<Record<string, string>> = {
 /** Microsoft's CHAP, version 2 (RFC 2759): the authenticator proves that it knows the password, too. */
 export class MsChapV2 implements ChapMethod {
   readonly label = "MS-CHAPv2";
-  readonly #crypto: PppCrypto;
+  readonly #primitives: PppCrypto;
 
-  constructor(crypto: PppCrypto) {
-    this.#crypto = crypto;
+  constructor(primitives: PppCrypto) {
+    this.#primitives = primitives;
   }
 
   takesChallenge(length: number): boolean {
@@ -37,7 +37,7 @@ export class MsChapV2 implements ChapMethod {
   }
 
   respond(question: ChapQuestion): Uint8Array {
-    return this.respondWith(question, this.#crypto.random(CHALLENGE_LENGTH));
+    return this.respondWith(question, this.#primitives.random(CHALLENGE_LENGTH));
   }
 
   /** {@link MsChapV2.respond} with a peer challenge that is known beforehand. */
@@ -52,19 +52,19 @@ export class MsChapV2 implements ChapMethod {
     if (response.length !== RESPONSE_LENGTH) return null;
     const expected = this.#ntResponse(question, response.subarray(0, CHALLENGE_LENGTH));
     const proof = this.#proof(question, response);
-    return this.#crypto.equal(expected, ntResponseOf(response))
+    return this.#primitives.equal(expected, ntResponseOf(response))
       ? utf8Octets(`${proof} M=Access granted`)
       : null;
   }
 
   /** 691: wrong name or password; R=0: it is not to be tried again; then a challenge that nobody will answer, and the version. */
   failure(): Uint8Array {
-    return utf8Octets(`E=691 R=0 C=${hex(this.#crypto.random(CHALLENGE_LENGTH))} V=3 M=Access denied`);
+    return utf8Octets(`E=691 R=0 C=${hex(this.#primitives.random(CHALLENGE_LENGTH))} V=3 M=Access denied`);
   }
 
   believes(question: ChapQuestion, response: Uint8Array, message: Uint8Array): boolean {
     const said = utf8Text(message.subarray(0, PROOF_LENGTH)).toUpperCase();
-    return this.#crypto.equal(utf8Octets(said), utf8Octets(this.#proof(question, response)));
+    return this.#primitives.equal(utf8Octets(said), utf8Octets(this.#proof(question, response)));
   }
 
   explain(message: string): string {
@@ -78,10 +78,10 @@ export class MsChapV2 implements ChapMethod {
   #ntResponse(question: ChapQuestion, peerChallenge: Uint8Array): Uint8Array {
     const challenge = this.#challengeHash(question, peerChallenge);
     const keys = new Uint8Array(21);
-    keys.set(this.#crypto.md4(utf16Octets(question.secret)));
+    keys.set(this.#primitives.md4(utf16Octets(question.secret)));
     const response = new Uint8Array(NT_RESPONSE_LENGTH);
     for (let n = 0; n < 3; n++) {
-      response.set(this.#crypto.des(desKey(keys.subarray(7 * n, 7 * n + 7)), challenge), 8 * n);
+      response.set(this.#primitives.des(desKey(keys.subarray(7 * n, 7 * n + 7)), challenge), 8 * n);
     }
     return response;
   }
@@ -89,15 +89,15 @@ export class MsChapV2 implements ChapMethod {
   /** RFC 2759, section 8.2. The name counts without the domain in front of it. */
   #challengeHash({ challenge, name }: ChapQuestion, peerChallenge: Uint8Array): Uint8Array {
     const user = name.subarray(name.lastIndexOf(0x5c /* \ */) + 1);
-    return this.#crypto.sha1(Uint8Array.of(...peerChallenge, ...challenge, ...user)).subarray(0, 8);
+    return this.#primitives.sha1(Uint8Array.of(...peerChallenge, ...challenge, ...user)).subarray(0, 8);
   }
 
   /** What only one who knows the password can answer to a response (RFC 2759, section 8.7). */
   #proof(question: ChapQuestion, response: Uint8Array): string {
-    const twice = this.#crypto.md4(this.#crypto.md4(utf16Octets(question.secret)));
-    const digest = this.#crypto.sha1(Uint8Array.of(...twice, ...ntResponseOf(response), ...SIGNING));
+    const twice = this.#primitives.md4(this.#primitives.md4(utf16Octets(question.secret)));
+    const digest = this.#primitives.sha1(Uint8Array.of(...twice, ...ntResponseOf(response), ...SIGNING));
     const challenge = this.#challengeHash(question, response.subarray(0, CHALLENGE_LENGTH));
-    return `S=${hex(this.#crypto.sha1(Uint8Array.of(...digest, ...challenge, ...PADDING)))}`;
+    return `S=${hex(this.#primitives.sha1(Uint8Array.of(...digest, ...challenge, ...PADDING)))}`;
   }
 }
 

@@ -36,10 +36,10 @@ export class NetworkLayer {
   readonly #events: NetworkEvent[] = [];
 
   /** @param peerEntry the secret that the peer proved itself with; null: it did not have to */
-  constructor(settings: NetworkSettings, peerEntry: Secret | null, crypto: PppCrypto) {
+  constructor(settings: NetworkSettings, peerEntry: Secret | null, primitives: PppCrypto) {
     const machines: NetworkProtocol[] = [];
-    if (settings.ipv4 !== null) machines.push(new Ipcp(settings, settings.ipv4, peerEntry, crypto));
-    if (settings.ipv6 !== null) machines.push(new Ipv6cp(settings, settings.ipv6, crypto));
+    if (settings.ipv4 !== null) machines.push(new Ipcp(settings, settings.ipv4, peerEntry, primitives));
+    if (settings.ipv6 !== null) machines.push(new Ipv6cp(settings, settings.ipv6, primitives));
     this.#families = machines.map((machine) => ({ machine, isUp: false, isEnded: false }));
   }
 

@@ -17,12 +17,12 @@ const SYSTEM_LOGIN = "@login";
 export class PapAuthenticator extends AuthExchange {
   readonly protocol: number = PPP_PAP;
   readonly #settings: AuthSettings;
-  readonly #crypto: PppCrypto;
+  readonly #primitives: PppCrypto;
 
-  constructor(settings: AuthSettings, crypto: PppCrypto) {
+  constructor(settings: AuthSettings, primitives: PppCrypto) {
     super(settings.timeoutMs);
     this.#settings = settings;
-    this.#crypto = crypto;
+    this.#primitives = primitives;
   }
 
   /** The peer begins. */
@@ -47,9 +47,9 @@ export class PapAuthenticator extends AuthExchange {
     const name = said === "" && remoteName !== null ? remoteName : said;
     const entry = findSecret(papSecrets, name, server);
     // Digests are all of one length, so the comparison does not tell the password's.
-    const right = this.#crypto.equal(
-      this.#crypto.sha1(password),
-      this.#crypto.sha1(utf8Octets(entry?.secret ?? SYSTEM_LOGIN)),
+    const right = this.#primitives.equal(
+      this.#primitives.sha1(password),
+      this.#primitives.sha1(utf8Octets(entry?.secret ?? SYSTEM_LOGIN)),
     );
     // As in pppd: an entry with the secret "" lets its client in with any password.
     const open = entry?.secret === "";
@@ -63,16 +63,16 @@ export class PapAuthenticator extends AuthExchange {
 export class PapAuthenticatee extends AuthExchange {
   readonly protocol: number = PPP_PAP;
   readonly #settings: AuthSettings;
-  readonly #crypto: PppCrypto;
+  readonly #primitives: PppCrypto;
   #id = 0;
   /** Requests sent, all alike but for their Identifiers, which are the last ones up to `#id`. */
   #sent = 0;
   #login: readonly [user: Uint8Array, password: Uint8Array] | null = null;
 
-  constructor(settings: AuthSettings, crypto: PppCrypto) {
+  constructor(settings: AuthSettings, primitives: PppCrypto) {
     super(settings.timeoutMs);
     this.#settings = settings;
-    this.#crypto = crypto;
+    this.#primitives = primitives;
   }
 
   protected begin(now: Instant): void {
@@ -84,7 +84,7 @@ export class PapAuthenticatee extends AuthExchange {
     if (login.some((field) => field.length > 255))
       return this.fail("name or password is longer than 255 octets");
     this.#login = [counted(login[0]), counted(login[1])];
-    this.#id = this.#crypto.random(1)[0] as number;
+    this.#id = this.#primitives.random(1)[0] as number;
     this.#sent = 0;
     this.again(now);
   }
