@@ -17,52 +17,59 @@ export class Fragmenter {
   shares: Int32Array = new Int32Array(16);
   #exact = new Float64Array(16);
   #usable = new Uint8Array(16);
+  /** When all parts arrive; by which link the packet would arrive first if it stayed whole (-1: there is none), and when. */
+  #arrival = 0;
+  #whole = -1;
+  #wholeArrival = 0;
 
   /**
    * Writes the shares of a packet, or of what is left of one, to `shares`: together all of it, or as much as frames can be long.
    * @returns octets divided; 0: no link can take anything
    */
   divide(length: number, members: readonly Member[]): number {
-    this.#select(members);
+    this.#select(length, members);
     let count = this.#fill(length, members);
     for (let worst = this.#worst(members, count); worst >= 0; worst = this.#worst(members, count)) {
       this.#usable[worst] = 0;
       count = this.#fill(length, members);
     }
-    return this.#round(length, members);
+    // A way that was left out may be the one for all of it.
+    return this.#arrival > this.#wholeArrival ? this.#assign(length, members) : this.#round(length, members);
   }
 
   /** As `divide`, but all to the one link where it arrives first. */
   assign(length: number, members: readonly Member[]): number {
-    this.#select(members);
-    let best = -1;
-    let earliest = Number.POSITIVE_INFINITY;
+    this.#select(length, members);
+    return this.#assign(length, members);
+  }
+
+  #assign(length: number, members: readonly Member[]): number {
     for (let i = 0; i < members.length; i++) {
-      this.#exact[i] = 0;
-      if (this.#usable[i] === 0) continue;
-      const member = members[i] as Member;
-      const arrival = member.startAt + member.delayMs + (length + overhead(member)) / member.rate;
-      this.#usable[i] = 0;
-      if (arrival >= earliest) continue;
-      earliest = arrival;
-      best = i;
+      this.#usable[i] = i === this.#whole ? 1 : 0;
+      this.#exact[i] = i === this.#whole ? length : 0;
     }
-    if (best < 0) return this.#round(length, members);
-    this.#usable[best] = 1;
-    this.#exact[best] = length;
     return this.#round(length, members);
   }
 
-  #select(members: readonly Member[]): void {
+  /** Finds the links that can take something, and which of them would bring all of it first. */
+  #select(length: number, members: readonly Member[]): void {
     const count = members.length;
     if (count > this.shares.length) {
       this.shares = new Int32Array(2 * count);
       this.#exact = new Float64Array(2 * count);
       this.#usable = new Uint8Array(2 * count);
     }
+    this.#whole = -1;
+    this.#wholeArrival = Number.POSITIVE_INFINITY;
     for (let i = 0; i < count; i++) {
-      const { link, blocked } = members[i] as Member;
-      this.#usable[i] = link.fragmenting !== null && !blocked && link.hasRoom ? 1 : 0;
+      const member = members[i] as Member;
+      const { link, blocked } = member;
+      const isUsable = link.fragmenting !== null && !blocked && link.hasRoom;
+      this.#usable[i] = isUsable ? 1 : 0;
+      const arrival = member.startAt + member.delayMs + (length + overhead(member)) / member.rate;
+      if (!isUsable || arrival >= this.#wholeArrival) continue;
+      this.#wholeArrival = arrival;
+      this.#whole = i;
     }
   }
 
@@ -80,6 +87,7 @@ export class Fragmenter {
       octets += rate * (member.startAt + member.delayMs) + overhead(member);
     }
     const arrival = octets / rates;
+    this.#arrival = arrival;
     for (let i = 0; i < members.length; i++) {
       const member = members[i] as Member;
       this.#exact[i] =

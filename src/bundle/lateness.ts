@@ -4,7 +4,7 @@ const CLASSES = 34;
 const ENOUGH = 8;
 /** After this many observations the older ones count half. */
 const MEMORY = 256;
-const SHARE = 0.98;
+const SHARE = 0.995;
 
 /** How late parts of packets come that came late: a histogram that forgets. */
 export class LatenessHistogram {
@@ -19,7 +19,7 @@ export class LatenessHistogram {
     for (let i = 0; i < CLASSES; i++) this.#counts[i] = (this.#counts[i] as number) / 2;
   }
 
-  /** What 98 % of them stay below, milliseconds, rounded up to a class; null: there were too few to say. */
+  /** What 99.5 % of them stay below, milliseconds, rounded up to a class; null: there were too few to say. */
   get high(): number | null {
     if (this.#total < ENOUGH) return null;
     let sum = 0;
