@@ -6,7 +6,7 @@ import { PROTOCOL_OCTETS, Reassembler, type ReceiveDrops } from "./reassembler.t
 const WINDOW = 1024;
 /** Parts that may wait for others before them. */
 const SLOTS = 256;
-/** So many numbers in a row from elsewhere, each shortly after the one before: that is where the peer is now. */
+/** So many numbers in a row from elsewhere, each near the one before: that is where the peer is now. */
 const ELSEWHERE_RUN = 8;
 /** A missing part is waited for at least this long, milliseconds: what comes late may come later still. */
 const LEAST_WAIT_MS = 100;
@@ -194,7 +194,7 @@ export class Resequencer {
     }
     this.drops.badSequence++;
     const on = this.#distance(number, this.#elsewhere);
-    this.#elsewhereRun = on > 0 && on < WINDOW ? this.#elsewhereRun + 1 : 1;
+    this.#elsewhereRun = on !== 0 && on < WINDOW && on > -WINDOW ? this.#elsewhereRun + 1 : 1;
     this.#elsewhere = number;
     if (this.#elsewhereRun >= ELSEWHERE_RUN) this.#clear((number + 1) & this.#mask);
     return false;

@@ -63,7 +63,7 @@ describe("a packet cut over the links", () => {
   it("leaves equal lines to the next packet rather than being cut to crumbs", () => {
     const shares = sharesOf(576, membersOf(Array.from({ length: 8 }, () => ({}))));
     assert.equal(shares.filter((share) => share > 0).length, 5);
-    assert.ok(Math.min(...shares.filter((share) => share > 0)) >= 100, `${shares}`);
+    assert.ok(Math.min(...shares.filter((share) => share > 0)) >= 100, shares.join());
   });
 
   it("uses a slow line for as little as it can carry meanwhile, but not for a header's sake", () => {
@@ -107,7 +107,7 @@ describe("a packet cut over the links", () => {
           const arrivals = used.map((member) => arrivalOf(member, shares[member.id] as number));
           // Whole octets, and what rounding leaves over.
           const octetMs = Math.max(...used.map(({ rate }) => (1 + used.length) / rate));
-          assert.ok(Math.max(...arrivals) - Math.min(...arrivals) <= octetMs + 1e-6, `${arrivals}`);
+          assert.ok(Math.max(...arrivals) - Math.min(...arrivals) <= octetMs + 1e-6, arrivals.join());
           const whole = Math.min(...usable.map((member) => arrivalOf(member, length)));
           assert.ok(Math.max(...arrivals) <= whole + octetMs, "cut, it arrives later than whole");
         },
