@@ -192,8 +192,7 @@ export class NumberedBundle extends Bundle {
     }
     const packet = this.#control[0];
     if (packet === undefined) return false;
-    this.#fragmenter.assign(packet.length, this.joined);
-    if (!this.#isTimely(packet.length)) return false;
+    if (!this.#isTimely(this.#fragmenter.assign(packet.length, this.joined))) return false;
     this.#control.shift();
     return this.#sendShares(packet, 0, now);
   }
@@ -205,8 +204,7 @@ export class NumberedBundle extends Bundle {
     if (scheduler.kind === "binding") return this.bindQueue(scheduler, now) || this.passTurn();
     if (!scheduler.mayCut) return this.#sendPlanned(now);
     const length = (this.queue.packets[0] as Packet).length;
-    this.#fragmenter.divide(length, this.joined);
-    if (!this.#isTimely(length)) return this.passTurn();
+    if (!this.#isTimely(this.#fragmenter.divide(length, this.joined))) return this.passTurn();
     const packet = this.#takeQueued(now);
     return packet === null || this.#sendShares(packet, 0, now);
   }
@@ -236,12 +234,12 @@ export class NumberedBundle extends Bundle {
   }
 
   /** Whether most of what was divided begins soon. If not, waiting costs nothing, and what comes meanwhile may go first. */
-  #isTimely(length: number): boolean {
+  #isTimely(divided: number): boolean {
     let soon = 0;
     for (let i = 0; i < this.joined.length; i++) {
       if ((this.joined[i] as Member).ready) soon += this.#fragmenter.shares[i] as number;
     }
-    return 2 * soon >= length && soon > 0;
+    return soon > 0 && 2 * soon >= divided;
   }
 
   /** Sends parts as they were divided; what is more than frames can be long waits. @returns true */
