@@ -5,6 +5,7 @@ import type {
   EnslaveRequest,
   LineRequest,
   MasterChange,
+  PppRequest,
   SlaveChange,
 } from "../control/messages.ts";
 import { SCHEDULER_NAMES } from "../control/messages.ts";
@@ -76,7 +77,7 @@ export function describeComplaint(errors: readonly FastifySchemaValidationError[
   );
 }
 
-/** Adds all routes but /capture, which keeps its answer open. */
+/** Adds all routes but /capture and /ppp, which keep their answers open. */
 export function addRoutes(app: FastifyInstance, api: DaemonApi): void {
   app.get("/status", () => api.status());
   app.post<{ Body: EnslaveRequest }>(
@@ -130,4 +131,19 @@ export function addRoutes(app: FastifyInstance, api: DaemonApi): void {
 }
 
 export const captureSchema: { readonly body: Part } = { body: object({ link: name }, "all") };
+export const pppSchema: { readonly body: Part } = {
+  body: object(
+    {
+      name: { ...name, type: ["string", "null"], allowed: `null, or ${name.allowed}` },
+      unit: {
+        ...whole(0, 9999),
+        type: ["integer", "null"],
+        allowed: "null, or a whole number from 0 to 9999",
+      },
+      settings,
+    },
+    "all",
+  ),
+};
+export type PppBody = { Body: PppRequest };
 export type CaptureBody = { Body: CaptureRequest };

@@ -3,9 +3,16 @@ import type { Socket } from "node:net";
 import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import type { CaptureReply, ErrorReply } from "../control/messages.ts";
 import { EqlError } from "../errors.ts";
-import { addRoutes, type CaptureBody, captureSchema, describeComplaint } from "./control-routes.ts";
+import {
+  addRoutes,
+  type CaptureBody,
+  captureSchema,
+  describeComplaint,
+  type PppBody,
+  pppSchema,
+} from "./control-routes.ts";
 import { listenAt, lockSocket, type SocketPlace } from "./control-socket.ts";
-import type { Capture, DaemonApi } from "./daemon-api.ts";
+import type { DaemonApi } from "./daemon-api.ts";
 
 /**
  * The daemon's ear: the requests of control/messages.ts, as HTTP on a unix socket and on nothing else.
@@ -32,12 +39,22 @@ export interface ControlServerOptions extends SocketPlace {
 
 export interface ControlServer {
   readonly path: string;
-  /** Ends captures, lets answers under way finish, and removes socket and lock file. Safe to call twice. */
+  /** Ends what clients hold, lets answers under way finish, and removes socket and lock file. Safe to call twice. */
   close(): Promise<void>;
 }
 
-/** Captures under way, each tied to the connection that asked for it. */
-class Captures {
+/** What lasts as long as the connection that asked for it. */
+interface HeldThing {
+  /** Resolves when it ends by itself. */
+  readonly ended?: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts something for a client; what it is to be told is a line of JSON each. Rejects with an EqlError when it is refused. */
+type Start = (tell: (line: object) => void) => Promise<HeldThing>;
+
+/** Answers that are held open: captures, and PPP lines of clients. */
+class HeldAnswers {
   readonly #log: ControlLog;
   readonly #open = new Set<ServerResponse>();
   readonly #served = new Set<Promise<void>>();
@@ -46,34 +63,37 @@ class Captures {
     this.#log = log;
   }
 
-  /** Starts a capture and answers with its pipe; it is stopped once, when the connection closes. */
-  serve(link: string, answer: ServerResponse, start: (link: string) => Promise<Capture>): Promise<void> {
-    const serving = this.#serve(link, answer, start).finally(() => this.#served.delete(serving));
+  /** Starts it and answers with what is told; it is stopped once, when the connection closes. */
+  serve(what: string, reply: FastifyReply, start: Start): Promise<void> {
+    const serving = this.#serve(what, reply, start).finally(() => this.#served.delete(serving));
     this.#served.add(serving);
     return serving;
   }
 
-  async #serve(
-    link: string,
-    answer: ServerResponse,
-    start: (link: string) => Promise<Capture>,
-  ): Promise<void> {
+  async #serve(what: string, reply: FastifyReply, start: Start): Promise<void> {
+    const answer = reply.raw;
     const closed = new Promise<void>((resolve) => {
       answer.once("close", resolve);
     });
-    const capture = await start(link);
+    const early: object[] = [];
+    let tell = (line: object): void => void early.push(line);
+    const held = await start((line) => tell(line));
+    reply.hijack();
     if (!answer.destroyed) {
       this.#open.add(answer);
-      const reply: CaptureReply = { pipe: capture.pipe };
       answer.writeHead(200, { "content-type": "application/json", connection: "close" });
-      answer.write(`${JSON.stringify(reply)}\n`);
-    }
+      answer.flushHeaders();
+      tell = (line) => void answer.write(`${JSON.stringify(line)}\n`);
+      for (const line of early) tell(line);
+      void held.ended?.then(() => answer.end());
+    } else tell = () => {};
     await closed;
+    tell = () => {};
     this.#open.delete(answer);
     try {
-      await capture.stop();
+      await held.stop();
     } catch (error) {
-      this.#log.error({ err: error, link }, "a capture did not stop cleanly");
+      this.#log.error({ err: error, what }, "what a client held did not end cleanly");
     }
   }
 
@@ -139,7 +159,7 @@ function answerNoise(_error: Error, socket: Socket): void {
   );
 }
 
-function build(api: DaemonApi, log: ControlLog, captures: Captures): FastifyInstance {
+function build(api: DaemonApi, log: ControlLog, held: HeldAnswers): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
@@ -178,11 +198,15 @@ function build(api: DaemonApi, log: ControlLog, captures: Captures): FastifyInst
   });
   addRoutes(app, api);
   app.post<CaptureBody>("/capture", { schema: captureSchema }, async ({ body }, reply) => {
-    await captures.serve(body.link, reply.raw, async (link) => {
-      const capture = await api.capture(link);
-      reply.hijack();
+    await held.serve(`capture of ${body.link}`, reply, async (tell) => {
+      const capture = await api.capture(body.link);
+      tell({ pipe: capture.pipe } satisfies CaptureReply);
       return capture;
     });
+    return reply;
+  });
+  app.post<PppBody>("/ppp", { schema: pppSchema }, async ({ body }, reply) => {
+    await held.serve(`PPP line on ${String(body.settings["device"])}`, reply, (tell) => api.ppp(body, tell));
     return reply;
   });
   return app;
@@ -197,8 +221,8 @@ export async function startControlServer(
   { log, ...place }: ControlServerOptions,
 ): Promise<ControlServer> {
   const lock = lockSocket(place.path);
-  const captures = new Captures(log);
-  const app = build(api, log, captures);
+  const held = new HeldAnswers(log);
+  const app = build(api, log, held);
   try {
     await app.ready();
     await listenAt(app.server, place);
@@ -209,12 +233,12 @@ export async function startControlServer(
   }
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    captures.endAll();
+    held.endAll();
     const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
     // Closing the listener also removes the socket's file.
     await app.close();
     clearTimeout(timer);
-    await captures.stopped();
+    await held.stopped();
     lock.release();
   };
   return {

@@ -5,6 +5,8 @@ import type {
   LineStatus,
   MasterChange,
   MasterStatus,
+  PppEvent,
+  PppRequest,
   SlaveChange,
   Status,
 } from "../control/messages.ts";
@@ -13,6 +15,14 @@ import type {
 export interface Capture {
   /** Path of a named pipe that the client opens for reading. */
   readonly pipe: string;
+  stop(): Promise<void>;
+}
+
+/** A PPP line that lasts as long as its client's request. */
+export interface HeldLine {
+  /** Resolves when the line has ended and all that happened has been told. */
+  readonly ended: Promise<void>;
+  /** The client is gone. */
   stop(): Promise<void>;
 }
 
@@ -25,6 +35,8 @@ export interface DaemonApi {
   changeSlave(master: string, slave: string, change: SlaveChange): Promise<LineStatus>;
   addLine(request: LineRequest): Promise<LineStatus>;
   removeLine(line: string): Promise<void>;
+  /** @param tell is told what happens, in order, the line's end last */
+  ppp(request: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine>;
   capture(link: string): Promise<Capture>;
   /** Brings everything down; resolves when interfaces, routes and locks are gone. */
   down(): Promise<void>;

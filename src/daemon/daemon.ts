@@ -10,6 +10,8 @@ import type {
   LineStatus,
   MasterChange,
   MasterStatus,
+  PppEvent,
+  PppRequest,
   SlaveChange,
   Status,
 } from "../control/messages.ts";
@@ -17,7 +19,8 @@ import { EqlError } from "../errors.ts";
 import { EngineClient } from "../host/engine/client.ts";
 import { check, mkfifo } from "../host/libc.ts";
 import { Netlink } from "../host/netlink.ts";
-import type { Capture, DaemonApi } from "./daemon-api.ts";
+import { ClientLines } from "./client-lines.ts";
+import type { Capture, DaemonApi, HeldLine } from "./daemon-api.ts";
 import { Interfaces } from "./interfaces.ts";
 import { Line } from "./line.ts";
 import { LineKeeper } from "./line-keeper.ts";
@@ -45,6 +48,7 @@ export class Daemon implements DaemonApi {
   readonly #netlink = new Netlink();
   readonly #interfaces = new Interfaces(this.#netlink);
   readonly #keeper: LineKeeper;
+  readonly #clients: ClientLines;
   readonly #startedAt = Date.now();
   /** Resolves when everything is down, however that was asked for. */
   readonly stopped: Promise<void>;
@@ -65,8 +69,15 @@ export class Daemon implements DaemonApi {
       netlink: this.#netlink,
       interfaces: this.#interfaces,
       log: options.log,
-      ppp: new PppLines(this.#interfaces, options.log, options.socket),
+      ppp: new PppLines(this.#engine, this.#interfaces, options.log, options.socket),
       lockDirectory: options.config.daemon.lockDirectory,
+    });
+    this.#clients = new ClientLines({
+      engine: this.#engine,
+      netlink: this.#netlink,
+      keeper: this.#keeper,
+      present: () => this.#present(),
+      addMaster: (config) => this.#addMaster(config),
     });
   }
 
@@ -153,12 +164,7 @@ export class Daemon implements DaemonApi {
         },
       );
     }
-    const present: Config = {
-      daemon: this.#options.config.daemon,
-      masters: [...this.#keeper.masters.values()].map(({ config }) => config),
-      lines: [...this.#keeper.lines.values()].map(({ config }) => config),
-    };
-    const line = new Line(parseLine(name, settings, present));
+    const line = new Line(parseLine(name, settings, this.#present()));
     await this.#keeper.bringUp(line);
     return this.#lineStatus(name);
   }
@@ -168,10 +174,17 @@ export class Daemon implements DaemonApi {
     const line = this.#keeper.lines.get(name);
     if (line === undefined) throw unknownLine(name);
     line.stop();
+    await this.#keeper.hangUp(line, "User request");
+    if (line.owner !== null) return;
     await this.#keeper.discard(line);
     if (line.config.kind === "device") this.#keeper.giveBack(line);
     this.#interfaces.forget(line.index);
     this.#log.info({ line: name }, "removed");
+  }
+
+  async ppp(request: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine> {
+    await this.#ready;
+    return this.#clients.open(request, tell);
   }
 
   async capture(link: string): Promise<Capture> {
@@ -216,6 +229,9 @@ export class Daemon implements DaemonApi {
 
   async #bringDown(): Promise<void> {
     await this.#ready.catch(() => {});
+    await Promise.all(
+      [...this.#keeper.lines.values()].map((line) => this.#keeper.hangUp(line, "User request")),
+    );
     this.#keeper.stop();
     await this.#engine.stop();
     for (const line of this.#keeper.lines.values()) {
@@ -237,8 +253,17 @@ export class Daemon implements DaemonApi {
       queuePackets,
     });
     this.#keeper.masters.set(name, { config, index });
-    this.#interfaces.configure(index, config, this.#isConfigured(config));
+    const isPassing = !this.#options.config.masters.includes(config);
+    this.#interfaces.configure(index, config, isPassing || this.#isConfigured(config));
     this.#log.info({ master: name, mtu, scheduler }, "master added");
+  }
+
+  #present(): Config {
+    return {
+      daemon: this.#options.config.daemon,
+      masters: [...this.#keeper.masters.values()].map(({ config }) => config),
+      lines: [...this.#keeper.lines.values()].map(({ config }) => config),
+    };
   }
 
   /** A master of which nothing is said waits to be addressed and brought up, as the driver of 1995 did. */

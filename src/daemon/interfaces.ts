@@ -51,6 +51,10 @@ export class Interfaces {
     if (!isAddressed) this.#netlink.removeAddress(index, local, remote, prefixOf(local));
   }
 
+  rename(index: number, name: string): void {
+    this.#netlink.rename(index, name);
+  }
+
   setUp(index: number): void {
     this.#netlink.setUp(index, true);
   }

@@ -25,6 +25,9 @@ export interface KeeperTools {
   readonly lockDirectory: string;
 }
 
+/** A peer that does not answer is not waited for any longer. */
+const MOST_FAREWELL_MS = 5000;
+
 type Left = Extract<EngineEvent, { readonly type: "left" }>;
 
 /**
@@ -92,13 +95,25 @@ export class LineKeeper {
   }
 
   async #open(line: Line): Promise<void> {
-    const multilink = line.wants !== null && !line.isClassic;
+    const multilink = (line.owner?.wantsMultilink ?? line.wants !== null) && !line.isClassic;
     line.index = (await this.#tools.engine.request("openLine", { name: line.name, multilink })).index;
     line.opened();
     line.note("");
     if (line.config.kind === "device" && this.#tools.interfaces.isUp(line.index)) {
       this.#attempt(line, () => this.#tools.interfaces.addRoutes(line.index, line.config));
     }
+  }
+
+  /** Ends a PPP link properly, or, when the peer does not answer, not. The line is not opened again. */
+  async hangUp(line: Line, reason: string): Promise<void> {
+    line.isLeaving = true;
+    line.stop();
+    const { ppp } = line.config;
+    if (ppp === null || (await this.#figures(line)).state === "closed") return;
+    const { restartMs, maxTerminate } = ppp.lcp;
+    const closed = line.untilClosed(Math.min(MOST_FAREWELL_MS, restartMs * (maxTerminate + 1)));
+    await this.#tools.engine.request("hangUpLine", { name: line.name, reason });
+    await closed;
   }
 
   /** Removes a line and its interface. */
@@ -178,7 +193,9 @@ export class LineKeeper {
   lineOf(name: string): Line | undefined {
     const named = this.lines.get(name);
     if (named !== undefined) return named;
-    return [...this.lines.values()].find(({ config }) => config.kind === "device" && config.device === name);
+    return [...this.lines.values()].find(
+      (line) => line.interface === name || (line.config.kind === "device" && line.config.device === name),
+    );
   }
 
   async #figures(
@@ -217,6 +234,9 @@ export class LineKeeper {
         line.silentFrom = null;
         this.#attempt(line, () => this.#tools.interfaces.takeRoutes(line.index));
         this.#log.info({ line: name, master: event.master }, "enslaved");
+        if (this.#tools.ppp.lineOf(event.master) !== undefined) {
+          line.owner?.tell({ event: "joined", interface: event.master });
+        }
         break;
       case "addressed":
         this.#attempt(line, () => this.#tools.interfaces.takeRoutes(line.index));
@@ -227,8 +247,10 @@ export class LineKeeper {
       case "closed":
         line.note(event.reason);
         this.#forgetSilence(line);
+        line.closed();
         this.#log.warn({ line: name, device: line.config.device, reason: event.reason }, "line closed");
-        this.#retry(line);
+        if (line.owner !== null) line.owner.handleClosed(line.ended ?? "hangup", event.reason);
+        else if (!line.isLeaving) this.#retry(line);
         break;
       case "line":
         line.note(event.reason);
@@ -246,10 +268,15 @@ export class LineKeeper {
         break;
       case "ppp":
         this.#tools.ppp.handleLink(line, event.event);
-        if (event.event.kind === "established" && event.event.multilink) this.#joinSoon(line);
+        if (event.event.kind === "established" && event.event.multilink) {
+          this.#joinBundle(line, event.event.bundleKey).catch((error: Error) => this.#warn(line, error));
+        }
         break;
       case "network":
-        this.#handleNetwork({ name, index: line.index, line, isAddressed: false }, event.event);
+        this.#handleNetwork(
+          { name: line.interface, index: line.index, line, isAddressed: false, isMaster: false },
+          event.event,
+        );
         break;
     }
   }
@@ -260,6 +287,11 @@ export class LineKeeper {
     if (!up || master === undefined) return;
     this.#attempt(null, () => this.#tools.interfaces.addRoutes(master.index, master.config));
     for (const line of this.lines.values()) if (line.wants === name) this.#joinSoon(line);
+  }
+
+  async #joinBundle(line: Line, key: string): Promise<void> {
+    await line.owner?.handleEstablished(key);
+    await this.#join(line);
   }
 
   #handleNetwork(target: PppInterface, event: NetworkLineEvent): void {
@@ -273,7 +305,11 @@ export class LineKeeper {
       [...this.lines.values()].find((each) => each.master === name) ?? this.#tools.ppp.lineOf(name);
     if (master === undefined || line === undefined) return;
     const isAddressed = master.config.address !== null;
-    this.#handleNetwork({ name, index: master.index, line, isAddressed }, event);
+    this.#handleNetwork({ name, index: master.index, line, isAddressed, isMaster: true }, event);
+    if (event.kind !== "up") return;
+    for (const other of this.lines.values()) {
+      if (other.master === name && other !== line) other.owner?.tell({ event: "joined", interface: name });
+    }
   }
 
   #handleMasterGone(name: string): void {

@@ -1,11 +1,23 @@
 import type { LineConfig } from "../config/config.ts";
-import type { PppEnd } from "../control/messages.ts";
+import type { PppEnd, PppEvent } from "../control/messages.ts";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 const GROWTH = 1.7;
 
 const REFUSALS: readonly PppEnd[] = ["peer-unauthenticated", "unauthenticated", "loopback", "no-network"];
+
+/** Whose a PPP line is that belongs to a client. */
+export interface LineOwner {
+  readonly wantsMultilink: boolean;
+  tell(event: PppEvent): void;
+  /** What its interface is to be called, now that it is up; null: as it is. */
+  nameInterface(): string | null;
+  /** Links with the same key lead to the same peer. */
+  handleEstablished(bundleKey: string): Promise<void>;
+  /** Its device is closed, and it is not opened again. */
+  handleClosed(end: PppEnd, reason: string): void;
+}
 
 /** What the control plane knows of a line. */
 export class Line {
@@ -24,6 +36,15 @@ export class Line {
   peerName: string | null = null;
   /** How its PPP link ended; null: it has not, since its device was opened. */
   ended: PppEnd | null = null;
+  /** Null: it is the daemon's own, and is opened again when it is lost. */
+  owner: LineOwner | null = null;
+  /** The name of its interface, where that is not the line's. */
+  interface: string;
+  /** It is being removed: it is not opened again. */
+  isLeaving = false;
+  /** Why it is being hung up, when that is not because somebody asked for it. */
+  endsFor: PppEnd | null = null;
+  readonly #closedWaiters: (() => void)[] = [];
   /** PPP: its master takes no link of a numbered bundle, or not this one. */
   isClassic = false;
   sinceMs = Date.now();
@@ -36,6 +57,22 @@ export class Line {
     this.config = config;
     this.isPassing = isPassing;
     this.wants = config.master;
+    this.interface = config.name;
+  }
+
+  /** Resolves when its device is closed, or after a while. */
+  untilClosed(limitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, limitMs);
+      this.#closedWaiters.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  closed(): void {
+    for (const done of this.#closedWaiters.splice(0)) done();
   }
 
   get name(): string {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { PppConfig } from "../config/config.ts";
 import { readSecrets } from "../config/secrets-file.ts";
 import type { NetworkAgreement } from "../control/messages.ts";
+import type { EngineClient } from "../host/engine/client.ts";
 import type { NetworkLineEvent, PppLineEvent, PppLineSettings } from "../host/engine/messages.ts";
 import type { Endpoint } from "../ppp/settings.ts";
 import { type HookLine, Hooks, type HookTotals } from "./hooks.ts";
@@ -17,7 +18,12 @@ export interface PppInterface {
   readonly line: Line;
   /** Addressed by its owner: PPP leaves it alone. */
   readonly isAddressed: boolean;
+  /** A master's stays up without addresses, or its links would have to leave. */
+  readonly isMaster: boolean;
 }
+
+type NetworkUp = Extract<NetworkLineEvent, { readonly kind: "up" }>;
+type NetworkFailed = Extract<NetworkLineEvent, { readonly kind: "failed" }>;
 
 interface Up {
   readonly target: PppInterface;
@@ -30,13 +36,17 @@ export class PppLines {
   readonly #interfaces: Interfaces;
   readonly #log: Logger;
   readonly #socket: string;
+  readonly #engine: EngineClient;
+  /** Families that came to nothing, by interface. */
+  readonly #failed = new Map<string, Set<number>>();
   /** By which a peer knows that several lines lead to this daemon, unless it is configured. */
   readonly #endpoint: Endpoint = { class: 1, address: new Uint8Array(randomBytes(8)) };
   readonly #hooks = new Map<string, Hooks>();
   /** By interface and family. */
   readonly #up = new Map<string, Up>();
 
-  constructor(interfaces: Interfaces, log: Logger, socket: string) {
+  constructor(engine: EngineClient, interfaces: Interfaces, log: Logger, socket: string) {
+    this.#engine = engine;
     this.#interfaces = interfaces;
     this.#log = log;
     this.#socket = socket;
@@ -72,6 +82,7 @@ export class PppLines {
     switch (event.kind) {
       case "log":
         this.#log[event.level]({ line: name }, event.text);
+        line.owner?.tell({ event: "log", level: event.level, text: event.text });
         break;
       case "phase":
         this.#log.debug({ line: name, phase: event.phase }, "phase");
@@ -82,8 +93,9 @@ export class PppLines {
         if (line.peerName !== null) this.#hooksOf(line)?.authUp(this.#about(line, name));
         break;
       case "ended":
-        line.ended = event.end;
-        this.#log.info({ line: name, end: event.end, reason: event.reason }, "link ended");
+        line.ended = event.end === "asked" ? (line.endsFor ?? event.end) : event.end;
+        line.endsFor = null;
+        this.#log.info({ line: name, end: line.ended, reason: event.reason }, "link ended");
         if (line.peerName !== null) {
           this.#hooksOf(line)?.authDown(this.#about(line, name), totalsOf(Date.now()));
         }
@@ -94,37 +106,61 @@ export class PppLines {
 
   /** @returns when what it asked for is done; scripts that are to be waited for included */
   async handleNetwork(target: PppInterface, event: NetworkLineEvent): Promise<void> {
-    const { name, line } = target;
-    const key = `${name} ${event.family}`;
+    if (event.kind === "failed") await this.#handleFailed(target, event);
+    else if (event.kind === "down") this.#handleDown(target, event.family);
+    else await this.#handleUp(target, event);
+  }
+
+  async #handleFailed({ name, line }: PppInterface, { family, reason }: NetworkFailed): Promise<void> {
+    this.#log.warn({ interface: name, family, reason }, "network failed");
+    line.owner?.tell({ event: "log", level: "warn", text: reason });
+    const failed = this.#failed.get(name) ?? new Set();
+    this.#failed.set(name, failed.add(family));
+    const { ipv4 = null, ipv6 = null } = line.config.ppp?.network ?? {};
+    if (failed.size < (ipv4 === null ? 0 : 1) + (ipv6 === null ? 0 : 1)) return;
+    line.reason = reason;
+    line.endsFor = "no-network";
+    await this.#engine.request("hangUpLine", { name: line.name, reason: "No network protocols running" });
+  }
+
+  #handleDown(target: PppInterface, family: 4 | 6): void {
+    const { index, name, line, isAddressed, isMaster } = target;
+    const key = `${name} ${family}`;
+    const up = this.#up.get(key);
+    if (up === undefined) return;
+    this.#up.delete(key);
+    this.#interfaces.unassign(index, up.agreement, isAddressed);
+    const hasOther = ["4", "6"].some((other) => this.#up.has(`${name} ${other}`));
+    if (!hasOther && !isMaster) this.#interfaces.setDown(index);
+    this.#log.info({ interface: name, family }, "network down");
+    line.owner?.tell({ event: "down", interface: name });
     const hooks = this.#hooksOf(line);
-    if (event.kind === "failed") {
-      line.reason = event.reason;
-      this.#log.warn({ interface: name, family: event.family, reason: event.reason }, "network failed");
-      return;
-    }
-    if (event.kind === "down") {
-      const up = this.#up.get(key);
-      this.#up.delete(key);
-      if (up === undefined) return;
-      this.#interfaces.unassign(target.index, up.agreement, target.isAddressed);
-      const others = ["4", "6"].some((family) => this.#up.has(`${name} ${family}`));
-      if (!others && !target.isAddressed) this.#interfaces.setDown(target.index);
-      this.#log.info({ interface: name, family: event.family }, "network down");
-      const about = this.#about(line, name);
-      if (event.family === 4) hooks?.ipDown(about, up.agreement, totalsOf(up.sinceMs));
-      else hooks?.ipv6Down(about, up.agreement, totalsOf(up.sinceMs));
-      return;
-    }
-    const { agreement, mtu, family } = event;
-    this.#up.set(key, { target, agreement, sinceMs: Date.now() });
     const about = this.#about(line, name);
-    this.#interfaces.assign(target.index, agreement, Math.min(mtu, line.config.mtu), target.isAddressed);
+    if (family === 4) hooks?.ipDown(about, up.agreement, totalsOf(up.sinceMs));
+    else hooks?.ipv6Down(about, up.agreement, totalsOf(up.sinceMs));
+  }
+
+  async #handleUp(found: PppInterface, { agreement, mtu, family }: NetworkUp): Promise<void> {
+    const { index, line } = found;
+    const name = (found.isMaster ? null : line.owner?.nameInterface()) ?? found.name;
+    if (name !== found.name) {
+      this.#interfaces.rename(index, name);
+      line.interface = name;
+    }
+    const target = { ...found, name };
+    const key = `${name} ${family}`;
+    this.#failed.delete(name);
+    this.#up.set(key, { target, agreement, sinceMs: Date.now() });
+    const hooks = this.#hooksOf(line);
+    const about = this.#about(line, name);
+    this.#interfaces.assign(index, agreement, Math.min(mtu, line.config.mtu), target.isAddressed);
     if (family === 4) await hooks?.ipPreUp(about, agreement);
     // It may have gone while the script ran.
     if (this.#up.get(key)?.agreement !== agreement) return;
-    this.#interfaces.setUp(target.index);
+    this.#interfaces.setUp(index);
     const { local, remote, dns } = agreement;
     this.#log.info({ interface: name, local, remote, dns }, "network up");
+    line.owner?.tell({ event: "up", interface: name, local, remote });
     if (family === 4) hooks?.ipUp(about, agreement);
     else hooks?.ipv6Up(about, agreement);
   }

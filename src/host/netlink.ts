@@ -106,6 +106,12 @@ export class Netlink {
     this.#changeLink(body, `Taking interface ${index} ${up ? "up" : "down"}`);
   }
 
+  /** The interface must be down; kernels from 6.2 on rename one that is up, too. */
+  rename(index: number, name: string): void {
+    const body = encodeLink(index, [textAttribute(IFLA_IFNAME, name)]);
+    this.#changeLink(body, `Calling interface ${index} ${name}`);
+  }
+
   /** @param mtu octets */
   setMtu(index: number, mtu: number): void {
     const body = encodeLink(index, [numberAttribute(IFLA_MTU, mtu)]);

@@ -623,7 +623,7 @@ describe("captures", () => {
     await server.close();
     assert.deepEqual(
       log.lines.map(({ level, message }) => [level, message]),
-      [["error", "a capture did not stop cleanly"]],
+      [["error", "what a client held did not end cleanly"]],
     );
   });
 });

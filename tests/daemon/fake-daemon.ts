@@ -1,6 +1,6 @@
-import type { LineStatus, MasterStatus, Status } from "../../src/control/messages.ts";
+import type { LineStatus, MasterStatus, PppEvent, PppRequest, Status } from "../../src/control/messages.ts";
 import type { ControlLog } from "../../src/daemon/control-server.ts";
-import type { Capture, DaemonApi } from "../../src/daemon/daemon-api.ts";
+import type { Capture, DaemonApi, HeldLine } from "../../src/daemon/daemon-api.ts";
 
 /** 2026-01-02T03:04:05Z, the daemon's time in all examples. */
 export const AT = 1_767_323_045_000;
@@ -100,6 +100,26 @@ export class FakeDaemon implements DaemonApi {
 
   removeLine(...args: unknown[]): Promise<void> {
     return this.#note("removeLine", ...args);
+  }
+
+  /** What a client's PPP line tells at once; it ends when `endPpp` is called, or its client goes. */
+  pppEvents: readonly PppEvent[] = [];
+  endPpp: () => void = () => {};
+
+  async ppp(request: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine> {
+    await this.#note("ppp", request);
+    for (const event of this.pppEvents) tell(event);
+    const ended = new Promise<void>((resolve) => {
+      this.endPpp = () => {
+        tell({ event: "ended", end: "peer", reason: "so it was" });
+        resolve();
+      };
+    });
+    const stop = async (): Promise<void> => {
+      this.stops += 1;
+      this.onStop();
+    };
+    return { ended, stop };
   }
 
   async capture(link: string): Promise<Capture> {

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { FAR, masterTable, NEAR, type Side, type TestDaemon, World, worldMissing } from "./world.ts";
+import type { PppEvent } from "../../src/control/messages.ts";
+import {
+  eventually,
+  FAR,
+  masterTable,
+  NEAR,
+  type Side,
+  type TestDaemon,
+  World,
+  worldMissing,
+} from "./world.ts";
 
 const SPEED = 230_400;
 
@@ -57,4 +67,73 @@ describe("PPP lines of two daemons", { skip: worldMissing() }, () => {
     for (const name of ["ppp0", "ppp1"]) assert.ok((await near.line(name)).sent.octets > 50_000);
     await stop();
   });
+
+  /** A line of a client's, with what it is told. */
+  async function hold(daemon: TestDaemon, side: Side, line: number, more: object): Promise<HeldPpp> {
+    const settings = { device: side.device(line), protocol: "ppp", speed: SPEED, restart: 0.3, ...more };
+    const request = { name: `tty${line}`, unit: null, settings };
+    const followed = await daemon.client.follow<PppEvent>("POST", "/ppp", request);
+    const told: PppEvent[] = [];
+    const ended = (async () => {
+      for await (const event of followed.events) told.push(event);
+    })();
+    const until = (kind: PppEvent["event"]): Promise<PppEvent> =>
+      eventually(`the client is told "${kind}"`, () => told.find(({ event }) => event === kind));
+    return { told, until, ended, close: followed.close };
+  }
+
+  it("of clients make bundles across their processes, and end with them", async () => {
+    daemons = await Promise.all([world.near.up("[master.eql]"), world.far.up("[master.eql]")]);
+    const [near, far] = daemons as [TestDaemon, TestDaemon];
+    const held: HeldPpp[] = [];
+    for (const line of [0, 1]) {
+      held.push(
+        await hold(near, world.near, line, { multilink: true }),
+        await hold(far, world.far, line, { multilink: true, address: FAR, peer: NEAR }),
+      );
+    }
+    const [first, , second] = held as [HeldPpp, HeldPpp, HeldPpp, HeldPpp];
+    assert.deepEqual(await first.until("up"), { event: "up", interface: "ppp0", local: NEAR, remote: FAR });
+    assert.deepEqual(await second.until("joined"), { event: "joined", interface: "ppp0" });
+    await world.transfer(50_000);
+    // The first one's process ends: the bundle goes on.
+    first.close();
+    await near.until("one is left", ({ lines }) => lines.length === 1);
+    assert.ok(await world.near.ping(FAR));
+    await near.client.request("DELETE", "/lines/tty1");
+    await second.ended;
+    assert.deepEqual(second.told.at(-1), { event: "ended", end: "asked", reason: "User request" });
+    assert.equal(await world.near.link("ppp0"), undefined);
+    await far.until("its lines have ended too", ({ lines }) => lines.length === 0);
+    await Promise.all(held.map(({ ended }) => ended));
+    const farEnd = held[3]?.told.at(-1);
+    assert.equal(farEnd?.event === "ended" && farEnd.end, "peer");
+    await stop();
+  });
+
+  it("of a client have the interface to themselves when the peer wants no bundle", async () => {
+    daemons = await Promise.all([world.near.up("[master.eql]"), world.far.up("[master.eql]")]);
+    const [near, far] = daemons as [TestDaemon, TestDaemon];
+    const asking = await hold(near, world.near, 0, { multilink: true });
+    const plain = await hold(far, world.far, 0, { address: FAR, peer: NEAR });
+    assert.deepEqual(await asking.until("up"), { event: "up", interface: "ppp0", local: NEAR, remote: FAR });
+    assert.deepEqual(await plain.until("up"), { event: "up", interface: "ppp0", local: FAR, remote: NEAR });
+    assert.ok(await world.near.ping(FAR));
+    // As ip-up calls it: by the name of the interface.
+    await world.near.ip("link", "set", "eql", "up");
+    await near.enslave("ppp0", SPEED);
+    await near.untilSlaves(["tty0"]);
+    await world.lines.hangUp(0);
+    await Promise.all([asking.ended, plain.ended]);
+    assert.equal((asking.told.at(-1) as { end?: string }).end, "hangup");
+    await world.lines.restore(0);
+    await stop();
+  });
 });
+
+interface HeldPpp {
+  readonly told: readonly PppEvent[];
+  until(kind: PppEvent["event"]): Promise<PppEvent>;
+  readonly ended: Promise<void>;
+  close(): void;
+}

@@ -167,6 +167,10 @@ export class Engine implements PortEvents, MasterEvents {
       this.#watcher.watch(master.tun.fd, (_events, now) => master.handleReadable(now));
       return { index: master.tun.index };
     },
+    removeMaster: ({ name }, now) => {
+      this.#removeMaster(this.#registry.master(name), now);
+      return null;
+    },
     addLine: (settings) => this.#addLine(settings),
     removeLine: ({ name }, now) => {
       this.#removePort(this.#registry.port(name), now);

@@ -12,6 +12,7 @@ import type { AuthSettings, LcpSettings, NetworkSettings } from "../../ppp/setti
 /** What the control plane (main thread) asks of the data plane (worker). Plain data; packets never cross. */
 export interface EngineOperations {
   addMaster: { readonly request: MasterSettings; readonly reply: InterfaceMade };
+  removeMaster: { readonly request: { readonly name: string }; readonly reply: null };
   /** A line that is closed. One on a tty has its interface, which waits for the device. */
   addLine: { readonly request: LineSettings; readonly reply: null };
   removeLine: { readonly request: { readonly name: string }; readonly reply: null };
@@ -109,7 +110,13 @@ export interface PppLineSettings {
 export type PppLineEvent =
   | { readonly kind: "phase"; readonly phase: PppPhase }
   /** `multilink`: it can join a numbered bundle; otherwise it negotiates network protocols of its own. */
-  | { readonly kind: "established"; readonly multilink: boolean; readonly peerName: string }
+  | {
+      readonly kind: "established";
+      readonly multilink: boolean;
+      readonly peerName: string;
+      /** The same for all links that may be in one bundle. */
+      readonly bundleKey: string;
+    }
   /** A control packet, decoded, or a remark. */
   | { readonly kind: "log"; readonly level: "debug" | "info" | "warn"; readonly text: string }
   | { readonly kind: "ended"; readonly end: PppEnd; readonly reason: string };

@@ -15,7 +15,7 @@ import { setCarrier } from "../tun.ts";
 import type { MasterPort } from "./master-port.ts";
 import type { LineSettings, PppLineSettings } from "./messages.ts";
 import { NetworkDriver, timeoutOf } from "./network-driver.ts";
-import type { PppBundle } from "./ppp-bundle.ts";
+import { endpointText, type PppBundle } from "./ppp-bundle.ts";
 import { LONGEST_PACKET, type PortEvents } from "./slave-port.ts";
 import { TtyPort } from "./tty-port.ts";
 
@@ -246,7 +246,17 @@ export class PppPort extends TtyPort {
         const { multilink, peerName } = event.agreement;
         this.link.framing = this.session.framing;
         if (multilink === null) this.#startNetwork(event.agreement, now);
-        this.events.ppp(this, { kind: "established", multilink: multilink !== null, peerName });
+        const bundleKey = JSON.stringify([
+          peerName,
+          endpointText(multilink?.peerEndpoint ?? null),
+          this.ppp.bundle,
+        ]);
+        this.events.ppp(this, {
+          kind: "established",
+          multilink: multilink !== null,
+          peerName,
+          bundleKey,
+        });
         break;
       }
       case "protocolRejected": {

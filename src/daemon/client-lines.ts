@@ -1,0 +1,146 @@
+import type { Config, LineConfig, MasterConfig } from "../config/config.ts";
+import { parseLine } from "../config/load.ts";
+import type { PppEvent, PppRequest } from "../control/messages.ts";
+import { EqlError } from "../errors.ts";
+import type { EngineClient } from "../host/engine/client.ts";
+import type { Netlink } from "../host/netlink.ts";
+import type { HeldLine } from "./daemon-api.ts";
+import { Line, type LineOwner } from "./line.ts";
+import type { LineKeeper } from "./line-keeper.ts";
+
+const MOST_UNITS = 10_000;
+/** Links in a bundle that nobody configured. */
+const MOST_LINKS = 255;
+
+export interface ClientLinesTools {
+  readonly engine: EngineClient;
+  readonly netlink: Netlink;
+  readonly keeper: LineKeeper;
+  /** Masters and lines that there are now. */
+  readonly present: () => Config;
+  readonly addMaster: (config: MasterConfig) => Promise<void>;
+}
+
+/** A bundle that came about with the first of its lines, and goes with the last. */
+interface Bundle {
+  readonly master: string;
+  readonly lines: Set<Line>;
+}
+
+/**
+ * PPP lines that belong to clients (`eql pppd`), one for each process. What they agree on with their peers decides on interfaces: a
+ * line alone is `pppN`, lines to the same peer that agreed on multilink are `pppN` together.
+ */
+export class ClientLines {
+  readonly #tools: ClientLinesTools;
+  readonly #bundles = new Map<string, Bundle>();
+
+  constructor(tools: ClientLinesTools) {
+    this.#tools = tools;
+  }
+
+  /** @throws EqlError LINE_EXISTS, REQUEST_INVALID, and as opening the device does */
+  async open({ name, unit, settings }: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine> {
+    const { keeper } = this.#tools;
+    // A line that may join a bundle has its interface when that is decided.
+    const isMultilink = settings["multilink"] === true && settings["master"] === undefined;
+    const lineName = isMultilink ? this.#freeName(name ?? "link") : this.#interfaceName(unit);
+    const config: LineConfig = parseLine(
+      lineName,
+      { ...settings, protocol: "ppp", lock: false },
+      this.#tools.present(),
+    );
+    const line = new Line(config);
+    let resolveEnded = (): void => {};
+    const ended = new Promise<void>((resolve) => {
+      resolveEnded = resolve;
+    });
+    const owner: LineOwner = {
+      tell,
+      wantsMultilink: isMultilink,
+      nameInterface: () => (isMultilink && line.interface === lineName ? this.#interfaceName(unit) : null),
+      handleEstablished: (key) => this.#join(line, key, unit),
+      handleClosed: (end, reason) => {
+        void this.#leave(line).then(() => {
+          tell({ event: "ended", end, reason });
+          resolveEnded();
+        });
+      },
+    };
+    line.owner = owner;
+    tell({ event: "line", line: lineName });
+    await keeper.bringUp(line);
+    return {
+      ended,
+      stop: async () => {
+        if (keeper.lines.get(lineName) !== line) return;
+        await keeper.hangUp(line, "its process is gone");
+        await ended;
+      },
+    };
+  }
+
+  /** The line agreed on multilink: it joins the bundle of its peer, or begins one. */
+  async #join(line: Line, key: string, unit: number | null): Promise<void> {
+    let bundle = this.#bundles.get(key);
+    if (bundle === undefined) {
+      bundle = { master: this.#interfaceName(unit), lines: new Set() };
+      this.#bundles.set(key, bundle);
+      await this.#tools.addMaster({
+        name: bundle.master,
+        address: null,
+        peer: null,
+        mtu: line.config.mtu,
+        scheduler: "earliest-arrival",
+        maxSlaves: MOST_LINKS,
+        minSlaves: 1,
+        queuePackets: 64,
+        defaultRoute: line.config.defaultRoute,
+        routes: line.config.routes,
+      });
+    }
+    bundle.lines.add(line);
+    line.wants = bundle.master;
+  }
+
+  async #leave(line: Line): Promise<void> {
+    const { keeper, engine } = this.#tools;
+    if (keeper.lines.get(line.name) === line) await keeper.discard(line);
+    for (const [key, bundle] of this.#bundles) {
+      if (!bundle.lines.delete(line) || bundle.lines.size > 0) continue;
+      this.#bundles.delete(key);
+      keeper.masters.delete(bundle.master);
+      await engine.request("removeMaster", { name: bundle.master }).catch(() => {}); // deleted from outside
+    }
+  }
+
+  #isFree(name: string): boolean {
+    const { keeper, netlink } = this.#tools;
+    const isOurs = [...keeper.lines.values()].some((line) => line.name === name || line.interface === name);
+    return !isOurs && !keeper.masters.has(name) && netlink.interface(name) === null;
+  }
+
+  #freeName(wanted: string): string {
+    const base = wanted.slice(0, 12);
+    for (let i = 0; i < MOST_UNITS; i++) {
+      const name = i === 0 ? base : `${base}.${i}`;
+      if (this.#isFree(name)) return name;
+    }
+    throw taken(wanted);
+  }
+
+  /** @throws EqlError LINE_EXISTS */
+  #interfaceName(unit: number | null): string {
+    if (unit !== null) {
+      if (this.#isFree(`ppp${unit}`)) return `ppp${unit}`;
+      throw taken(`ppp${unit}`);
+    }
+    for (let i = 0; i < MOST_UNITS; i++) if (this.#isFree(`ppp${i}`)) return `ppp${i}`;
+    throw taken("ppp0");
+  }
+}
+
+const taken = (name: string): EqlError =>
+  new EqlError("LINE_EXISTS", `There is an interface ${name} already: choose another unit, or none`, {
+    details: { line: name },
+  });
