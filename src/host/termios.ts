@@ -83,6 +83,11 @@ export class Termios {
     this.#write(CFLAG, on ? this.#read(CFLAG) | CRTSCTS : this.#read(CFLAG) & ~CRTSCTS);
   }
 
+  /** Whether a line whose carrier is lost has hung up. */
+  setCarrier(minded: boolean): void {
+    this.#write(CFLAG, minded ? this.#read(CFLAG) & ~CLOCAL : this.#read(CFLAG) | CLOCAL);
+  }
+
   /** Any speed the driver can make, in bits per second, both ways. */
   setSpeed(bps: number): void {
     const bothWays = CBAUD | (CBAUD << IBSHIFT);

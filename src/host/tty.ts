@@ -41,6 +41,8 @@ export interface TtyOptions {
   readonly speedBps: number;
   /** Hardware flow control; off by default. */
   readonly rtscts?: boolean;
+  /** Whether the line has hung up when its carrier is lost; off by default. */
+  readonly carrier?: boolean;
   /** Refuse the device when somebody else uses it, and keep others away; on by default. */
   readonly exclusive?: boolean;
 }
@@ -99,7 +101,7 @@ export class Tty {
  * DEVICE_SETTINGS (no 8N1 or no RTS/CTS), SYSTEM_CALL_FAILED
  */
 export function openTty(path: string, options: TtyOptions): Tty {
-  const { speedBps, rtscts = false, exclusive = true } = options;
+  const { speedBps, rtscts = false, carrier = false, exclusive = true } = options;
   const status = statusOf(path);
   const fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) throw openingFailed(path, fd);
@@ -108,7 +110,7 @@ export function openTty(path: string, options: TtyOptions): Tty {
     const original = settingsOf(fd, path);
     if (exclusive) seize(fd, path, status);
     saved = original;
-    const given = configure(fd, path, speedBps, rtscts);
+    const given = configure(fd, path, speedBps, rtscts, carrier);
     ioctl(fd, TCFLSH, TCIOFLUSH);
     return new Tty(path, fd, given, saved, exclusive);
   } catch (error) {
@@ -191,7 +193,7 @@ function seize(fd: number, path: string, status: Stats): void {
 }
 
 /** @returns the speed that the driver says it runs at */
-function configure(fd: number, path: string, speedBps: number, rtscts: boolean): number {
+function configure(fd: number, path: string, speedBps: number, rtscts: boolean, carrier: boolean): number {
   if (!Number.isInteger(speedBps) || speedBps < 1 || speedBps > 0x7fff_ffff) {
     throw new EqlError("DEVICE_SPEED", `${speedBps} is no speed for ${path}: give bits per second`, {
       details: { path, wanted: speedBps },
@@ -200,6 +202,7 @@ function configure(fd: number, path: string, speedBps: number, rtscts: boolean):
   const wanted = Termios.get(fd, path);
   wanted.makeRaw();
   wanted.setRtscts(rtscts);
+  wanted.setCarrier(carrier);
   wanted.setSpeed(speedBps);
   check(wanted.set(fd), `setting ${path} to ${speedBps} bit/s`, "SYSTEM_CALL_FAILED", { path });
   // The call succeeds if any one of the settings was made, so each is looked at.

@@ -41,7 +41,10 @@ export class Outbox {
   }
 }
 
-/** Sees every packet that a link sends and receives, in the order in which it does; copies what it keeps. */
+/**
+ * Sees every packet that a link sends and receives, in the order in which it does; copies what it keeps. Of a PPP link it sees all
+ * frames, from address or protocol on and without their check.
+ */
 export interface Tap {
   handlePacket(octets: Uint8Array, from: number, to: number, sent: boolean): void;
 }

@@ -165,9 +165,7 @@ export class PppLink implements Link, Fragmenting {
     this.#writeProtocol(encoder, protocol, !isPlain);
     encoder.octets(packet.octets, packet.start, packet.start + packet.length);
     this.outbox.to = encoder.finish();
-    if (packet.protocol === 0) {
-      this.tap?.handlePacket(packet.octets, packet.start, packet.start + packet.length, true);
-    }
+    if (this.tap !== null) this.#tapSent(this.tap, protocol, packet, 0, packet.length, null);
     return this.outbox.to - start;
   }
 
@@ -203,6 +201,7 @@ export class PppLink implements Link, Fragmenting {
     outbox.to = encoder.finish();
     outbox.octets[outbox.to++] = HDLC_FLAG;
     this.#lastFlagAt = now;
+    if (this.tap !== null) this.#tapSent(this.tap, protocol, packet, from, to, header.subarray(0, length));
     return outbox.to - start;
   }
 
@@ -226,6 +225,22 @@ export class PppLink implements Link, Fragmenting {
     this.#lastFlagAt = Number.NEGATIVE_INFINITY;
     this.framing = DEFAULT_FRAMING;
     this.#numbering = null;
+  }
+
+  /** Shows a frame that was written octet by octet. Allocates: somebody looks. @param numbered multilink header of a part */
+  #tapSent(
+    tap: Tap,
+    protocol: number,
+    packet: Packet,
+    from: number,
+    to: number,
+    numbered: Uint8Array | null,
+  ): void {
+    const inner = [protocol >> 8, protocol & 0xff];
+    const header = numbered === null ? inner : [0, PPP_MULTILINK, ...numbered, ...(from === 0 ? inner : [])];
+    const part = packet.octets.subarray(packet.start + from, packet.start + to);
+    const frame = Uint8Array.of(PPP_ADDRESS, PPP_CONTROL, ...header, ...part);
+    tap.handlePacket(frame, 0, frame.length, true);
   }
 
   readonly #scratch = new Uint8Array(MULTILINK_LONG_OCTETS);
@@ -252,6 +267,7 @@ export class PppLink implements Link, Fragmenting {
   /** Reads a good frame's header. @returns octets behind it */
   #open(length: number): number {
     const header = this.#header;
+    this.tap?.handlePacket(this.received, 0, length, false);
     if (!header.read(this.received, 0, length)) {
       this.drops.noProtocol++;
       return 0;
@@ -264,8 +280,6 @@ export class PppLink implements Link, Fragmenting {
         return 0;
       }
       this.receivedFrom = this.fragment.dataFrom;
-    } else if (header.protocol === PPP_IP || header.protocol === PPP_IPV6) {
-      this.tap?.handlePacket(this.received, header.dataFrom, length, false);
     }
     return length - this.receivedFrom;
   }

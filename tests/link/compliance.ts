@@ -13,6 +13,8 @@ export interface LinkKind {
   make(mtu: number): Link;
   /** Packets that the far side finds in these octets of the line. */
   deliver(line: Uint8Array): Uint8Array[];
+  /** What the tap sees in front of an IPv6 packet. */
+  readonly tapHeader: readonly number[];
   /** Octets for the line that one packet may take beyond its `frameLength`. */
   readonly extra: number;
 }
@@ -128,7 +130,7 @@ export function describeLink(kind: LinkKind): void {
       assert.ok(link.begin(packet, now) > 0);
     });
 
-    it("shows the tap each packet that it sends, as it is", () => {
+    it("shows the tap each packet that it sends, as it is on the line", () => {
       const link = kind.make(400);
       const seen: { packet: Uint8Array; sent: boolean }[] = [];
       link.tap = {
@@ -140,7 +142,7 @@ export function describeLink(kind: LinkKind): void {
       link.begin(longer, now);
       link.begin(packetOf(pool, octets), now);
       link.end(now);
-      assert.deepEqual(seen, [{ packet: octets, sent: true }]);
+      assert.deepEqual(seen, [{ packet: Uint8Array.of(...kind.tapHeader, ...octets), sent: true }]);
     });
 
     it("uses up whatever comes from the line, and never throws", () => {

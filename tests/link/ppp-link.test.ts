@@ -58,6 +58,7 @@ describeLink({
   name: "a PPP link",
   make: (mtu) => make(mtu),
   deliver: (line) => receive(make(16_384), line).map(({ octets }) => octets),
+  tapHeader: [0xff, 0x03, 0x00, 0x57],
   extra: 3, // a leading flag, and both octets of the check escaped
 });
 
@@ -116,6 +117,23 @@ describe("a PPP link", () => {
     assert.deepEqual(receive(link, frame.subarray(0, end + 1)), []);
     assert.equal(link.drops.noProtocol, 1);
     assert.equal(receive(link, send(encoderOf, ipv4({ length: 28 }))).length, 1);
+  });
+
+  it("shows the tap all frames, parts and control packets too, both ways", () => {
+    const link = make(1500);
+    link.numbering = { sendShort: false, receiveShort: false };
+    const seen: [boolean, number[]][] = [];
+    link.tap = { handlePacket: (octets, from, to, sent) => seen.push([sent, [...octets.slice(from, to)]]) };
+    const packet = packetOf(poolOf(1, 200), ipv4({ length: 28 }));
+    link.sendFragment(packet, 0, 2, 7, now);
+    receive(link, take(link));
+    receive(link, send(link, Uint8Array.of(9, 1, 0, 4), PPP_LCP));
+    assert.deepEqual(seen, [
+      [true, [0xff, 0x03, 0x00, 0x3d, 0x80, 0, 0, 7, 0x00, 0x21, 0x45, 0x00]],
+      [false, [0x3d, 0x80, 0, 0, 7, 0x21, 0x45, 0x00]],
+      [true, [0xff, 0x03, 0xc0, 0x21, 9, 1, 0, 4]],
+      [false, [0xff, 0x03, 0xc0, 0x21, 9, 1, 0, 4]],
+    ]);
   });
 
   it("forgets what was agreed on when the line is new", () => {

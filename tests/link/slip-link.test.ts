@@ -40,6 +40,7 @@ describeLink({
   name: "a SLIP link",
   make,
   deliver: (line) => receive(make(16_384), line),
+  tapHeader: [],
   extra: 1,
 });
 

@@ -4,6 +4,7 @@ import { close, describeErrno, nativeBuffer, O_CLOEXEC, O_NONBLOCK, O_RDWR, open
 
 const MAGIC = 0xa1b2c3d4;
 const LINKTYPE_LINUX_SLL = 113;
+const LINKTYPE_PPP_WITH_DIR = 204;
 const FILE_HEADER = 24;
 const RECORD_HEADER = 16;
 const SLL_HEADER = 16;
@@ -17,7 +18,8 @@ const PIPE_BUF = 4096;
 const LONGEST = PIPE_BUF - RECORD_HEADER - SLL_HEADER;
 
 /**
- * Writes what a link carries as a pcap to a named pipe, both directions, each packet marked as sent or received (LINKTYPE_LINUX_SLL).
+ * Writes what a link carries as a pcap to a named pipe, both directions, each packet marked as sent or received: packets as
+ * LINKTYPE_LINUX_SLL, the frames of a PPP link as LINKTYPE_PPP_WITH_DIR.
  * A reader too slow for the link misses packets, never the link. Of packets longer than 4064 octets it sees the beginning.
  */
 export class Capture implements Tap {
@@ -27,9 +29,17 @@ export class Capture implements Tap {
   readonly #fd: number;
   readonly #record = nativeBuffer(RECORD_HEADER + SLL_HEADER + LONGEST);
 
-  /** @throws EqlError CONTROL_REFUSED: the pipe cannot be opened */
-  constructor(pipe: string) {
+  readonly #isPpp: boolean;
+  readonly #start: number;
+
+  /**
+   * @param isPpp whether it sees a PPP link's frames
+   * @throws EqlError CONTROL_REFUSED: the pipe cannot be opened
+   */
+  constructor(pipe: string, isPpp: boolean) {
     this.pipe = pipe;
+    this.#isPpp = isPpp;
+    this.#start = RECORD_HEADER + (isPpp ? 1 : SLL_HEADER);
     // The reader learns the pipe's name only when the capture runs: without an end for reading, opening it would fail.
     this.#fd = open(pipe, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (this.#fd < 0) {
@@ -43,7 +53,7 @@ export class Capture implements Tap {
     header.view.setUint16(4, 2, true);
     header.view.setUint16(6, 4, true);
     header.view.setUint32(16, LONGEST + SLL_HEADER, true);
-    header.view.setUint32(20, LINKTYPE_LINUX_SLL, true);
+    header.view.setUint32(20, isPpp ? LINKTYPE_PPP_WITH_DIR : LINKTYPE_LINUX_SLL, true);
     write(this.#fd, header.address, FILE_HEADER);
   }
 
@@ -53,12 +63,16 @@ export class Capture implements Tap {
     const now = performance.timeOrigin + performance.now();
     view.setUint32(0, Math.floor(now / 1000), true);
     view.setUint32(4, Math.floor((now % 1000) * 1000), true);
-    view.setUint32(8, SLL_HEADER + length, true);
-    view.setUint32(12, SLL_HEADER + to - from, true);
-    view.setUint16(16, sent ? PACKET_OUTGOING : PACKET_HOST, false);
-    view.setUint16(18, ARPHRD_NONE, false);
-    view.setUint16(30, (octets[from] as number) >> 4 === 6 ? ETH_P_IPV6 : ETH_P_IP, false);
-    const start = RECORD_HEADER + SLL_HEADER;
+    const start = this.#start;
+    const header = start - RECORD_HEADER;
+    view.setUint32(8, header + length, true);
+    view.setUint32(12, header + to - from, true);
+    if (this.#isPpp) view.setUint8(RECORD_HEADER, sent ? 1 : 0);
+    else {
+      view.setUint16(16, sent ? PACKET_OUTGOING : PACKET_HOST, false);
+      view.setUint16(18, ARPHRD_NONE, false);
+      view.setUint16(30, (octets[from] as number) >> 4 === 6 ? ETH_P_IPV6 : ETH_P_IP, false);
+    }
     for (let i = 0; i < length; i++) this.#record.octets[start + i] = octets[from + i] as number;
     if (write(this.#fd, this.#record.address, start + length) < 0) this.missed++;
   }

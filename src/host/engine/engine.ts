@@ -217,7 +217,7 @@ export class Engine implements PortEvents, MasterEvents {
       if (port.link.tap !== null) {
         throw new EqlError("CONTROL_REFUSED", `${link} is being captured already; one capture at a time`);
       }
-      const capture = new Capture(pipe);
+      const capture = new Capture(pipe, port instanceof PppPort);
       this.#captures.set(pipe, { capture, port });
       port.link.tap = capture;
       return null;

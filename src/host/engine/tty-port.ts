@@ -72,10 +72,10 @@ export abstract class TtyPort extends SlavePort {
 
   /** @throws EqlError as acquireLock and openTty */
   open(now: Instant, _multilink: boolean): void {
-    const { device, speedBps, rtscts, lockDirectory } = this.settings;
+    const { device, speedBps, rtscts, lockDirectory, ppp } = this.settings;
     const lock = lockDirectory === null ? null : acquireLock(device, lockDirectory);
     try {
-      this.#tty = openTty(device, { speedBps, rtscts });
+      this.#tty = openTty(device, { speedBps, rtscts, carrier: ppp?.carrier ?? false });
     } catch (error) {
       lock?.release();
       throw error;
