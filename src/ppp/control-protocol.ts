@@ -13,7 +13,7 @@ import {
   TERMINATE_REQUEST,
   writeControlPacket,
 } from "./control-packet.ts";
-import { type ConfigOption, readOptions, sameOctets } from "./option.ts";
+import { type ConfigOption, readOptions } from "./option.ts";
 import { OptionNegotiation } from "./option-negotiation.ts";
 import type { RestartSettings } from "./settings.ts";
 import { printable, utf8Octets, utf8Text } from "./text.ts";
@@ -56,7 +56,8 @@ export class ControlProtocol {
   #restartsLeft = 0;
   #deadline: Instant = NEVER;
   #lastId = 0;
-  #request: { readonly id: number; readonly options: Uint8Array } | null = null;
+  /** Of our last Configure-Request; null: there was none. */
+  #requestId: number | null = null;
   /** The request was answered; what else comes with its Identifier is a copy of that answer. */
   #isAnswered = false;
   /** The packet that is being handled, for the actions that answer it. */
@@ -177,10 +178,9 @@ export class ControlProtocol {
       case CONFIGURE_REQUEST:
         return this.#handleRequest(packet.data, now);
       case CONFIGURE_ACK:
-        return this.#handleAck(packet, now);
       case CONFIGURE_NAK:
       case CONFIGURE_REJECT:
-        return this.#handleRefusal(packet, now);
+        return this.#handleAnswer(packet, now);
       case TERMINATE_REQUEST:
         this.peerTerminated = true;
         this.#explain(
@@ -213,46 +213,26 @@ export class ControlProtocol {
     this.#fire(say === "ack" ? "rcrPlus" : "rcrMinus", now);
   }
 
-  #handleAck({ id, data }: ControlPacket, now: Instant): void {
+  #handleAnswer({ code, id, data }: ControlPacket, now: Instant): void {
+    const isAck = code === CONFIGURE_ACK;
     if (NEGOTIATING.has(this.#state) || this.#state === "opened") {
-      const request = this.#takeRequest(id);
-      if (request === null) return;
-      if (!sameOctets(request, data)) {
+      if (id !== this.#requestId || this.#isAnswered) {
+        this.drops.unexpected++;
+        return;
+      }
+      this.#isAnswered = isAck
+        ? this.#negotiation.takeAck(data)
+        : this.#negotiation.takeRefusal(data, code === CONFIGURE_REJECT);
+      if (!this.#isAnswered) {
         this.drops.malformed++;
         return;
       }
-      this.#isAnswered = true;
     }
-    this.#fire("rca", now);
-  }
-
-  #handleRefusal({ code, id, data }: ControlPacket, now: Instant): void {
-    if (NEGOTIATING.has(this.#state) || this.#state === "opened") {
-      const request = this.#takeRequest(id);
-      if (request === null) return;
-      const options = readOptions(data, 0, data.length);
-      const isReject = code === CONFIGURE_REJECT;
-      if (
-        options === null ||
-        !(isReject ? this.#negotiation.reject(options) : this.#negotiation.nak(options))
-      ) {
-        this.drops.malformed++;
-        return;
-      }
-      this.#isAnswered = true;
-    }
-    this.#fire("rcn", now);
-    if (this.#negotiation.refused !== null && NEGOTIATING.has(this.#state)) {
-      this.#explain(`the peer refuses ${this.#negotiation.refused}`);
-      this.close(`no agreement on ${this.#negotiation.refused}`, now);
-    }
-  }
-
-  /** @returns the options of the request that this Identifier answers; null: it answers none, or one that is answered already */
-  #takeRequest(id: number): Uint8Array | null {
-    if (this.#request !== null && this.#request.id === id && !this.#isAnswered) return this.#request.options;
-    this.drops.unexpected++;
-    return null;
+    this.#fire(isAck ? "rca" : "rcn", now);
+    const { refused } = this.#negotiation;
+    if (refused === null || !NEGOTIATING.has(this.#state)) return;
+    this.#explain(`the peer refuses ${refused}`);
+    this.close(`no agreement on ${refused}`, now);
   }
 
   #handleCodeReject(data: Uint8Array, now: Instant): void {
@@ -341,11 +321,9 @@ export class ControlProtocol {
 
   /** @param again the same request once more: it keeps its Identifier, so that a late answer still counts */
   #sendRequest(again: boolean): void {
-    if (!again || this.#request === null) {
-      this.#request = { id: this.#nextId(), options: this.#negotiation.request() };
-    }
+    if (!again || this.#requestId === null) this.#requestId = this.#nextId();
     this.#isAnswered = false;
-    this.send(CONFIGURE_REQUEST, this.#request.id, this.#request.options);
+    this.send(CONFIGURE_REQUEST, this.#requestId, this.#negotiation.request());
   }
 
   #nextId(): number {

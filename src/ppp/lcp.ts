@@ -5,21 +5,17 @@ import { ControlProtocol } from "./control-protocol.ts";
 import { longAt, wordAt } from "./describe-text.ts";
 import { EchoMonitor } from "./echo-monitor.ts";
 import {
-  type AuthDemand,
-  AuthOption,
-  acfcOption,
-  asyncMapOption,
-  DEFAULT_MRU,
-  endpointOption,
-  MagicOption,
-  mrruOption,
-  mruOption,
-  pfcOption,
-  shortOption,
-  writeLong,
-} from "./lcp-options.ts";
+  agreedFraming,
+  agreedMultilink,
+  DEFAULT_FRAMING,
+  type Framing,
+  type LcpOptions,
+  lcpOptions,
+  type MultilinkAgreement,
+} from "./lcp-agreement.ts";
+import { type AuthDemand, DEFAULT_MRU, writeLong } from "./lcp-options.ts";
 import type { ConfigOption } from "./option.ts";
-import type { AuthProtocol, Endpoint, LcpSettings } from "./settings.ts";
+import type { AuthProtocol, LcpSettings } from "./settings.ts";
 import { printable, utf8Octets, utf8Text } from "./text.ts";
 
 /** Codes of LCP's own (RFC 1661, sections 5.7 to 5.9; RFC 1570, section 1). */
@@ -32,38 +28,7 @@ const TIME_REMAINING = 13;
 
 /** Packets in a row that only we can have sent, after which the line is known to lead back. */
 const MOST_LOOPS = 5;
-const EVERY_MAP = 0xffffffff;
-
-/** How the line is framed, as both sides agreed. */
-export interface Framing {
-  /** Control octets to escape, bit n for octet n. */
-  readonly sendAsyncMap: number;
-  readonly receiveAsyncMap: number;
-  readonly sendProtocolCompression: boolean;
-  readonly sendAddressCompression: boolean;
-  /** Octets. Whatever ours is, packets of 1500 are to be taken (RFC 1661, section 6.1). */
-  readonly peerMru: number;
-  readonly ourMru: number;
-}
-
-/** Null in an agreement: plain PPP. */
-export interface MultilinkAgreement {
-  /** Octets of a reassembled packet. */
-  readonly ourMrru: number;
-  readonly peerMrru: number;
-  readonly sendShort: boolean;
-  readonly receiveShort: boolean;
-  /** Null: it told none, which is class 0. */
-  readonly peerEndpoint: Endpoint | null;
-}
-
-type LcpEnd =
-  | "peer"
-  | "negotiation"
-  | "peer-unauthenticated"
-  | "unauthenticated"
-  | "echo"
-  | "loopback";
+type LcpEnd = "peer" | "negotiation" | "peer-unauthenticated" | "unauthenticated" | "echo" | "loopback";
 
 export type LcpEvent =
   | { readonly type: "up" }
@@ -72,22 +37,12 @@ export type LcpEvent =
   | { readonly type: "log"; readonly text: string }
   | { readonly type: "protocolRejected"; readonly protocol: number };
 
-/** Until LCP opens, and after it (RFC 1661, section 5; RFC 1662, section 7.1). */
-export const DEFAULT_FRAMING: Framing = {
-  sendAsyncMap: EVERY_MAP,
-  receiveAsyncMap: EVERY_MAP,
-  sendProtocolCompression: false,
-  sendAddressCompression: false,
-  peerMru: DEFAULT_MRU,
-  ourMru: DEFAULT_MRU,
-};
-
 /** The Link Control Protocol (RFC 1661, sections 5 and 6): one control protocol with its options, and the packets that it alone has. */
 export class Lcp {
   framing: Framing = DEFAULT_FRAMING;
   readonly #settings: LcpSettings;
   readonly #protocol: ControlProtocol;
-  readonly #options: ReturnType<typeof optionsOf>;
+  readonly #options: LcpOptions;
   readonly #echo: EchoMonitor | null;
   readonly #events: LcpEvent[] = [];
   /** Why we closed it; null: we did not, or were asked to. */
@@ -107,7 +62,7 @@ export class Lcp {
     random: (count: number) => Uint8Array,
   ) {
     this.#settings = settings;
-    this.#options = optionsOf(settings, demanded, isOffered, random);
+    this.#options = lcpOptions(settings, demanded, isOffered, random);
     const options: readonly ConfigOption<unknown>[] = Object.values(this.#options);
     this.#protocol = new ControlProtocol(settings, options, settings.start);
     this.#echo = settings.echo && new EchoMonitor(settings.echo);
@@ -143,18 +98,7 @@ export class Lcp {
 
   /** Only if both sides have agreed to it. */
   get multilink(): MultilinkAgreement | null {
-    const { mrru, short, endpoint } = this.#options;
-    const ourMrru = this.#protocol.ours(mrru);
-    const peerMrru = this.#protocol.theirs(mrru);
-    if (ourMrru === undefined || peerMrru === undefined) return null;
-    return {
-      ourMrru,
-      peerMrru,
-      // Who asks for short numbers says what it wants to receive (RFC 1990, section 5.1.2).
-      sendShort: this.#protocol.theirs(short) ?? false,
-      receiveShort: this.#protocol.ours(short) ?? false,
-      peerEndpoint: this.#protocol.theirs(endpoint) ?? null,
-    };
+    return agreedMultilink(this.#options, this.#protocol);
   }
 
   /** Why it ended without having been asked to; null: the line is gone. */
@@ -311,7 +255,7 @@ export class Lcp {
   }
 
   #handleUp(now: Instant): void {
-    this.framing = this.#agreedFraming();
+    this.framing = agreedFraming(this.#options, this.#protocol, this.#settings.asyncMap ?? 0);
     this.#protocol.peerMru = this.framing.peerMru;
     this.#ownEchoes = 0;
     this.#echo?.handleUp(now);
@@ -330,39 +274,7 @@ export class Lcp {
     this.#protocol.peerMru = DEFAULT_MRU;
     this.#echo?.handleDown();
   }
-
-  #agreedFraming(): Framing {
-    const { mru, asyncMap, pfc, acfc } = this.#options;
-    const protocol = this.#protocol;
-    return {
-      // What we know of the line ourselves is escaped too, asked for or not.
-      sendAsyncMap: ((protocol.theirs(asyncMap) ?? EVERY_MAP) | (this.#settings.asyncMap ?? 0)) >>> 0,
-      receiveAsyncMap: protocol.ours(asyncMap) ?? EVERY_MAP,
-      sendProtocolCompression: protocol.theirs(pfc) ?? false,
-      sendAddressCompression: protocol.theirs(acfc) ?? false,
-      peerMru: protocol.theirs(mru) ?? DEFAULT_MRU,
-      ourMru: protocol.ours(mru) ?? DEFAULT_MRU,
-    };
-  }
 }
-
-/** In the order in which pppd asks for them. */
-const optionsOf = (
-  settings: LcpSettings,
-  demanded: readonly AuthProtocol[],
-  isOffered: (protocol: AuthProtocol) => boolean,
-  random: (count: number) => Uint8Array,
-) => ({
-  mru: mruOption(settings.mru),
-  asyncMap: asyncMapOption(settings.asyncMap),
-  auth: new AuthOption(demanded, isOffered),
-  magic: new MagicOption(settings.magicNumber, random),
-  pfc: pfcOption(settings),
-  acfc: acfcOption(settings),
-  mrru: mrruOption(settings.multilink),
-  short: shortOption(settings.multilink),
-  endpoint: endpointOption(settings.multilink),
-});
 
 const protocolOf = (demand: AuthDemand | undefined): AuthProtocol | null =>
   demand === undefined || demand === "unknown" ? null : demand;

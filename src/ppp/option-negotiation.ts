@@ -1,4 +1,4 @@
-import { type ConfigOption, type RawOption, sameOctets, writeOptions } from "./option.ts";
+import { type ConfigOption, type RawOption, readOptions, sameOctets, writeOptions } from "./option.ts";
 
 type Shown = string | number | boolean;
 
@@ -69,7 +69,7 @@ export class OptionNegotiation {
     }
   }
 
-  /** @returns the options of our next Configure-Request, written */
+  /** @returns the options of our Configure-Request, written: the same ones until `begin` or a refusal */
   request(): Uint8Array {
     const wishes = this.#options.filter(({ type }) => this.#ours.has(type));
     this.#request = wishes.map((option) => ({
@@ -119,29 +119,31 @@ export class OptionNegotiation {
     this.#naksSent = 0;
   }
 
-  /** Takes the options of a Configure-Nak. @returns false: it makes no sense */
-  nak(options: readonly RawOption[]): boolean {
-    if (options.length === 0) return false;
-    const isPatient = ++this.#naksTaken < MOST_NAKS;
-    for (const { type, data } of options) {
+  /** @param data of a Configure-Ack @returns false: it is not what was asked for, octet for octet */
+  takeAck(data: Uint8Array): boolean {
+    return sameOctets(writeOptions(this.#request), data);
+  }
+
+  /** @param data of a Configure-Nak or Configure-Reject @returns false: it makes no sense, and nothing has changed */
+  takeRefusal(data: Uint8Array, isReject: boolean): boolean {
+    const options = readOptions(data, 0, data.length);
+    if (options === null || options.length === 0) return false;
+    if (isReject && !this.#wereAsked(options)) return false;
+    const isProposal = !isReject && ++this.#naksTaken < MOST_NAKS;
+    for (const { type, data: value } of options) {
       const option = this.#option(type);
-      if (option !== undefined) this.#revise(option, isPatient ? (option.read(data) ?? null) : null);
+      if (option !== undefined) this.#revise(option, isProposal ? (option.read(value) ?? null) : null);
     }
     return true;
   }
 
-  /** Takes the options of a Configure-Reject. @returns false: it rejects what our request did not ask for, or asked for otherwise */
-  reject(options: readonly RawOption[]): boolean {
-    if (options.length === 0) return false;
+  /** Whether these are options of our request, as they were and in that order. */
+  #wereAsked(options: readonly RawOption[]): boolean {
     let at = 0;
     for (const { type, data } of options) {
       while (at < this.#request.length && this.#request[at]?.type !== type) at++;
       const asked = this.#request[at++];
       if (asked === undefined || !sameOctets(asked.data, data)) return false;
-    }
-    for (const { type } of options) {
-      const option = this.#option(type);
-      if (option !== undefined) this.#revise(option, null);
     }
     return true;
   }

@@ -3,7 +3,8 @@ import { PPP_CHAP, PPP_LCP, PPP_PAP } from "../wire/ppp-packet.ts";
 import { canAuthenticate, makeAuthenticatee, makeAuthenticator } from "./auth.ts";
 import type { AuthMachine } from "./auth-machine.ts";
 import { ChallengeMint } from "./challenge-mint.ts";
-import { DEFAULT_FRAMING, type Framing, Lcp, type LcpEvent, type MultilinkAgreement } from "./lcp.ts";
+import { Lcp, type LcpEvent } from "./lcp.ts";
+import { DEFAULT_FRAMING, type Framing, type MultilinkAgreement } from "./lcp-agreement.ts";
 import type { AuthSettings, LcpSettings, PppCrypto, Secret } from "./settings.ts";
 
 /** RFC 1661, section 3.2. */
