@@ -8,8 +8,9 @@ const WINDOW = 1024;
 const SLOTS = 256;
 /** So many numbers in a row from elsewhere, each near the one before: that is where the peer is now. */
 const ELSEWHERE_RUN = 8;
-/** A missing part is waited for at least this long, milliseconds: what comes late may come later still. */
+/** A missing part is waited for at least this long, milliseconds, and a share of the longest packet's time on the slowest line. */
 const LEAST_WAIT_MS = 100;
+const LEAST_WAIT_PACKETS = 0.25;
 /** And no longer than this, whatever has been seen. */
 const MOST_WAIT_MS = 5000;
 /** As long as no lateness has been seen: this longer than the longest packet takes on the slowest line, and how long at most. */
@@ -70,6 +71,7 @@ export class Resequencer {
   #missingSince: Instant = NEVER;
   #missing = 0;
   #unknownWaitMs = MOST_UNKNOWN_WAIT_MS;
+  #leastWaitMs = LEAST_WAIT_MS;
   /** The last numbers that did not come in time, `[from, to)`, and since when they had been missing. */
   #gaveUpFrom = 0;
   #gaveUpTo = 0;
@@ -104,13 +106,14 @@ export class Resequencer {
   set slowestRate(octetsPerMs: number) {
     const packetMs = (this.#reassembler.mrru + PROTOCOL_OCTETS) / octetsPerMs;
     this.#unknownWaitMs = Math.min(MOST_UNKNOWN_WAIT_MS, UNKNOWN_WAIT_MS + packetMs);
+    this.#leastWaitMs = Math.min(MOST_UNKNOWN_WAIT_MS, LEAST_WAIT_MS + LEAST_WAIT_PACKETS * packetMs);
   }
 
   /** How long a missing part is waited for, milliseconds. */
   get waitMs(): number {
     const late = this.#lateness.high;
     if (late === null) return this.#unknownWaitMs;
-    return Math.max(LEAST_WAIT_MS, Math.min(MOST_WAIT_MS, WAIT_PER_LATENESS * late));
+    return Math.max(this.#leastWaitMs, Math.min(MOST_WAIT_MS, WAIT_PER_LATENESS * late));
   }
 
   join(source: FragmentSource): void {

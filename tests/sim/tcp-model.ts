@@ -53,19 +53,29 @@ export interface Outcome {
 /** After this a repetition counts as lost too. */
 const TIMEOUT_MS = 3000;
 
+interface Options {
+  /** In segments. */
+  readonly maxWindow?: number;
+  readonly returnMs?: number;
+  readonly mss?: number;
+  /** When nothing was acknowledged for so long, all that is under way is sent again; without it the sender goes by reports alone. */
+  readonly timeoutMs?: number;
+}
+
 /**
  * A sender that always has more to send, and a receiver that acknowledges as RFC 9293 and RFC 2018 say: every second segment in order,
  * each one out of order. Three reports of segments beyond a hole repeat the hole and take 30 % off the window, which grows by a segment
  * for each window acknowledged. Acknowledgements come back after a fixed time.
  */
-export function saturate(path: OneWay, untilMs: number, maxWindow = 60, returnMs = 8, mss = 536): Outcome {
-  const sender = new Sender(path, maxWindow, mss);
+export function saturate(path: OneWay, untilMs: number, options: Options = {}): Outcome {
+  const { maxWindow = 60, returnMs = 8, mss = 536, timeoutMs = Number.POSITIVE_INFINITY } = options;
+  const sender = new Sender(path, maxWindow, mss, timeoutMs);
   const receiver = new Receiver(mss);
   const acknowledgements: { at: number; packet: Uint8Array }[] = [];
   while (path.now < untilMs) {
     sender.fill();
     const dueAt = acknowledgements[0]?.at ?? untilMs;
-    const arrival = path.next(instant(Math.min(untilMs, dueAt)));
+    const arrival = path.next(instant(Math.min(untilMs, dueAt, sender.timeoutAt)));
     if (arrival !== undefined) {
       const packet = receiver.take(sequenceOf(arrival.packet), sender.dropped);
       if (packet !== null) acknowledgements.push({ at: arrival.at + returnMs, packet });
@@ -73,7 +83,7 @@ export function saturate(path: OneWay, untilMs: number, maxWindow = 60, returnMs
       const { packet } = acknowledgements.shift() as { packet: Uint8Array };
       path.bundle.handleInbound(packet, 0, packet.length, path.now);
       sender.handleAcknowledgement(packet);
-    }
+    } else if (sender.timeoutAt <= path.now) sender.handleTimeout();
   }
   return { delivered: receiver.octets, outOfOrder: receiver.outOfOrder, repeated: sender.repeated };
 }
@@ -86,22 +96,38 @@ class Sender {
   #reports = 0;
   #recoverTo = 0;
   #repeatedAt = 0;
+  #progressAt = 0;
   /** Segments that arrived beyond a hole: they are not under way any more. */
   readonly #reported = new Set<number>();
   readonly #path: OneWay;
   readonly #maxWindow: number;
   readonly #mss: number;
+  readonly #timeoutMs: number;
 
-  constructor(path: OneWay, maxWindow: number, mss: number) {
+  constructor(path: OneWay, maxWindow: number, mss: number, timeoutMs: number) {
     this.#path = path;
     this.#maxWindow = maxWindow;
     this.#mss = mss;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Packets that the bundle gave up, so that they have to be repeated. */
   get dropped(): number {
     const { delayed, queueFull } = this.#path.bundle.drops;
     return delayed + queueFull;
+  }
+
+  get timeoutAt(): number {
+    return this.#progressAt + this.#timeoutMs;
+  }
+
+  handleTimeout(): void {
+    this.repeated++;
+    this.#progressAt = this.#path.now;
+    this.#next = this.#acknowledged;
+    this.#window = 4;
+    this.#reports = 0;
+    this.#reported.clear();
   }
 
   fill(): void {
@@ -125,6 +151,8 @@ class Sender {
         this.#window + (acknowledged - this.#acknowledged) / this.#mss / this.#window,
       );
       this.#acknowledged = acknowledged;
+      this.#progressAt = this.#path.now;
+      if (this.#next < acknowledged) this.#next = acknowledged;
       this.#reports = 0;
       if (acknowledged < this.#recoverTo && packet.length > 40) this.#repeat();
     } else if (packet.length > 40 && this.#repeatedAt + TIMEOUT_MS < this.#path.now && ++this.#reports > 3) {
