@@ -61,7 +61,7 @@ const AUTH_FAILED = "Authentication failed";
 export class PppSession {
   readonly #settings: LcpSettings;
   readonly #auth: AuthSettings;
-  readonly #crypto: PppCrypto;
+  readonly #primitives: PppCrypto;
   readonly #packets: SessionPacket[] = [];
   readonly #events: SessionEvent[] = [];
   /** Null: dead. */
@@ -75,10 +75,10 @@ export class PppSession {
   /** Why this side closed it. */
   #end: { readonly end: PppEnd; readonly reason: string } | null = null;
 
-  constructor(lcp: LcpSettings, auth: AuthSettings, crypto: PppCrypto) {
+  constructor(lcp: LcpSettings, auth: AuthSettings, primitives: PppCrypto) {
     this.#settings = lcp;
     this.#auth = auth;
-    this.#crypto = crypto;
+    this.#primitives = primitives;
   }
 
   get phase(): PppPhase {
@@ -113,7 +113,7 @@ export class PppSession {
       this.#settings,
       this.#auth.require,
       (protocol) => canAuthenticate(protocol, this.#auth),
-      (count) => this.#crypto.random(count),
+      (count) => this.#primitives.random(count),
     );
     this.#enter("establish");
     this.#lcp.lowerUp(now);
@@ -254,12 +254,13 @@ export class PppSession {
   }
 
   #authenticate(lcp: Lcp, now: Instant): void {
-    const mint = new ChallengeMint(this.#crypto);
+    const mint = new ChallengeMint(this.#primitives);
     const { peerProves, weProve } = lcp;
     if (peerProves !== null) {
-      this.#authenticator = makeAuthenticator(peerProves, this.#auth, this.#crypto, mint);
+      this.#authenticator = makeAuthenticator(peerProves, this.#auth, this.#primitives, mint);
     }
-    if (weProve !== null) this.#authenticatee = makeAuthenticatee(weProve, this.#auth, this.#crypto, mint);
+    if (weProve !== null)
+      this.#authenticatee = makeAuthenticatee(weProve, this.#auth, this.#primitives, mint);
     const machines = this.#machines();
     if (machines.length > 0) this.#enter("authenticate");
     for (const machine of machines) machine.handleUp(now);
