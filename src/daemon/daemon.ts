@@ -132,7 +132,9 @@ export class Daemon implements DaemonApi {
     } catch (error) {
       if (!wouldReturn) throw error;
     }
-    if (line !== undefined) this.#keeper.release(line, master);
+    if (line === undefined) return;
+    this.#keeper.release(line, master);
+    await this.#keeper.restartFreed(line);
   }
 
   async changeMaster(master: string, change: MasterChange): Promise<MasterStatus> {

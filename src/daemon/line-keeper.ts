@@ -109,9 +109,14 @@ export class LineKeeper {
     line.isLeaving = true;
     line.stop();
     const { ppp } = line.config;
-    if (ppp === null || (await this.#figures(line)).state === "closed") return;
+    if (ppp === null) return;
+    const { state, ppp: present } = await this.#figures(line);
+    if (state === "closed") return;
+    // A peer with which nothing was agreed on is told, but not waited for.
+    const isEstablished = present?.phase !== "establish" && present?.phase !== "dead";
     const { restartMs, maxTerminate } = ppp.lcp;
-    const closed = line.untilClosed(Math.min(MOST_FAREWELL_MS, restartMs * (maxTerminate + 1)));
+    const limitMs = isEstablished ? Math.min(MOST_FAREWELL_MS, restartMs * (maxTerminate + 1)) : 0;
+    const closed = line.untilClosed(limitMs);
     await this.#tools.engine.request("hangUpLine", { name: line.name, reason });
     await closed;
   }
@@ -164,6 +169,13 @@ export class LineKeeper {
     if (line.silentFrom === null) return;
     line.silentFrom = null;
     if (line.wants === null) this.#restore(line);
+  }
+
+  /** The peer takes a link that was freed for one of the bundle still: it begins anew, as it is wanted now. */
+  async restartFreed(line: Line): Promise<void> {
+    const { state, ppp } = await this.#figures(line);
+    if (state !== "negotiating" || ppp?.multilink !== true) return;
+    await this.#tools.engine.request("hangUpLine", { name: line.name, reason: "emancipated" });
   }
 
   /** Joins the master that the line wants, if that can be now. */
@@ -253,7 +265,10 @@ export class LineKeeper {
         else if (!line.isLeaving) this.#retry(line);
         break;
       case "line":
-        line.note(event.reason);
+        // PPP takes the interface of a link that is down itself: why it is down is said already.
+        if (event.up || line.config.ppp === null || this.#tools.ppp.lineOf(line.interface) !== undefined) {
+          line.note(event.reason);
+        }
         this.#log.info({ line: name, reason: event.reason }, event.up ? "interface up" : "interface down");
         if (event.up) this.#handleLineUp(line);
         else this.#forgetSilence(line);

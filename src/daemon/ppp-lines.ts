@@ -153,6 +153,8 @@ export class PppLines {
     this.#up.set(key, { target, agreement, sinceMs: Date.now() });
     const hooks = this.#hooksOf(line);
     const about = this.#about(line, name);
+    // An address that is given before makes no route to an IPv6 peer.
+    if (family === 6) this.#interfaces.setUp(index);
     this.#interfaces.assign(index, agreement, Math.min(mtu, line.config.mtu), target.isAddressed);
     if (family === 4) await hooks?.ipPreUp(about, agreement);
     // It may have gone while the script ran.

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import type { LogLevel } from "../config/config.ts";
 import { defaultConfig, loadConfig } from "../config/load.ts";
 import { startControlServer } from "./control-server.ts";
@@ -12,7 +13,15 @@ export interface RunOptions {
   readonly socket: string | null;
   readonly logLevel: LogLevel | null;
   readonly version: string;
+  /** It was started for a line (`eql pppd`), and ends soon after the last one has gone. */
+  readonly untilLastLine: boolean;
 }
+
+/** How often it is looked whether a line is there, and for how long there must be none. */
+const LOOK_MS = 500;
+const LINGER_MS = 5_000;
+/** How long the first line may take. */
+const FIRST_LINE_MS = 30_000;
 
 const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
 
@@ -20,7 +29,13 @@ const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
  * Runs the daemon until it is told to stop: by `eql down`, SIGINT, SIGTERM, or SIGHUP of a terminal that is closed. @returns the exit code, when everything is down again
  * @throws EqlError when something cannot be brought up; nothing is left behind then
  */
-export async function runDaemon({ configPath, socket, logLevel, version }: RunOptions): Promise<number> {
+export async function runDaemon({
+  configPath,
+  socket,
+  logLevel,
+  version,
+  untilLastLine,
+}: RunOptions): Promise<number> {
   const config = configPath === null ? defaultConfig() : loadConfig(configPath);
   const log = makeLog(logLevel ?? config.daemon.logLevel);
   const path = socket ?? config.daemon.socket;
@@ -51,6 +66,7 @@ export async function runDaemon({ configPath, socket, logLevel, version }: RunOp
     try {
       await daemon.start();
       log.info({ socket: path, version }, "ready");
+      if (untilLastLine) void lastLineGone(daemon).then(() => daemon.down());
       return await Promise.race([daemon.stopped.then(() => 0), crashed]);
     } finally {
       await daemon.down();
@@ -60,6 +76,23 @@ export async function runDaemon({ configPath, socket, logLevel, version }: RunOp
     await daemon.down();
     for (const signal of SIGNALS) process.off(signal, stop);
     if (hungUp) letGoOfTerminal();
+  }
+}
+
+/** Resolves when there has been no line for a while, or the daemon is down for another reason. */
+async function lastLineGone(daemon: Daemon): Promise<void> {
+  let stopped = false;
+  void daemon.stopped.then(() => {
+    stopped = true;
+  });
+  let last = performance.now() + FIRST_LINE_MS - LINGER_MS;
+  while (!stopped && performance.now() - last < LINGER_MS) {
+    await delay(LOOK_MS, undefined, { ref: false });
+    const lines = await daemon.status().then(
+      (status) => status.lines.length,
+      () => 0,
+    );
+    if (lines > 0) last = performance.now();
   }
 }
 

@@ -68,6 +68,85 @@ describe("PPP lines of two daemons", { skip: worldMissing() }, () => {
     await stop();
   });
 
+  it("come back to their bundle when they were hung up, and lose nothing of a transfer", async () => {
+    daemons = await world.upBoth((side, address, peer) => [
+      masterTable(address, peer),
+      pppTable(side, 0, 'master = "eql"'),
+      pppTable(side, 1, 'master = "eql"'),
+    ]);
+    const [near] = daemons as [TestDaemon, TestDaemon];
+    for (const daemon of daemons) await daemon.untilSlaves(["ppp0", "ppp1"]);
+    const octets = async (): Promise<number> => (await near.line("ppp1")).sent.octets;
+    const transfer = world.transfer(300_000, 40_000);
+    await near.untilLine("ppp1", "carries", ({ sent }) => sent.octets > 20_000);
+    await world.lines.hangUp(1);
+    for (const daemon of daemons) await daemon.untilSlaves(["ppp0"]);
+    const between = await octets();
+    await world.lines.restore(1);
+    for (const daemon of daemons) await daemon.untilSlaves(["ppp0", "ppp1"]);
+    await near.untilLine("ppp1", "is used again", ({ sent }) => sent.octets > between + 20_000);
+    await transfer;
+    // IPCP belongs to the bundle: it was agreed on once.
+    assert.equal(near.said.match(/"msg":"network up"/g)?.length, 1);
+    await stop();
+  });
+
+  it("that are freed from their bundle begin anew, alone", async () => {
+    daemons = await world.upBoth((side, address, peer) => [
+      masterTable(address, peer),
+      pppTable(side, 0, 'master = "eql"'),
+      pppTable(side, 1, 'master = "eql"'),
+    ]);
+    const [near, far] = daemons as [TestDaemon, TestDaemon];
+    for (const daemon of daemons) await daemon.untilSlaves(["ppp0", "ppp1"]);
+    await near.client.request("POST", "/emancipate", { master: "eql", slave: "ppp1" });
+    await near.untilLine("ppp1", "is alone", ({ state, ppp }) => state === "alone" && !ppp?.multilink);
+    assert.deepEqual((await near.master()).slaves, ["ppp0"]);
+    await far.untilLine("ppp1", "is alone", ({ state }) => state === "alone");
+    assert.ok(await world.near.ping(FAR));
+    await stop();
+  });
+
+  it("are classic slaves when one end does not want multilink", async () => {
+    daemons = await world.upBoth((side, address, peer) => {
+      const more = side === world.far ? ["multilink = false"] : [];
+      return [
+        masterTable(address, peer),
+        pppTable(side, 0, 'master = "eql"', ...more),
+        pppTable(side, 1, 'master = "eql"', ...more),
+      ];
+    });
+    await Promise.all(daemons.map((daemon) => daemon.untilSlaves(["ppp0", "ppp1"])));
+    const [near] = daemons as [TestDaemon, TestDaemon];
+    await world.transfer(100_000);
+    const lines = [await near.line("ppp0"), await near.line("ppp1")];
+    assert.deepEqual((await near.master()).multilink, null, JSON.stringify(lines));
+    for (const line of lines) assert.ok(line.sent.octets > 20_000);
+    await stop();
+  });
+
+  it("say why a peer that cannot prove itself is refused, and not to the peer", async () => {
+    const secrets = (secret: string): string => `secrets = [{ client = "near", secret = "${secret}" }]`;
+    const start = (secret: string): Promise<TestDaemon[]> =>
+      Promise.all([
+        world.near.up(pppTable(world.near, 0, 'name = "near"', secrets(secret))),
+        world.far.up(
+          pppTable(world.far, 0, `address = "${FAR}"`, `peer = "${NEAR}"`, 'name = "far"', secrets("sesame")),
+          'require-auth = ["chap-md5"]',
+        ),
+      ]);
+    daemons = await start("wrong");
+    const [near, far] = daemons as [TestDaemon, TestDaemon];
+    await far.untilLine("ppp0", "was refused", ({ reason }) => /near/.test(reason));
+    await near.untilLine("ppp0", "was refused", ({ state, reason }) => state === "closed" && reason !== "");
+    assert.doesNotMatch(near.said + far.said, /sesame|wrong/);
+    await stop();
+    daemons = await start("sesame");
+    const line = await daemons[1]?.untilLine("ppp0", "is up", ({ state }) => state === "alone");
+    assert.equal(line?.ppp?.peerName, "near");
+    await stop();
+  });
+
   /** A line of a client's, with what it is told. */
   async function hold(daemon: TestDaemon, side: Side, line: number, more: object): Promise<HeldPpp> {
     const settings = { device: side.device(line), protocol: "ppp", speed: SPEED, restart: 0.3, ...more };

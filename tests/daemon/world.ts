@@ -180,7 +180,7 @@ export class Side {
   /** Writes a configuration and gives its path. */
   configure(...tables: readonly string[]): string {
     const file = join(this.directory, "eql.toml");
-    writeFileSync(file, [this.daemonTable, ...tables].join("\n"));
+    writeFileSync(file, [this.daemonTable, ...tables].join("\n"), { mode: 0o600 });
     return file;
   }
 

@@ -20,7 +20,7 @@ function split(octets: Uint8Array): Uint8Array[] {
   return packets;
 }
 
-describeLink({ name: "a device link", make, deliver: split, extra: 0 });
+describeLink({ name: "a device link", make, deliver: split, tapHeader: [], extra: 0 });
 
 describe("a device link", () => {
   it("refuses what could not be cut off again", () => {
