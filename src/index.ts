@@ -7,6 +7,8 @@ export { Bundle } from "./bundle/bundle.ts";
 export { ClassicBundle } from "./bundle/classic-bundle.ts";
 export { FlowQueue } from "./bundle/flow-queue.ts";
 export { Member } from "./bundle/member.ts";
+export { NumberedBundle, type Numbering } from "./bundle/numbered-bundle.ts";
+export { resequencerMemory } from "./bundle/resequencer.ts";
 export type {
   LineState,
   LineStatus,
@@ -36,6 +38,12 @@ export type {
 } from "./scheduler/scheduler.ts";
 export { Weighted } from "./scheduler/weighted.ts";
 export { type Arrival, ClassicPath, type PathLine } from "./sim/classic-path.ts";
+export {
+  type NumberedArrival,
+  type NumberedLine,
+  NumberedPath,
+  type NumberedPathOptions,
+} from "./sim/numbered-path.ts";
 export { SerialLine } from "./sim/serial-line.ts";
 export { after, type Instant, instant, type Millis, millis, NEVER } from "./time.ts";
 export {
