@@ -28,6 +28,13 @@ export interface Held<T> {
   close(this: void): void;
 }
 
+/** An answer that tells what happens, until either side closes it. */
+export interface Followed<T> {
+  /** To be gone through once; ends with the answer, however that ends. */
+  readonly events: AsyncIterable<T>;
+  close(this: void): void;
+}
+
 /** Talks to the daemon: one connection for each request. */
 export class ControlClient {
   readonly #socketPath: string;
@@ -54,6 +61,27 @@ export class ControlClient {
     // What comes after the first line is nothing; but only a stream that is read notices its end.
     answer.on("error", () => {}).resume();
     return { reply: parse<T>(line, this.#socketPath), closed, close: () => void answer.destroy() };
+  }
+
+  /** Asks for something that tells what happens as long as the request is open, a line of JSON each. Errors as in request. */
+  async follow<T>(method: Method, path: string, body?: object): Promise<Followed<T>> {
+    const answer = await this.#open(method, path, body);
+    return { events: this.#events<T>(answer), close: () => void answer.destroy() };
+  }
+
+  async *#events<T>(answer: IncomingMessage): AsyncGenerator<T, void> {
+    answer.setEncoding("utf8");
+    let text = "";
+    try {
+      for await (const chunk of answer as AsyncIterable<string>) {
+        const lines = (text + chunk).split("\n");
+        text = lines.pop() ?? "";
+        for (const line of lines) if (line !== "") yield parse<T>(line, this.#socketPath);
+      }
+    } catch (error) {
+      if (error instanceof EqlError) throw error;
+      // The connection broke, by us or by the daemon's end: that is the end of what happens.
+    }
   }
 
   /** @returns the answer when its head is there, with status 200 */

@@ -18,6 +18,10 @@ function tolerateClosedOutput(): void {
 export async function main(args: readonly string[]): Promise<number> {
   tolerateClosedOutput();
   try {
+    // Its words are pppd's: `-vj` and `password -h` mean there what they mean nowhere else.
+    if (args[0] === "pppd" && !args.includes("--help") && !args.includes("-h")) {
+      return await (await import("./pppd.ts")).pppd(args.slice(1));
+    }
     const program = await loadProgram(args);
     await program.parseAsync(args, { from: "user" });
     return Number(process.exitCode ?? 0);

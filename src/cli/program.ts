@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   master: async () => (await import("./commands/master.ts")).masterCommand(),
   line: async () => (await import("./commands/line.ts")).lineCommand(),
   capture: async () => (await import("./commands/capture.ts")).captureCommand(),
+  pppd: async () => (await import("./commands/pppd.ts")).pppdCommand(),
   "check-config": async () => (await import("./commands/check-config.ts")).checkConfigCommand(),
   demo: async () => (await import("./commands/demo.ts")).demoCommand(),
   bench: async () => (await import("./commands/bench.ts")).benchCommand(),

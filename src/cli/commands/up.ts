@@ -7,6 +7,7 @@ interface UpOptions {
   readonly config?: string;
   readonly socket?: string;
   readonly logLevel?: LogLevel;
+  readonly untilLastLine?: true;
 }
 
 export const upCommand = (): Command =>
@@ -24,6 +25,7 @@ export const upCommand = (): Command =>
         "error",
       ]),
     )
+    .option("--until-last-line", "end when the last line has gone; so `eql pppd` starts it")
     .addHelpText(
       "after",
       `
@@ -32,12 +34,13 @@ Examples:
   eql up --socket ./eql.sock --log-level debug
 `,
     )
-    .action(async ({ config, socket, logLevel }: UpOptions) => {
+    .action(async ({ config, socket, logLevel, untilLastLine }: UpOptions) => {
       const { runDaemon } = await import("../../daemon/run.ts");
       process.exitCode = await runDaemon({
         configPath: config ?? null,
         socket: socket ?? (process.env["EQL_SOCKET"] || null),
         logLevel: logLevel ?? null,
+        untilLastLine: untilLastLine === true,
         version: packageVersion(),
       });
     });
