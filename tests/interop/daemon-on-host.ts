@@ -25,6 +25,7 @@ export class DaemonOnHost {
     writeFileSync(
       file,
       `daemon = { socket = "${socket}", lock-directory = "${this.#directory}" }\n${config}`,
+      { mode: 0o600 }, // there may be secrets in it
     );
     this.#client = new ControlClient(socket);
     this.#process = host.spawn([process.execPath, EQL, "up", "-c", file], {
