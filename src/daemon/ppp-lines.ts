@@ -3,7 +3,12 @@ import type { PppConfig } from "../config/config.ts";
 import { readSecrets } from "../config/secrets-file.ts";
 import type { NetworkAgreement } from "../control/messages.ts";
 import type { EngineClient } from "../host/engine/client.ts";
-import type { NetworkLineEvent, PppLineEvent, PppLineSettings } from "../host/engine/messages.ts";
+import type {
+  NetworkLineEvent,
+  PppLineEvent,
+  PppLineSettings,
+  TrafficOctets,
+} from "../host/engine/messages.ts";
 import type { Endpoint } from "../ppp/settings.ts";
 import { type HookLine, Hooks, type HookTotals } from "./hooks.ts";
 import type { Interfaces } from "./interfaces.ts";
@@ -23,6 +28,7 @@ export interface PppInterface {
 }
 
 type NetworkUp = Extract<NetworkLineEvent, { readonly kind: "up" }>;
+type NetworkDown = Extract<NetworkLineEvent, { readonly kind: "down" }>;
 type NetworkFailed = Extract<NetworkLineEvent, { readonly kind: "failed" }>;
 
 interface Up {
@@ -89,6 +95,7 @@ export class PppLines {
         break;
       case "established":
         line.peerName = event.peerName === "" ? null : event.peerName;
+        line.establishedMs = Date.now();
         this.#log.info({ line: name, peer: line.peerName, multilink: event.multilink }, "link established");
         if (line.peerName !== null) this.#hooksOf(line)?.authUp(this.#about(line, name));
         break;
@@ -97,7 +104,7 @@ export class PppLines {
         line.endsFor = null;
         this.#log.info({ line: name, end: line.ended, reason: event.reason }, "link ended");
         if (line.peerName !== null) {
-          this.#hooksOf(line)?.authDown(this.#about(line, name), totalsOf(Date.now()));
+          this.#hooksOf(line)?.authDown(this.#about(line, name), totalsOf(line.establishedMs, event.traffic));
         }
         line.peerName = null;
         break;
@@ -107,7 +114,7 @@ export class PppLines {
   /** @returns when what it asked for is done; scripts that are to be waited for included */
   async handleNetwork(target: PppInterface, event: NetworkLineEvent): Promise<void> {
     if (event.kind === "failed") await this.#handleFailed(target, event);
-    else if (event.kind === "down") this.#handleDown(target, event.family);
+    else if (event.kind === "down") this.#handleDown(target, event);
     else await this.#handleUp(target, event);
   }
 
@@ -123,7 +130,7 @@ export class PppLines {
     await this.#engine.request("hangUpLine", { name: line.name, reason: "No network protocols running" });
   }
 
-  #handleDown(target: PppInterface, family: 4 | 6): void {
+  #handleDown(target: PppInterface, { family, traffic }: NetworkDown): void {
     const { index, name, line, isAddressed, isMaster } = target;
     const key = `${name} ${family}`;
     const up = this.#up.get(key);
@@ -136,8 +143,8 @@ export class PppLines {
     line.owner?.tell({ event: "down", interface: name });
     const hooks = this.#hooksOf(line);
     const about = this.#about(line, name);
-    if (family === 4) hooks?.ipDown(about, up.agreement, totalsOf(up.sinceMs));
-    else hooks?.ipv6Down(about, up.agreement, totalsOf(up.sinceMs));
+    if (family === 4) hooks?.ipDown(about, up.agreement, totalsOf(up.sinceMs, traffic));
+    else hooks?.ipv6Down(about, up.agreement, totalsOf(up.sinceMs, traffic));
   }
 
   async #handleUp(found: PppInterface, { agreement, mtu, family }: NetworkUp): Promise<void> {
@@ -189,8 +196,8 @@ export class PppLines {
   }
 }
 
-const totalsOf = (sinceMs: number): HookTotals => ({
+const totalsOf = (sinceMs: number, { sent, received }: TrafficOctets): HookTotals => ({
   connectMs: Date.now() - sinceMs,
-  octetsSent: 0,
-  octetsReceived: 0,
+  octetsSent: sent,
+  octetsReceived: received,
 });
