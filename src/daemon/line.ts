@@ -34,6 +34,7 @@ export class Line {
   silentFrom: string | null = null;
   /** The PPP peer's name, as it proved itself; null: it did not have to. */
   peerName: string | null = null;
+  establishedMs = 0;
   /** How its PPP link ended; null: it has not, since its device was opened. */
   ended: PppEnd | null = null;
   /** Null: it is the daemon's own, and is opened again when it is lost. */

@@ -119,7 +119,18 @@ export type PppLineEvent =
     }
   /** A control packet, decoded, or a remark. */
   | { readonly kind: "log"; readonly level: "debug" | "info" | "warn"; readonly text: string }
-  | { readonly kind: "ended"; readonly end: PppEnd; readonly reason: string };
+  | {
+      readonly kind: "ended";
+      readonly end: PppEnd;
+      readonly reason: string;
+      readonly traffic: TrafficOctets;
+    };
+
+/** Octets of packets since something was up. */
+export interface TrafficOctets {
+  readonly sent: number;
+  readonly received: number;
+}
 
 /** A network protocol of a PPP line or of a numbered bundle. */
 export type NetworkLineEvent =
@@ -130,7 +141,7 @@ export type NetworkLineEvent =
       /** Largest packet that the peer takes. */
       readonly mtu: number;
     }
-  | { readonly kind: "down"; readonly family: 4 | 6 }
+  | { readonly kind: "down"; readonly family: 4 | 6; readonly traffic: TrafficOctets }
   | { readonly kind: "failed"; readonly family: 4 | 6; readonly reason: string };
 
 interface InterfaceMade {

@@ -2,7 +2,7 @@ import type { NetworkAgreement } from "../../control/messages.ts";
 import type { NetworkEvent, NetworkLayer } from "../../ppp/network-layer.ts";
 import { type Instant, NEVER } from "../../time.ts";
 import { formatIpAddress } from "../../wire/ip-address.ts";
-import type { NetworkLineEvent } from "./messages.ts";
+import type { NetworkLineEvent, TrafficOctets } from "./messages.ts";
 
 /** Turns a network layer for a PPP line or a bundle: its packets out, its events in words. */
 export class NetworkDriver {
@@ -12,21 +12,26 @@ export class NetworkDriver {
   readonly #send: (protocol: number, octets: Uint8Array, now: Instant) => void;
   readonly #tell: (event: NetworkLineEvent) => void;
   readonly #mtu: () => number;
+  readonly #counts: () => TrafficOctets;
+  #countsBefore: TrafficOctets = { sent: 0, received: 0 };
 
   /**
    * @param send takes a control packet for the peer
    * @param mtu largest packet that the peer takes
+   * @param counts octets of packets that were ever sent and received
    */
   constructor(
     layer: NetworkLayer,
     send: (protocol: number, octets: Uint8Array, now: Instant) => void,
     tell: (event: NetworkLineEvent) => void,
     mtu: () => number,
+    counts: () => TrafficOctets,
   ) {
     this.layer = layer;
     this.#send = send;
     this.#tell = tell;
     this.#mtu = mtu;
+    this.#counts = counts;
   }
 
   get timeoutAt(): Instant {
@@ -67,7 +72,9 @@ export class NetworkDriver {
     const agreement = event.type === "up" ? agreementOf(event) : null;
     if (family === 4) this.ipv4 = agreement;
     else this.ipv6 = agreement;
-    if (agreement === null) this.#tell({ kind: "down", family });
+    if (agreement !== null && !(family === 4 ? this.ipv6 : this.ipv4)) this.#countsBefore = this.#counts();
+    if (agreement === null)
+      this.#tell({ kind: "down", family, traffic: since(this.#countsBefore, this.#counts()) });
     else this.#tell({ kind: "up", family, agreement, mtu: this.#mtu() });
   }
 }
@@ -89,6 +96,11 @@ function linkLocal(identifier: Uint8Array): string {
   address.set(identifier, 8);
   return formatIpAddress(address);
 }
+
+export const since = (before: TrafficOctets, now: TrafficOctets): TrafficOctets => ({
+  sent: now.sent - before.sent,
+  received: now.received - before.received,
+});
 
 /** No deadline but those of an object that may not be there. */
 export const timeoutOf = (driver: NetworkDriver | null): Instant => driver?.timeoutAt ?? NEVER;

@@ -58,6 +58,7 @@ export class PppBundle {
       (protocol, octets, now) => this.#sendControl(protocol, octets, now),
       tell,
       () => this.bundle.mtu,
+      () => ({ sent: this.bundle.sentOctets, received: master.receivedOctets }),
     );
   }
 

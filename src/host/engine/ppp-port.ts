@@ -13,8 +13,8 @@ import type { Netlink } from "../netlink.ts";
 import { pppCrypto } from "../ppp-crypto.ts";
 import { setCarrier } from "../tun.ts";
 import type { MasterPort } from "./master-port.ts";
-import type { LineSettings, PppLineSettings } from "./messages.ts";
-import { NetworkDriver, timeoutOf } from "./network-driver.ts";
+import type { LineSettings, PppLineSettings, TrafficOctets } from "./messages.ts";
+import { NetworkDriver, since, timeoutOf } from "./network-driver.ts";
 import { endpointText, type PppBundle } from "./ppp-bundle.ts";
 import { LONGEST_PACKET, type PortEvents } from "./slave-port.ts";
 import { TtyPort } from "./tty-port.ts";
@@ -38,6 +38,7 @@ export class PppPort extends TtyPort {
   protected readonly outboxAddress: number;
   readonly #receivedAddress: number;
   #startAt: Instant = NEVER;
+  #countsBefore: TrafficOctets = { sent: 0, received: 0 };
   /** The session has ended: why the line is to be closed. */
   #ended: string | null = null;
 
@@ -245,6 +246,7 @@ export class PppPort extends TtyPort {
       case "established": {
         const { multilink, peerName } = event.agreement;
         this.link.framing = this.session.framing;
+        this.#countsBefore = this.#counts();
         if (multilink === null) this.#startNetwork(event.agreement, now);
         const bundleKey = JSON.stringify([
           peerName,
@@ -269,7 +271,12 @@ export class PppPort extends TtyPort {
         this.events.ppp(this, { kind: "log", level: "info", text: event.text });
         break;
       case "ended":
-        this.events.ppp(this, { kind: "ended", end: event.end, reason: event.reason });
+        this.events.ppp(this, {
+          kind: "ended",
+          end: event.end,
+          reason: event.reason,
+          traffic: since(this.#countsBefore, this.#counts()),
+        });
         if (this.isOpen && this.#ended === null) {
           this.#ended = event.reason;
           this.events.failed(this, event.reason);
@@ -289,9 +296,14 @@ export class PppPort extends TtyPort {
         this.events.network(this, event);
       },
       () => this.link.mtu,
+      () => this.#counts(),
     );
     layer.lowerUp(now);
     this.network.drain(now);
+  }
+
+  #counts(): TrafficOctets {
+    return { sent: this.member.sentOctets, received: this.receivedOctets };
   }
 
   #dropNetwork(now: Instant): void {
