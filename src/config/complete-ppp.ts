@@ -55,7 +55,7 @@ function completeLcp(table: LineTable, line: PppLineBasis, restart: RestartSetti
     magicNumber: table["magic-number"],
     multilink: (table.multilink ?? line.master !== null) ? completeMultilink(table, line) : null,
     echo: line.echo,
-    identification: null,
+    identification: table.identification ?? null,
     start: table.start,
   };
 }

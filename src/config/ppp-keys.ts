@@ -105,6 +105,9 @@ export const pppKeys = {
   start: oneOf(["active", "passive", "silent"])
     .default("active")
     .describe("PPP: whether we begin, wait on when nobody answers, or wait for the peer to begin"),
+  identification: name()
+    .optional()
+    .describe("PPP: what the peer is told for its log when the link opens (RFC 1570)"),
   carrier: flag().default(false).describe("PPP: whether the line counts as hung up when carrier is lost"),
   debug: flag().default(false).describe("PPP: whether each control packet is logged, decoded"),
   scripts: path("/etc/ppp")

@@ -98,6 +98,8 @@ export interface PppStatus {
   /** Null: not up on this link; in a bundle, they are up on the master. */
   readonly ipv4: NetworkAgreement | null;
   readonly ipv6: NetworkAgreement | null;
+  /** Numbered parts of packets on this link; null: it is in no bundle. */
+  readonly fragments: { readonly sent: number; readonly received: number } | null;
 }
 
 export type PppOptionValues = Readonly<Record<string, string | number | boolean>>;

@@ -165,6 +165,10 @@ export class PppPort extends TtyPort {
       multilink: this.agreement?.multilink != null,
       ipv4: this.network?.ipv4 ?? null,
       ipv6: this.network?.ipv6 ?? null,
+      fragments:
+        this.bundle === null
+          ? null
+          : { sent: this.member.sentFragments, received: this.member.source.fragments },
     };
   }
 
