@@ -1,11 +1,8 @@
 import { type Instant, instant, NEVER } from "../time.ts";
+import { FragmentWindow, SLOTS, WINDOW } from "./fragment-window.ts";
 import { LatenessHistogram } from "./lateness.ts";
 import { PROTOCOL_OCTETS, Reassembler, type ReceiveDrops } from "./reassembler.ts";
 
-/** Numbers that may come ahead of the next one; a power of two, and less than half of the 12-bit ones. */
-const WINDOW = 1024;
-/** Parts that may wait for others before them. */
-const SLOTS = 256;
 /** So many numbers in a row from elsewhere, each near the one before: that is where the peer is now. */
 const ELSEWHERE_RUN = 8;
 /** A missing part is waited for at least this long, milliseconds, and a share of the longest packet's time on the slowest line. */
@@ -18,12 +15,6 @@ const UNKNOWN_WAIT_MS = 200;
 const MOST_UNKNOWN_WAIT_MS = 3000;
 /** What is waited for beside how late parts have been seen to come. */
 const WAIT_PER_LATENESS = 1.5;
-
-/** In place of a slot: the number has not come; it has, and none of its octets are kept. */
-const MISSING = -1;
-const NO_OCTETS = -2;
-const FIRST = 1;
-const LAST = 2;
 
 /** What is known of the numbers that come by one link. On each link they only grow. */
 export class FragmentSource {
@@ -48,22 +39,13 @@ export class Resequencer {
   readonly received: Uint8Array;
   receivedLength = 0;
   readonly #sources: FragmentSource[] = [];
-  readonly #memory: Uint8Array;
-  readonly #slotOctets: number;
-  readonly #freeSlots = new Int16Array(SLOTS);
-  #freeCount = 0;
-  /** What came of each number of the window, by the number modulo its size: slot, flags, octets, and when. */
-  readonly #slot = new Int16Array(WINDOW);
-  readonly #flags = new Uint8Array(WINDOW);
-  readonly #length = new Int32Array(WINDOW);
-  readonly #arrivedAt = new Float64Array(WINDOW);
+  readonly #window: FragmentWindow;
   readonly #reassembler: Reassembler;
   readonly #lateness = new LatenessHistogram();
   /** All ones of a number. */
   #mask = 0xffffff;
-  /** The number that is next, and how many behind it wait. */
+  /** The number that is next. */
   #head = 0;
-  #waiting = 0;
   /** A number has come, and has been taken, since the start. */
   #hasBegun = false;
   #hasTaken = false;
@@ -85,9 +67,9 @@ export class Resequencer {
    * @param drops where it counts
    */
   constructor(memory: Uint8Array, longest: number, drops: ReceiveDrops) {
-    this.#memory = memory;
-    this.#slotOctets = longest + PROTOCOL_OCTETS;
-    this.received = memory.subarray(0, this.#slotOctets);
+    const packetOctets = longest + PROTOCOL_OCTETS;
+    this.received = memory.subarray(0, packetOctets);
+    this.#window = new FragmentWindow(memory.subarray(packetOctets), packetOctets);
     this.drops = drops;
     this.#reassembler = new Reassembler(this.received, drops);
     this.#clear(0);
@@ -95,7 +77,7 @@ export class Resequencer {
 
   /** The bundle is new: forgets what came. @param mrru octets of the longest packet, without its protocol field */
   start(mrru: number, short: boolean): void {
-    this.#reassembler.mrru = Math.min(mrru, this.#slotOctets - PROTOCOL_OCTETS);
+    this.#reassembler.mrru = Math.min(mrru, this.received.length - PROTOCOL_OCTETS);
     this.#mask = short ? 0xfff : 0xffffff;
     this.#hasBegun = false;
     this.#lateness.clear();
@@ -142,12 +124,18 @@ export class Resequencer {
   ): void {
     source.fragments++;
     if (!this.#isHere(number)) return;
-    if (this.#distance(number, source.number) > 0) source.number = number;
-    const flags = (first ? FIRST : 0) | (last ? LAST : 0);
     if (this.#distance(number, this.#head) < 0) this.#handleLate(number, now);
-    else if (this.#canTake(number)) this.#takeNow(octets, from, to, flags, now);
-    else if (this.#slot[number & (WINDOW - 1)] !== MISSING) this.drops.fragmentLate++;
-    else this.#store(octets, from, to, number, flags, now);
+    else if (this.#window.has(number)) this.drops.fragmentLate++;
+    else {
+      if (!this.#isNext(number) && !this.#window.hasRoom(to - from)) this.#makeRoom(number);
+      const isBehind = this.#distance(number, this.#head) < 0;
+      if (this.#isNext(number)) this.#take(octets, from, to, first, last, now);
+      else if (!isBehind && this.#window.hasRoom(to - from))
+        this.#window.put(octets, from, to, number, first, last, now);
+      else this.drops.resequencerFull++;
+    }
+    // Only now: until it has its place, no link has passed it.
+    if (this.#distance(number, source.number) > 0) source.number = number;
     this.#advance();
   }
 
@@ -171,7 +159,7 @@ export class Resequencer {
     if (this.#reassembler.isComplete || now < this.#missingSince + this.waitMs) return;
     this.#gaveUpFrom = this.#head;
     this.#gaveUpSince = this.#missingSince;
-    while (this.#slot[this.#head & (WINDOW - 1)] === MISSING) this.#giveUp("fragmentLost");
+    while (!this.#window.has(this.#head)) this.#giveUp("fragmentLost");
     this.#gaveUpTo = this.#head;
     this.#advance();
   }
@@ -206,15 +194,12 @@ export class Resequencer {
   /** Begins at `head`, with nothing. */
   #clear(head: number): void {
     this.#head = head;
-    this.#waiting = 0;
     this.#missingSince = NEVER;
     this.#gaveUpFrom = head;
     this.#gaveUpTo = head;
     this.#elsewhereRun = 0;
     this.#hasTaken = false;
-    this.#slot.fill(MISSING);
-    for (let i = 0; i < SLOTS; i++) this.#freeSlots[i] = i;
-    this.#freeCount = SLOTS;
+    this.#window.clear();
     this.#reassembler.reset();
     for (const source of this.#sources) source.number = (head - 1) & this.#mask;
   }
@@ -226,70 +211,37 @@ export class Resequencer {
     if (isGivenUp) this.#lateness.observe(now - this.#gaveUpSince);
   }
 
-  #canTake(number: number): boolean {
-    const isMissing = this.#slot[number & (WINDOW - 1)] === MISSING;
-    return number === this.#head && isMissing && !this.#reassembler.isComplete;
+  /** Whether a part with this number can be taken as it comes. */
+  #isNext(number: number): boolean {
+    return number === this.#head && !this.#window.has(number) && !this.#reassembler.isComplete;
   }
 
-  /** Takes the next part as it comes. */
-  #takeNow(octets: Uint8Array, from: number, to: number, flags: number, now: Instant): void {
+  #take(octets: Uint8Array, from: number, to: number, first: boolean, last: boolean, now: Instant): void {
     if (this.#missingSince !== NEVER && this.#missing === this.#head)
       this.#lateness.observe(now - this.#missingSince);
-    this.#take(octets, from, to, flags);
+    this.#step();
+    this.#reassembler.handlePart(octets, from, to, first, last);
   }
 
-  #take(octets: Uint8Array, from: number, to: number, flags: number): void {
+  #takeWaiting(): void {
+    const number = this.#head;
+    const window = this.#window;
+    const from = window.remove(number);
+    this.#step();
+    const to = from + window.length(number);
+    this.#reassembler.handlePart(window.memory, from, to, window.isFirst(number), window.isLast(number));
+  }
+
+  #step(): void {
     this.#head = (this.#head + 1) & this.#mask;
     this.#hasTaken = true;
-    this.#reassembler.handlePart(octets, from, to, (flags & FIRST) !== 0, (flags & LAST) !== 0);
-  }
-
-  #takeStored(): void {
-    const at = this.#head & (WINDOW - 1);
-    const slot = this.#slot[at] as number;
-    const from = this.#slotAt(slot);
-    this.#slot[at] = MISSING;
-    this.#waiting--;
-    if (slot !== NO_OCTETS) this.#freeSlots[this.#freeCount++] = slot;
-    this.#take(this.#memory, from, from + (this.#length[at] as number), this.#flags[at] as number);
-  }
-
-  /** Keeps a part until its turn comes. */
-  #store(octets: Uint8Array, from: number, to: number, number: number, flags: number, now: Instant): void {
-    const length = to - from;
-    const isKept = length > 0 && length <= this.#slotOctets;
-    if (isKept && this.#freeCount === 0) {
-      this.#makeRoom(number);
-      if (this.#canTake(number)) return this.#take(octets, from, to, flags);
-      if (this.#freeCount === 0) {
-        this.drops.resequencerFull++;
-        return;
-      }
-    }
-    const at = number & (WINDOW - 1);
-    const slot = isKept ? (this.#freeSlots[--this.#freeCount] as number) : NO_OCTETS;
-    if (isKept) {
-      const base = this.#slotAt(slot);
-      for (let i = 0; i < length; i++) this.#memory[base + i] = octets[from + i] as number;
-    }
-    this.#slot[at] = slot;
-    this.#length[at] = length;
-    this.#flags[at] = flags;
-    this.#arrivedAt[at] = now;
-    this.#waiting++;
   }
 
   /** Gives up the oldest of what is missing, but not `number`, which has just come. */
   #makeRoom(number: number): void {
     if (this.#reassembler.isComplete) return;
-    while (this.#head !== number && this.#slot[this.#head & (WINDOW - 1)] === MISSING) {
-      this.#giveUp("resequencerFull");
-    }
+    while (this.#head !== number && !this.#window.has(this.#head)) this.#giveUp("resequencerFull");
     if (this.#head !== number) this.#advance();
-  }
-
-  #slotAt(slot: number): number {
-    return slot < 0 ? 0 : (slot + 1) * this.#slotOctets;
   }
 
   /** The next part is missing, and not waited for any more. */
@@ -305,7 +257,7 @@ export class Resequencer {
     const reassembler = this.#reassembler;
     let passed = this.#passed();
     while (!reassembler.isComplete) {
-      if (this.#slot[this.#head & (WINDOW - 1)] !== MISSING) this.#takeStored();
+      if (this.#window.has(this.#head)) this.#takeWaiting();
       else if (passed >= 0) this.#giveUp("fragmentLost");
       else break;
       passed--;
@@ -330,16 +282,16 @@ export class Resequencer {
   }
 
   #noteMissing(): void {
-    if (this.#waiting === 0) {
+    if (this.#window.count === 0) {
       this.#missingSince = NEVER;
       return;
     }
     if (this.#reassembler.isComplete) return;
     if (this.#missingSince !== NEVER && this.#missing === this.#head) return;
     let next = this.#head;
-    while (this.#slot[next & (WINDOW - 1)] === MISSING) next++;
+    while (!this.#window.has(next)) next++;
     this.#missing = this.#head;
-    this.#missingSince = instant(this.#arrivedAt[next & (WINDOW - 1)] as number);
+    this.#missingSince = instant(this.#window.arrivedAt(next));
   }
 }
 

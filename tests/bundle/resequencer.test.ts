@@ -376,6 +376,15 @@ describe("what the peer does wrong", () => {
     assert.deepEqual(fixture.take(1, next, `(${next})`), [`${next}`, `${next + 1}`]);
   });
 
+  it("and what makes room is the part that came itself: it is not put behind what goes on", () => {
+    const fixture = new Fixture();
+    fixture.take(0, 0, "(zero)");
+    // 256 ends of packets that never began, a hole before each, and the last hole is filled when there is no room.
+    for (let i = 2; i <= 512; i += 2) fixture.take(0, i, "x)");
+    assert.deepEqual(fixture.take(1, 511, "(y)"), ["y"]);
+    for (let i = 513; i < 3000; i++) assert.deepEqual(fixture.take(i & 1, i, `(${i})`), [`${i}`]);
+  });
+
   it("whatever comes, it holds, and what is right afterwards gets through in order", () => {
     const part = fc.record({
       link: fc.nat(2),
