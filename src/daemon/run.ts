@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import type { LogLevel } from "../config/config.ts";
+import type { Config, LogLevel } from "../config/config.ts";
 import { defaultConfig, loadConfig } from "../config/load.ts";
 import { startControlServer } from "./control-server.ts";
 import { Daemon } from "./daemon.ts";
@@ -12,6 +12,8 @@ export interface RunOptions {
   /** Instead of the configuration's control socket. */
   readonly socket: string | null;
   readonly logLevel: LogLevel | null;
+  /** Each control packet of every PPP line is logged, decoded. */
+  readonly debug: boolean;
   readonly version: string;
   /** It was started for a line (`eql pppd`), and ends soon after the last one has gone. */
   readonly untilLastLine: boolean;
@@ -33,11 +35,13 @@ export async function runDaemon({
   configPath,
   socket,
   logLevel,
+  debug,
   version,
   untilLastLine,
 }: RunOptions): Promise<number> {
-  const config = configPath === null ? defaultConfig() : loadConfig(configPath);
-  const log = makeLog(logLevel ?? config.daemon.logLevel);
+  const given = configPath === null ? defaultConfig() : loadConfig(configPath);
+  const config = debug ? withDebug(given) : given;
+  const log = makeLog(logLevel ?? (debug ? "debug" : config.daemon.logLevel));
   const path = socket ?? config.daemon.socket;
   const { socketMode: mode, socketGroup: group } = config.daemon;
   let crash: (code: number) => void = () => {};
@@ -78,6 +82,11 @@ export async function runDaemon({
     if (hungUp) letGoOfTerminal();
   }
 }
+
+const withDebug = (config: Config): Config => ({
+  ...config,
+  lines: config.lines.map((line) => ({ ...line, ppp: line.ppp && { ...line.ppp, debug: true } })),
+});
 
 /** Resolves when there has been no line for a while, or the daemon is down for another reason. */
 async function lastLineGone(daemon: Daemon): Promise<void> {

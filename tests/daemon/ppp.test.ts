@@ -1,16 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { PppEvent } from "../../src/control/messages.ts";
-import {
-  eventually,
-  FAR,
-  masterTable,
-  NEAR,
-  type Side,
-  type TestDaemon,
-  World,
-  worldMissing,
-} from "./world.ts";
+import { eventually, FAR, masterTable, NEAR, type Side, TestDaemon, World, worldMissing } from "./world.ts";
 
 const SPEED = 230_400;
 
@@ -50,6 +41,31 @@ describe("PPP lines of two daemons", { skip: worldMissing() }, () => {
     await world.transfer(50_000);
     await stop();
     assert.equal(await world.near.link("ppp0"), undefined);
+  });
+
+  it("log each control packet in a line when they are to, as pppd does", async () => {
+    const near = new TestDaemon(world.near, [
+      "up",
+      "--debug",
+      "-c",
+      world.near.configure(pppTable(world.near, 0)),
+    ]);
+    daemons = [near, await world.far.up(pppTable(world.far, 0, `address = "${FAR}"`, `peer = "${NEAR}"`))];
+    await near.ready();
+    await near.untilLine("ppp0", "is up", ({ state }) => state === "alone");
+    const said = near.said.split("\n").filter((line) => line.includes('"line":"ppp0"'));
+    const packets = said.map((line) => (JSON.parse(line) as { msg: string }).msg);
+    for (const expected of [
+      /^sent \[LCP ConfReq id=0x1 <asyncmap 0x0> <magic 0x[0-9a-f]+> <pcomp> <accomp>\]$/,
+      /^rcvd \[IPCP ConfNak id=0x\w+ <addr 10\.99\.0\.1>\]$/,
+    ]) {
+      assert.ok(
+        packets.some((packet) => expected.test(packet)),
+        packets.join("\n"),
+      );
+    }
+    assert.doesNotMatch(daemons[1]?.said ?? "", /ConfReq/);
+    await stop();
   });
 
   it("are one numbered bundle when they have a master, as both ends want it", async () => {

@@ -7,6 +7,7 @@ interface UpOptions {
   readonly config?: string;
   readonly socket?: string;
   readonly logLevel?: LogLevel;
+  readonly debug?: true;
   readonly untilLastLine?: true;
 }
 
@@ -25,6 +26,7 @@ export const upCommand = (): Command =>
         "error",
       ]),
     )
+    .option("--debug", "log each PPP control packet, decoded, and all that is of level debug")
     .option("--until-last-line", "end when the last line has gone; so `eql pppd` starts it")
     .addHelpText(
       "after",
@@ -34,12 +36,13 @@ Examples:
   eql up --socket ./eql.sock --log-level debug
 `,
     )
-    .action(async ({ config, socket, logLevel, untilLastLine }: UpOptions) => {
+    .action(async ({ config, socket, logLevel, debug, untilLastLine }: UpOptions) => {
       const { runDaemon } = await import("../../daemon/run.ts");
       process.exitCode = await runDaemon({
         configPath: config ?? null,
         socket: socket ?? (process.env["EQL_SOCKET"] || null),
         logLevel: logLevel ?? null,
+        debug: debug === true,
         untilLastLine: untilLastLine === true,
         version: packageVersion(),
       });

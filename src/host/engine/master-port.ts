@@ -85,6 +85,8 @@ export class MasterPort {
     const { ppp } = this;
     if (ppp === null) return;
     if (this.slaves.length === 1 && !ppp.isStarted) ppp.start(now);
+    // A link that left took with it what others waited for.
+    ppp.drain(now);
     if (this.slaves.length > 0) return;
     ppp.stop(now);
     this.ppp = null;
