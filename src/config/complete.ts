@@ -59,7 +59,11 @@ export function completeLine({ name, table }: Checked<LineTable>, masters: Confi
   return { ...line, ppp: line.kind === "ppp" ? completePpp(table, line) : null };
 }
 
+/** Packets are cut over all links of a bundle: one that is dead unnoticed spoils nearly all of them. */
+const MULTILINK_ECHO_SECONDS = 5;
+
 function completeEcho(table: LineTable): EchoConfig | null {
-  const seconds = table["echo-interval"];
+  const isLink = table.protocol === "ppp" && (table.multilink ?? table.master !== undefined);
+  const seconds = table["echo-interval"] ?? (isLink ? MULTILINK_ECHO_SECONDS : undefined);
   return seconds === undefined ? null : { intervalMs: seconds * 1000, failures: table["echo-failures"] };
 }

@@ -28,6 +28,7 @@ const DERIVED: Readonly<Record<string, string>> = {
   "[line.NAME] mtu": "that of the master, else 1500",
   "[line.NAME] address": "that of the master",
   "[line.NAME] peer": "that of the master",
+  "[line.NAME] echo-interval": "none; 5 with multilink",
   "[line.NAME] mru": "`mtu`",
   "[line.NAME] multilink": "true with a `master`",
   "[line.NAME] mrru": "`mtu`, at least 1500",

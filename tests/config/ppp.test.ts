@@ -41,6 +41,7 @@ describe("a PPP line in the configuration", () => {
     assert.deepEqual([ipv4?.local, ipv4?.remote], [Uint8Array.of(10, 0, 0, 1), Uint8Array.of(10, 0, 0, 2)]);
     assert.deepEqual([ipv4?.acceptLocal, ipv4?.acceptRemote], [false, false]);
     assert.deepEqual([ppp?.lcp.mru, ppp?.lcp.multilink?.mrru], [576, 1500]);
+    assert.deepEqual(ppp?.lcp.echo, { intervalMs: 5000, failures: 3 });
   });
 
   it("may know the peer's address and not its own", () => {
