@@ -41,9 +41,8 @@ export class Interfaces {
    * @param isAddressed its owner has addressed it: only the MTU is followed
    */
   assign(index: number, { local, remote }: NetworkAgreement, mtu: number, isAddressed: boolean): void {
-    const now = this.#netlink.interfaces().find((found) => found.index === index)?.mtu ?? mtu;
-    if (mtu < now) this.#netlink.setMtu(index, mtu);
-    if (Math.min(mtu, now) >= LEAST_IPV6_MTU) this.#netlink.disableGeneratedAddresses(index);
+    this.#netlink.setMtu(index, mtu);
+    if (mtu >= LEAST_IPV6_MTU) this.#netlink.disableGeneratedAddresses(index);
     if (!isAddressed) this.#netlink.addAddress(index, local, remote, prefixOf(local));
   }
 

@@ -84,6 +84,18 @@ describe("PPP lines of two daemons", { skip: worldMissing() }, () => {
     await stop();
   });
 
+  it("make a bundle for packets no longer than the peer puts together", async () => {
+    daemons = await world.upBoth((side, address, peer) => [
+      masterTable(address, peer),
+      pppTable(side, 0, 'master = "eql"', ...(side === world.far ? ["mrru = 1000"] : [])),
+    ]);
+    const [near] = daemons as [TestDaemon, TestDaemon];
+    await near.until("the MTU follows", ({ masters }) => masters[0]?.mtu === 1000);
+    assert.deepEqual((await near.master()).slaves, ["ppp0"]);
+    assert.ok(await world.near.ping(FAR, "-s", "972"));
+    await stop();
+  });
+
   it("come back to their bundle when they were hung up, and lose nothing of a transfer", async () => {
     daemons = await world.upBoth((side, address, peer) => [
       masterTable(address, peer),

@@ -383,10 +383,10 @@ export class Engine implements PortEvents, MasterEvents {
   #handleMasterInterface(master: MasterPort, changed: Interface, now: Instant): void {
     if (changed.mtu !== master.tun.mtu) {
       const was = master.tun.mtu;
-      master.tun.setMtu(changed.mtu);
-      master.bundle.mtu = changed.mtu;
+      master.setMtu(changed.mtu);
       for (const slave of master.slaves.slice()) {
-        if (slave.mtu !== changed.mtu)
+        // Links of a numbered bundle carry packets of any length, in parts.
+        if (master.ppp === null && slave.mtu !== changed.mtu)
           this.#free(slave as Port, true, unequalMtu(changed.mtu, slave.mtu), now);
       }
       this.#emit({ type: "mtu", name: master.name, was, mtu: changed.mtu });

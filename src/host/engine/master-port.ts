@@ -69,6 +69,12 @@ export class MasterPort {
     this.bundle.scheduler = SCHEDULERS[name]();
   }
 
+  /** Its interface's MTU was changed from outside. */
+  setMtu(mtu: number): void {
+    this.tun.setMtu(mtu);
+    this.bundle.mtu = this.ppp?.mtuFor(mtu) ?? mtu;
+  }
+
   /** The numbered bundle for a link that is about to join; it begins with the first one. */
   numberedFor(port: PppPort): PppBundle {
     if (this.ppp !== null) return this.ppp;

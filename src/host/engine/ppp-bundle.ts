@@ -46,10 +46,10 @@ export class PppBundle {
     this.#agreement = first.agreement as Agreement;
     this.#multilink = this.#agreement.multilink as Multilink;
     this.#name = first.ppp.bundle;
-    const { ourMrru, peerMrru, sendShort, receiveShort } = this.#multilink;
+    const { ourMrru, sendShort, receiveShort } = this.#multilink;
     const memory = nativeBuffer(resequencerMemory(ourMrru));
     this.#receivedAddress = memory.address;
-    const mtu = Math.min(master.tun.mtu, peerMrru);
+    const mtu = this.mtuFor(master.tun.mtu);
     this.bundle = new NumberedBundle(scheduler, mtu, queuePackets, seed, memory.octets, ourMrru);
     this.bundle.start({ sendShort, receiveShort, mrru: ourMrru });
     const layer = new NetworkLayer(first.ppp.network, this.#agreement.peerEntry, pppCrypto);
@@ -57,7 +57,7 @@ export class PppBundle {
       layer,
       (protocol, octets, now) => this.#sendControl(protocol, octets, now),
       tell,
-      () => this.bundle.mtu,
+      () => this.#multilink.peerMrru,
       () => ({ sent: this.bundle.sentOctets, received: master.receivedOctets }),
     );
   }
@@ -90,6 +90,11 @@ export class PppBundle {
     return theirs.sendShort === mine.sendShort && theirs.receiveShort === mine.receiveShort
       ? null
       : "its sequence numbers are of another length";
+  }
+
+  /** Longest packet that it sends when its interface's is as long. */
+  mtuFor(mtu: number): number {
+    return Math.min(mtu, this.#multilink.peerMrru);
   }
 
   get numbering(): PppNumbering {

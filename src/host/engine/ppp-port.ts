@@ -299,7 +299,7 @@ export class PppPort extends TtyPort {
         setCarrier(this.tun.fd, this.network?.isUp ?? false);
         this.events.network(this, event);
       },
-      () => this.link.mtu,
+      () => this.link.framing.peerMru,
       () => this.#counts(),
     );
     layer.lowerUp(now);
