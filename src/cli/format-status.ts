@@ -1,4 +1,5 @@
 import type { LineStatus, MasterStatus, Status } from "../control/messages.ts";
+import { multilinkNotes, pppMedium, pppNotes } from "./format-ppp.ts";
 import { type Column, formatTable } from "./format-table.ts";
 
 const MASTER_COLUMNS: readonly Column<MasterStatus>[] = [
@@ -54,20 +55,29 @@ function formatDrops(drops: Readonly<Record<string, number>>): string[] {
     : [`dropped: ${counts.map(([why, count]) => `${count} ${why}`).join(", ")}`];
 }
 
-function masterNotes({ slaves, minSlaves, drops }: MasterStatus): string[] {
+function masterNotes({ slaves, minSlaves, multilink, drops }: MasterStatus): string[] {
   const fewest = minSlaves > slaves.length ? ` (at least ${minSlaves} wanted)` : "";
-  return [`slaves: ${slaves.length === 0 ? "none" : slaves.join(", ")}${fewest}`, ...formatDrops(drops)];
+  return [
+    `slaves: ${slaves.length === 0 ? "none" : slaves.join(", ")}${fewest}`,
+    ...(multilink === null ? [] : multilinkNotes(multilink)),
+    ...formatDrops(drops),
+  ];
+}
+
+function mediumOf(line: LineStatus): string {
+  if (line.kind === "ppp") return pppMedium(line);
+  return line.kind === "slip" ? `SLIP on ${line.device}` : `interface ${line.device}`;
 }
 
 function lineNotes(line: LineStatus, at: number): string[] {
-  const medium = line.kind === "slip" ? `SLIP on ${line.device}` : `interface ${line.device}`;
   const echo = line.echoMs === null ? "" : `, echo ${Math.round(line.echoMs)} ms`;
   const framed = `${line.lineOctets.sent} octets out, ${line.lineOctets.received} in, framing included`;
   const wait = line.retryAt === null ? "" : `tried again in ${formatSpan(line.retryAt - at)}`;
   const why = [line.reason, wait].filter((part) => part !== "").join("; ");
   return [
     ...(why === "" ? [] : [`why: ${why}`]),
-    `${medium}, MTU ${line.mtu}${echo}; ${framed}`,
+    `${mediumOf(line)}, MTU ${line.mtu}${echo}; ${framed}`,
+    ...(line.ppp === null ? [] : pppNotes(line.ppp)),
     ...formatDrops(line.drops),
     ...line.hints.map((hint) => `hint: ${hint}`),
   ];

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formatLines, formatSpan, formatStatus } from "../../src/cli/format-status.ts";
+import { formatLines, formatMasters, formatSpan, formatStatus } from "../../src/cli/format-status.ts";
+import type { MultilinkStatus, PppStatus } from "../../src/control/messages.ts";
 import { AT, line, master, status } from "../daemon/fake-daemon.ts";
+
+/** What stands below the only row of a table. */
+const notesOf = (table: string): string[] =>
+  table
+    .trimEnd()
+    .split("\n")
+    .slice(2)
+    .map((note) => note.trim());
 
 describe("the status for people", () => {
   it("shows masters, lines and what there is to say about them", () => {
@@ -61,6 +70,95 @@ describe("the status for people", () => {
         "",
       ].join("\n"),
     );
+  });
+
+  it("shows a PPP line: with whom it agreed on what", () => {
+    const ppp: PppStatus = {
+      phase: "network",
+      ours: { mru: 576, asyncmap: "0x0", auth: "chap-md5", magic: "0x8d1b012d", pcomp: true, accomp: false },
+      theirs: { asyncmap: "0x0", magic: "0xe28f98df", pcomp: true },
+      peerName: "far",
+      multilink: false,
+      ipv4: { local: "10.99.0.1", remote: "10.99.0.2", dns: ["10.99.0.53", "10.99.0.54"] },
+      ipv6: { local: "fe80::1", remote: "fe80::2", dns: [] },
+      fragments: null,
+    };
+    const up = line({ kind: "ppp", name: "ppp0", state: "alone", master: null, echoMs: 23.8, ppp });
+    assert.deepEqual(notesOf(formatLines([{ ...up, drops: { badCheck: 2 } }], AT)), [
+      "PPP on /dev/ttyS0, MTU 1500, echo 24 ms; 1240001 octets out, 91234 in, framing included",
+      "peer: far, authenticated",
+      "addresses: 10.99.0.1 to 10.99.0.2, name servers 10.99.0.53 and 10.99.0.54",
+      "addresses: fe80::1 to fe80::2",
+      "options of both: asyncmap 0x0, magic, pcomp",
+      "options: ours mru 576, auth chap-md5",
+      "dropped: 2 badCheck",
+    ]);
+  });
+
+  it("shows how far a PPP line has got that is not up", () => {
+    const ppp: PppStatus = {
+      phase: "authenticate",
+      ours: { asyncmap: "0x0" },
+      theirs: { mrru: 1500, endpoint: "1:0123" },
+      peerName: null,
+      multilink: false,
+      ipv4: null,
+      ipv6: null,
+      fragments: null,
+    };
+    const waiting = line({ kind: "ppp", state: "negotiating", ppp });
+    assert.deepEqual(notesOf(formatLines([waiting], AT)), [
+      "PPP on /dev/ttyS0, phase authenticate, MTU 1500; 1240001 octets out, 91234 in, framing included",
+      "options: ours asyncmap 0x0; theirs mrru 1500, endpoint 1:0123",
+    ]);
+    const closed = line({
+      kind: "ppp",
+      state: "closed",
+      reason: "nobody answers",
+      retryAt: AT + 3000,
+      ppp: { ...ppp, phase: "dead", ours: {}, theirs: {} },
+    });
+    assert.deepEqual(notesOf(formatLines([closed], AT)), [
+      "why: nobody answers; tried again in 3s",
+      "PPP on /dev/ttyS0, MTU 1500; 1240001 octets out, 91234 in, framing included",
+    ]);
+  });
+
+  it("shows a numbered bundle, and what each of its links has carried", () => {
+    const multilink: MultilinkStatus = {
+      peerName: "far",
+      peerEndpoint: "local:ad.95",
+      ipv4: { local: "10.99.0.1", remote: "10.99.0.2", dns: [] },
+      ipv6: null,
+      fragments: { sent: 75, received: 32, lost: 3 },
+    };
+    assert.deepEqual(notesOf(formatMasters([master({ multilink, drops: { fragmentLost: 3 } })])), [
+      "slaves: sl0, sl1",
+      "peer: far, authenticated, endpoint local:ad.95",
+      "addresses: 10.99.0.1 to 10.99.0.2",
+      "fragments: 75 sent, 32 received, 3 lost",
+      "dropped: 3 fragmentLost",
+    ]);
+    const nobody = { ...multilink, peerName: null, peerEndpoint: "", ipv4: null };
+    assert.deepEqual(notesOf(formatMasters([master({ multilink: nobody })])).slice(1), [
+      "peer: has neither name nor endpoint",
+      "fragments: 75 sent, 32 received, 3 lost",
+    ]);
+    const ppp: PppStatus = {
+      phase: "network",
+      ours: { mrru: 1500 },
+      theirs: { mrru: 1500 },
+      peerName: "far",
+      multilink: true,
+      ipv4: null,
+      ipv6: null,
+      fragments: { sent: 39, received: 32 },
+    };
+    assert.deepEqual(notesOf(formatLines([line({ kind: "ppp", ppp })], AT)).slice(1), [
+      "peer: far, authenticated",
+      "fragments: 39 sent, 32 received",
+      "options of both: mrru 1500",
+    ]);
   });
 
   it("says so when there is nothing", () => {

@@ -53,7 +53,8 @@ export const statusCommand = (): Command =>
       "after",
       `
 Rates are bits per second on the line, SENT and RECEIVED count IP packets and their octets. A line is
-closed (device missing, in use or hung up), down, alone, enslaved, or silent (the peer does not answer its echo).
+closed (device missing, in use or hung up), negotiating (PPP), down, alone, enslaved, or silent (the
+peer does not answer its echo).
 
 Examples:
   eql status
