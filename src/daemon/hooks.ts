@@ -31,7 +31,7 @@ export interface HookTotals {
   readonly octetsReceived: number;
 }
 
-export interface HookLog {
+interface HookLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }

@@ -18,6 +18,7 @@ import { isRunning } from "../../src/host/process-info.ts";
 import { Termios } from "../../src/host/termios.ts";
 import { eventually } from "../daemon/world.ts";
 import { PppdBench } from "./pppd-bench.ts";
+import { Bench } from "./run.ts";
 
 /** What the process leaves in its places when it has ended: nothing but the daemon's socket. */
 const leftIn = (bench: PppdBench): string[] =>
@@ -426,5 +427,15 @@ Exit.
     assert.ok(!existsSync(join(bench.directory, "ppp9.pid")));
     line.end("peer");
     assert.equal((await running.outcome()).code, 0);
+  });
+
+  it("is `eql pppd` and `eql-pppd`, whose words are pppd's", async () => {
+    await using bench = new Bench();
+    const asCommand = await bench.run("eql", "pppd", "--version");
+    assert.deepEqual(await bench.run("eql-pppd", "--version"), asCommand);
+    assert.match(asCommand.stdout, /^eql \d+\.\d+\.\d+, pppd's options as of version 2\.4\.9\n$/);
+    const { code, stderr } = await bench.run("eql", "pppd", "-vj", "call", "/no/-V", "-d");
+    assert.deepEqual([code, /^eql-pppd: .*option "call" has "\/no\/-V"/m.test(stderr)], [2, true], stderr);
+    assert.match((await bench.run("eql", "pppd", "--help")).stdout, /^Usage: eql pppd \[DEVICE\]/);
   });
 });

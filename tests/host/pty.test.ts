@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   lstatSync,
@@ -100,6 +102,28 @@ describe("a pty", () => {
         code: "SYSTEM_CALL_FAILED",
         message: /missing\/line/,
       });
+    } finally {
+      pty.close();
+    }
+  });
+
+  it("can be handed over to a child, whose end hangs it up", async () => {
+    const pty = Pty.open();
+    try {
+      let child: ChildProcess | undefined;
+      pty.handOver((master) => {
+        child = spawn("sh", ["-c", "read word; printf '<%s>' \"$word\"; read more"], {
+          stdio: [master, master, "inherit"],
+        });
+      });
+      const text = nativeBuffer(4);
+      text.octets.set(Buffer.from("abc\n"));
+      assert.equal(write(pty.slave, text.address, 4), 4);
+      assert.equal(Buffer.from(readAll(pty.slave, 5)).toString(), "<abc>");
+      assert.equal(write(pty.slave, text.address, 4), 4);
+      await once(child as ChildProcess, "exit");
+      assert.equal((child as ChildProcess).exitCode, 0);
+      assert.ok(read(pty.slave, text.address, 1) !== -EAGAIN, "it has hung up");
     } finally {
       pty.close();
     }

@@ -7,6 +7,8 @@ export const pppdCommand = (): Command =>
     .description(
       "Speak PPP on a serial line, with pppd's command line, option files, scripts and exit codes.",
     )
+    .argument("[option...]")
+    .allowUnknownOption()
     .usage("[DEVICE] [SPEED] [LOCAL:REMOTE] [option...]")
     .addHelpText(
       "after",
