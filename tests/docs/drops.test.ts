@@ -7,6 +7,7 @@ import { NumberedBundle } from "../../src/bundle/numbered-bundle.ts";
 import { resequencerMemory } from "../../src/bundle/resequencer.ts";
 import { bundleDrops } from "../../src/host/engine/master-port.ts";
 import { DeviceLink } from "../../src/link/device-link.ts";
+import { PppLink, pppLinkMemory } from "../../src/link/ppp-link.ts";
 import { SlipLink, slipLinkMemory } from "../../src/link/slip-link.ts";
 import { EarliestArrival } from "../../src/scheduler/earliest-arrival.ts";
 import { ROOT, read, sectionOf } from "./markdown.ts";
@@ -20,6 +21,7 @@ it("docs/serial-lines.md explains every reason for which something is dropped", 
   const numbered = new NumberedBundle(new EarliestArrival(), mtu, 16, 1, memory, mtu);
   const counted = new Set([
     ...Object.keys(new SlipLink(mtu, new Uint8Array(slipLinkMemory(mtu, mtu))).drops),
+    ...Object.keys(new PppLink(mtu, new Uint8Array(pppLinkMemory(mtu, mtu))).drops),
     ...Object.keys(new DeviceLink(mtu, new Uint8Array(2 * mtu)).drops),
     ...Object.keys(bundleDrops(new ClassicBundle(new EarliestArrival(), mtu, 16, 1))),
     ...Object.keys(bundleDrops(numbered)),
