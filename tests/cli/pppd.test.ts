@@ -275,6 +275,19 @@ Exit.
     assert.deepEqual([code, stdout, stderr], [16, octets.toString(), ""]);
   });
 
+  it("takes the terminal on standard input for the line, named or not, and stays with it", async () => {
+    await using bench = await PppdBench.open();
+    for (const args of [["9600"], [bench.pty.path, "lock"]]) {
+      const running = bench.start(args, bench.pty.slave);
+      const line = await bench.daemon.line();
+      assert.equal(line.request.settings["device"], bench.pty.path);
+      assert.deepEqual(leftIn(bench), [], "there is no lock");
+      line.up();
+      line.end("peer");
+      assert.equal((await running.outcome()).code, 0);
+    }
+  });
+
   it("with persist tries again, until it has failed as often as it may", async () => {
     await using bench = await PppdBench.open();
     const running = bench.onPort("persist", "maxfail", "2", "lock");

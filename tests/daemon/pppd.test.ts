@@ -123,6 +123,19 @@ ip link set eql up && eql_enslave eql $1 $3 && echo "$1 $2 $3 $4 $5 $6 $?" > ${l
     await Promise.all([near.outcome(), far.outcome()]);
   });
 
+  it("come back with persist when the peer does", async () => {
+    const near = start(world.near, 0, `${NEAR}:${FAR}`, "persist", "maxfail", "0", "unit", "3");
+    for (let round = 1; round <= 2; round += 1) {
+      const far = start(world.far, 0, `${FAR}:${NEAR}`);
+      await near.untilOutput(new RegExp(`(Using interface ppp3\n[^]*){${round}}remote IP address`));
+      far.child.kill("SIGTERM");
+      assert.equal((await far.outcome()).code, 5);
+      await near.untilOutput(new RegExp(`(Connection terminated\\.\n[^]*){${round}}`));
+    }
+    near.child.kill("SIGTERM");
+    assert.equal((await near.outcome()).code, 5);
+  });
+
   it("authenticate each other, and exit as pppd does when one cannot", async () => {
     for (const side of [world.near, world.far]) {
       writeFileSync(join(side.directory, "chap-secrets"), "joe srv sesame *\n", { mode: 0o600 });
