@@ -5,13 +5,20 @@ export const NEAR_ADDRESS = "10.77.0.1";
 export const FAR_ADDRESS = "10.77.0.2";
 const MASTER = "eql";
 
-const lineName = (index: number): string => `sl${index}`;
+/** What the lines speak: SLIP, or PPP with whole packets in the classic master, or PPP as one multilink bundle. */
+export type BondProtocol = "slip" | "ppp" | "mlppp";
+
+export const BOND_PROTOCOLS: readonly BondProtocol[] = ["slip", "ppp", "mlppp"];
 
 export interface BondOptions {
   /** What each virtual line really moves, in bits per second. */
   readonly speeds: readonly number[];
   readonly mtu: number;
   readonly scheduler: SchedulerName;
+  /** SLIP without it. */
+  readonly protocol?: BondProtocol;
+  /** Of multilink: numbers of 12 bits instead of 24. */
+  readonly shortNumbers?: boolean;
   /** Per cent by which the rates given to the daemons are wrong; below 0 is too low. */
   readonly rateErrorPercent?: number;
   /** The only line whose rate is given wrong; all of them without it. */
@@ -25,6 +32,13 @@ function givenRate(options: BondOptions, line: number): number {
   const { speeds, rateErrorPercent = 0, rateErrorLine = line } = options;
   const error = rateErrorLine === line ? rateErrorPercent : 0;
   return Math.round((speeds[line] as number) * (1 + error / 100));
+}
+
+/** The name of a line, and the keys that its protocol needs. */
+function linkKeys({ protocol = "slip", shortNumbers = false }: BondOptions, line: number): readonly string[] {
+  if (protocol === "slip") return [`[line.sl${line}]`];
+  const numbers = shortNumbers ? ["short-sequence-numbers = true"] : [];
+  return [`[line.ppp${line}]`, 'protocol = "ppp"', `multilink = ${protocol === "mlppp"}`, ...numbers];
 }
 
 export interface SideFiles {
@@ -43,7 +57,7 @@ export function bondConfig(
   const echo = options.echoSeconds === undefined ? [] : [`echo-interval = ${options.echoSeconds}`];
   const lines = options.speeds.map((_, line) =>
     [
-      `[line.${lineName(line)}]`,
+      ...linkKeys(options, line),
       `device = ${JSON.stringify(devices[line])}`,
       `speed = ${givenRate(options, line)}`,
       `master = "${MASTER}"`,

@@ -40,7 +40,7 @@ export class Bond {
   }
 
   /**
-   * Resolves when all lines are enslaved on both sides.
+   * Resolves when all lines are enslaved on both sides and, of multilink, the bundle has its addresses.
    * @throws EqlError CAPABILITY_MISSING, TOOL_MISSING, DAEMON_FAILED; then nothing is left
    */
   static async start(options: BondOptions): Promise<Bond> {
@@ -74,11 +74,7 @@ export class Bond {
       const far = startSide(options, scratch, farHost, farTtys, FAR_ADDRESS, NEAR_ADDRESS);
       const bond = new Bond(options, near, far, lines, scratch);
       undo.push(() => bond.#stopDaemons());
-      const enslaved = ({ lines: all }: Status): boolean =>
-        all.length === options.speeds.length && all.every(({ state }) => state === "enslaved");
-      await Promise.all(
-        [near, far].map(({ daemon }) => daemon.until(enslaved, "all lines enslaved", READY_MS)),
-      );
+      await Promise.all([near, far].map(({ daemon }) => untilBonded(daemon, options)));
       return bond;
     } catch (error) {
       for (const step of undo.toReversed()) await step();
@@ -110,6 +106,19 @@ export class Bond {
   async #stopDaemons(): Promise<void> {
     await Promise.all([this.near.daemon.stop(), this.far.daemon.stop()]);
   }
+}
+
+/**
+ * Waits until all lines carry packets of the master.
+ * @throws EqlError DAEMON_FAILED
+ */
+export async function untilBonded(daemon: DaemonProcess, options: BondOptions): Promise<void> {
+  const { speeds, protocol } = options;
+  const isBonded = ({ lines, masters }: Status): boolean =>
+    lines.length === speeds.length &&
+    lines.every(({ state }) => state === "enslaved") &&
+    (protocol !== "mlppp" || (masters[0]?.multilink?.ipv4 ?? null) !== null);
+  await daemon.until(isBonded, "all lines enslaved", READY_MS);
 }
 
 /** Starts the daemon of one side; it is killed with its host. */

@@ -76,9 +76,9 @@ export function measure(options: MeasureOptions): Promise<Measurement> {
 }
 
 async function measureOn(bond: Bond, options: MeasureOptions): Promise<Measurement> {
-  const { bytes, mtu, speeds, seed = DEFAULT_SEED, ping = false, onBond, onProgress } = options;
+  const { bytes, seed = DEFAULT_SEED, ping = false, onBond, onProgress } = options;
   const { near, far } = bond;
-  const limit = transferLimit({ bytes, mtu, speeds, seed });
+  const limit = transferLimit({ ...options, seed });
   onBond?.(bond);
   const pings = { count: IDLE_PINGS, intervalMs: PING_INTERVAL_MS };
   const idle = ping ? await pingTimes(near.host, far.address, pings) : null;

@@ -6,6 +6,7 @@ import { BENTSON_ROWS, rowName } from "../../src/lab/bentson.ts";
 import type { Measurement } from "../../src/lab/measure.ts";
 
 const COST = { cpuPercent: 3.5, peakResident: 80 * 2 ** 20 };
+const ONE_LINE = { speeds: [57_600], mtu: 576 };
 const measured: Measurement = {
   bytes: 289_284,
   intact: true,
@@ -22,7 +23,10 @@ const measured: Measurement = {
 
 describe("the JSON of `eql bench lines`", () => {
   it("starts with the documented keys, in their order", () => {
-    const report = linesReport([57_600, 57_600, 57_600], 600, measured) as Record<string, unknown>;
+    const report = linesReport({ speeds: [57_600, 57_600, 57_600], mtu: 600 }, measured) as Record<
+      string,
+      unknown
+    >;
     assert.deepEqual(Object.entries(report).slice(0, 8), [
       ["lines", 3],
       ["speed", 57_600],
@@ -36,8 +40,15 @@ describe("the JSON of `eql bench lines`", () => {
     assert.equal(report["intact"], true);
   });
 
+  it("says which protocol it is of", () => {
+    const protocolOf = (options: object): unknown =>
+      (linesReport({ ...ONE_LINE, ...options }, measured) as Record<string, unknown>)["protocol"];
+    assert.equal(protocolOf({}), "slip");
+    assert.equal(protocolOf({ protocol: "mlppp" }), "mlppp");
+  });
+
   it("has no single speed for unequal lines", () => {
-    const report = linesReport([57_600, 14_400], 576, measured) as Record<string, unknown>;
+    const report = linesReport({ speeds: [57_600, 14_400], mtu: 576 }, measured) as Record<string, unknown>;
     assert.deepEqual([report["lines"], report["speed"]], [2, null]);
     assert.deepEqual(report["speeds"], [57_600, 14_400]);
   });
@@ -46,16 +57,16 @@ describe("the JSON of `eql bench lines`", () => {
 describe("the words of `eql bench lines`", () => {
   it("say what was reached, and damage plainly", () => {
     assert.match(
-      describeLines([57_600], 576, measured),
-      /99\.87 % of the limit[^]*sent again 3 segments, 2 of them needlessly; 1 time-outs[^]*intact[^]*3\.5 \/ 3\.5 % of a core, 80 MiB/,
+      describeLines(ONE_LINE, measured),
+      /^SLIP over 1 line [^]*99\.87 % of the limit[^]*sent again 3 segments, 2 of them needlessly; 1 time-outs[^]*intact[^]*3\.5 \/ 3\.5 % of a core, 80 MiB/,
     );
-    assert.match(describeLines([57_600], 576, { ...measured, intact: false }), /DAMAGED/);
+    assert.match(describeLines(ONE_LINE, { ...measured, intact: false }), /DAMAGED/);
   });
 
   it("have round trips when they were measured", () => {
     const ping = { idle: { p50: 35, p95: 38, count: 20 }, loaded: { p50: 90, p95: 127, count: 80 } };
     assert.match(
-      describeLines([57_600], 576, { ...measured, ping }),
+      describeLines(ONE_LINE, { ...measured, ping }),
       /idle 35 \/ 38 ms \(20\), loaded 90 \/ 127 ms \(80\)/,
     );
   });

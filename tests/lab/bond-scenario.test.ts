@@ -76,6 +76,24 @@ describe("a bond of virtual lines", () => {
     await bond.close(); // again
   });
 
+  for (const protocol of ["ppp", "mlppp"] as const) {
+    it(`begins when lines of ${protocol} are all in the master`, async (t) => {
+      if (!needsBond(t)) return;
+      const status = await withBond({ ...BOND, protocol }, ({ near }) => near.daemon.status());
+      const { masters, lines } = status;
+      assert.deepEqual(
+        lines.map(({ kind, state, ppp }) => [kind, state, ppp?.multilink]),
+        [1, 2].map(() => ["ppp", "enslaved", protocol === "mlppp"]),
+      );
+      assert.deepEqual(masters[0]?.slaves.toSorted(), ["ppp0", "ppp1"]);
+      const ipv4 = masters[0]?.multilink?.ipv4;
+      assert.deepEqual(
+        [ipv4?.local, ipv4?.remote],
+        protocol === "mlppp" ? ["10.77.0.1", "10.77.0.2"] : [undefined, undefined],
+      );
+    });
+  }
+
   it("says why a daemon does not start, and leaves nothing", async (t) => {
     if (!needsBond(t)) return;
     await assert.rejects(
@@ -119,6 +137,15 @@ describe("its configuration", () => {
     assert.deepEqual(speeds({ rateErrorPercent: -3, rateErrorLine: 1 }), ["115200", "55872"]);
   });
 
+  it("gives the keys of PPP to its lines", () => {
+    const keys = (options: object): string => bondConfig({ ...BOND, ...options }, ends, files);
+    assert.doesNotMatch(keys({}), /ppp|multilink|short/);
+    assert.match(keys({ protocol: "ppp" }), /^\[line\.ppp1\]\nprotocol = "ppp"\nmultilink = false$/m);
+    assert.match(keys({ protocol: "mlppp" }), /^multilink = true$/m);
+    assert.doesNotMatch(keys({ protocol: "mlppp" }), /short/);
+    assert.match(keys({ protocol: "mlppp", shortNumbers: true }), /^short-sequence-numbers = true$/m);
+  });
+
   it("holds no octet in addresses that SLIP escapes", () => {
     const addresses = [...bondConfig(BOND, ends, files).matchAll(/\d+\.\d+\.\d+\.\d+/g)].map(
       ([found]) => found,
@@ -137,12 +164,36 @@ describe("the commands", () => {
     assert.equal(status, 0, stderr);
     const report = JSON.parse(stdout) as Record<string, unknown>;
     assert.deepEqual(
-      [report["lines"], report["speed"], report["mtu"], report["bytes"], report["intact"]],
-      [2, 115_200, 576, 40_000, true],
+      [
+        report["lines"],
+        report["speed"],
+        report["mtu"],
+        report["bytes"],
+        report["intact"],
+        report["protocol"],
+      ],
+      [2, 115_200, 576, 40_000, true, "slip"],
     );
     for (const key of ["seconds", "octetsPerSecond", "limitOctetsPerSecond", "percentOfLimit"]) {
       assert.equal(typeof report[key], "number", key);
     }
+  });
+
+  it("`eql bench lines --protocol mlppp` says what was measured in words", (t) => {
+    if (!needsBond(t)) return;
+    const numbers = ["--protocol", "mlppp", "--short-sequence-numbers"];
+    const args = [EQL, "bench", "lines", "--speed", "115200", "--bytes", "40000", ...numbers];
+    const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^multilink PPP over 2 lines [^]*arrived intact/);
+  });
+
+  it("`eql bench lines` has numbers only where there are any", (t) => {
+    if (!needsBond(t)) return;
+    const args = [EQL, "bench", "lines", "--protocol", "ppp", "--short-sequence-numbers"];
+    const { stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, /--protocol mlppp/);
   });
 
   it("`eql demo --json` prints one object, and nothing else on standard output", (t) => {

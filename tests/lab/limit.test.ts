@@ -78,6 +78,21 @@ describe("transferLimit", () => {
     assert.ok(Math.abs(limit.octetsPerSecond - bytes / limit.seconds) < 1e-9);
   });
 
+  it("counts what HDLC escapes for an ACCM of 0, and a frame of PPP or of multilink for each packet", () => {
+    const bytes = 289_284;
+    const escapes = take(5, bytes).filter((octet) => octet === 0x7d || octet === 0x7e).length;
+    assert.equal(countEscapes(bytes, 5, "ppp"), escapes);
+    assert.equal(countEscapes(bytes, 5, "mlppp"), escapes);
+    const input = { bytes, mtu: 1500, speeds: [28_800, 28_800], seed: 5 };
+    const octetsOf = (options: object): number => transferLimit({ ...input, ...options }).lineOctets;
+    // 199 segments of 1460 octets: 290,540
+    const headers = 40 * 199;
+    // 21, check, flag; 3d, number of 4 or 2 octets, 21, check, flag
+    assert.equal(octetsOf({ protocol: "ppp" }), bytes + headers + escapes + 199 * 4);
+    assert.equal(octetsOf({ protocol: "mlppp" }), bytes + headers + escapes + 199 * 9);
+    assert.equal(octetsOf({ protocol: "mlppp", shortNumbers: true }), bytes + headers + escapes + 199 * 7);
+  });
+
   it("leaves about 90, 93 and 95 per cent of the raw rate at the MTUs of 1995, before escapes", () => {
     for (const [mtu, percent] of [
       [400, 90],

@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import type { SchedulerName } from "../../control/messages.ts";
 import { EqlError } from "../../errors.ts";
 import type { BentsonResult, BentsonRow } from "../../lab/bentson.ts";
+import { BOND_PROTOCOLS, type BondProtocol } from "../../lab/bond-config.ts";
 import type { Measurement, MeasureOptions } from "../../lab/measure.ts";
 import {
   bytesOption,
@@ -27,6 +28,8 @@ interface LinesOptions {
   readonly speed?: number;
   readonly speeds?: readonly number[];
   readonly mtu: number;
+  readonly protocol: BondProtocol;
+  readonly shortSequenceNumbers?: true;
   readonly scheduler: SchedulerName;
   readonly bytes: number;
   readonly rateError?: number;
@@ -45,7 +48,7 @@ interface BentsonCommandOptions {
 }
 
 function measureOptions(options: LinesOptions, signal: AbortSignal): MeasureOptions {
-  const { count = DEFAULT_COUNT, speed = DEFAULT_SPEED, mtu, scheduler, bytes } = options;
+  const { count = DEFAULT_COUNT, speed = DEFAULT_SPEED, mtu, protocol, scheduler, bytes } = options;
   const speeds = options.speeds ?? Array.from({ length: count }, () => speed);
   const line = options.rateErrorLine;
   if (line !== undefined && line > speeds.length) {
@@ -54,20 +57,28 @@ function measureOptions(options: LinesOptions, signal: AbortSignal): MeasureOpti
       `--rate-error-line is ${line}; allowed: 1 to ${speeds.length}, the number of lines`,
     );
   }
+  if (options.shortSequenceNumbers === true && protocol !== "mlppp") {
+    throw new EqlError("REQUEST_INVALID", "--short-sequence-numbers is for --protocol mlppp only");
+  }
   return {
     speeds,
     mtu,
+    protocol,
     scheduler,
     bytes,
     signal,
+    ...(options.shortSequenceNumbers === undefined ? {} : { shortNumbers: true }),
     ...(options.rateError === undefined ? {} : { rateErrorPercent: options.rateError }),
     ...(line === undefined ? {} : { rateErrorLine: line - 1 }),
     ...(options.ping === undefined ? {} : { ping: true }),
   };
 }
 
+/** What of the options is shown with the result. */
+type LinesShown = Pick<MeasureOptions, "speeds" | "mtu" | "protocol">;
+
 /** The keys of the JSON object; those that others rely on come first. */
-export function linesReport(speeds: readonly number[], mtu: number, measured: Measurement): object {
+export function linesReport({ speeds, mtu, protocol = "slip" }: LinesShown, measured: Measurement): object {
   const { bytes, seconds, octetsPerSecond, limitOctetsPerSecond, percentOfLimit, ...more } = measured;
   const [speed] = speeds;
   return {
@@ -80,15 +91,22 @@ export function linesReport(speeds: readonly number[], mtu: number, measured: Me
     limitOctetsPerSecond,
     percentOfLimit,
     speeds,
+    protocol,
     ...more,
   };
 }
 
-export function describeLines(speeds: readonly number[], mtu: number, measured: Measurement): string {
+const PROTOCOL_WORDS: Readonly<Record<BondProtocol, string>> = {
+  slip: "SLIP",
+  ppp: "PPP",
+  mlppp: "multilink PPP",
+};
+
+export function describeLines({ speeds, mtu, protocol = "slip" }: LinesShown, measured: Measurement): string {
   const { near, far, ping, tcp } = measured;
   const mebi = (octets: number): string => `${(octets / 2 ** 20).toFixed(0)} MiB`;
   const text = [
-    `${speeds.length} lines (${speeds.join(" + ")} bit/s), MTU ${mtu}, ${measured.bytes} octets by TCP (${measured.congestion})`,
+    `${PROTOCOL_WORDS[protocol]} over ${speeds.length} ${speeds.length === 1 ? "line" : "lines"} (${speeds.join(" + ")} bit/s), MTU ${mtu}, ${measured.bytes} octets by TCP (${measured.congestion})`,
     `${measured.seconds} s, ${measured.octetsPerSecond} octets/s: ${measured.percentOfLimit} % of the limit of ${measured.limitOctetsPerSecond}`,
     `sent again ${tcp.retransmitted} segments, ${tcp.needless} of them needlessly; ${tcp.timeouts} time-outs`,
     measured.intact ? "arrived intact (SHA-256)" : "ARRIVED DAMAGED: the SHA-256 differs",
@@ -110,6 +128,12 @@ const linesCommand = (): Command =>
     .addOption(countOption())
     .addOption(speedOption())
     .addOption(speedsOption("--speeds").conflicts(["count", "speed"]))
+    .addOption(
+      new Option("--protocol <NAME>", "what the lines speak: SLIP, PPP in a classic master, multilink PPP")
+        .choices(BOND_PROTOCOLS)
+        .default("slip" satisfies BondProtocol),
+    )
+    .option("--short-sequence-numbers", "of multilink: numbers of 12 bits instead of 24")
     .addOption(mtuOption(MTU_1995))
     .addOption(schedulerOption())
     .addOption(bytesOption(BYTES_1995))
@@ -134,6 +158,7 @@ Exit code 0: the octets arrived intact.
 Examples:
   eql bench lines --count 3 --speed 57600 --mtu 600
   eql bench lines --speeds 57600,14400 --scheduler eql-1995
+  eql bench lines --speeds 57600,14400 --protocol mlppp --mtu 1500
   eql bench lines --speeds 115200,9600 --rate-error 3 --rate-error-line 2 --json
 `,
     )
@@ -141,12 +166,11 @@ Examples:
       inLab(async (signal) => {
         const { measure } = await import("../../lab/measure.ts");
         const wanted = measureOptions(options, signal);
-        const { speeds, mtu } = wanted;
         const measured = await measure(wanted);
         process.stdout.write(
           options.json === true
-            ? `${JSON.stringify(linesReport(speeds, mtu, measured))}\n`
-            : describeLines(speeds, mtu, measured),
+            ? `${JSON.stringify(linesReport(wanted, measured))}\n`
+            : describeLines(wanted, measured),
         );
         return measured.intact ? 0 : 1;
       }),
