@@ -2,7 +2,7 @@ import type { Link, LinkId } from "../link/link.ts";
 import type { Pacer } from "../link/pacer.ts";
 import type { Packet } from "../link/packet.ts";
 import type { LinkView } from "../scheduler/scheduler.ts";
-import { type Instant, instant } from "../time.ts";
+import { type Instant, instant, NEVER } from "../time.ts";
 import { FragmentSource } from "./resequencer.ts";
 
 /** Packets that wait for one link alone: bound to it by a scheduler, or sent to its own interface. As SLIP's queue of the time. */
@@ -39,6 +39,8 @@ export class Member implements LinkView {
   /** The numbers of the last part given to it, and of the one before: that one has left its line, or nearly so. */
   lastNumber = 0;
   numberBefore = 0;
+  /** Since when other links have carried numbers and it has not; NEVER: it carried the last one. */
+  passedSince: Instant = NEVER;
 
   constructor(id: LinkId, name: string, link: Link, pacer: Pacer) {
     this.id = id;

@@ -17,6 +17,8 @@ export interface Numbering {
   readonly mrru: number;
 }
 
+/** A link that others have passed by for so long, milliseconds, carries the filler. */
+const FILLER_AFTER_MS = 1000;
 /** Numbers short of half of them at which nothing more is sent: more than one packet takes. */
 const NUMBER_MARGIN = 64;
 
@@ -45,6 +47,11 @@ export class NumberedBundle extends Bundle {
     fragmentLate: 0,
     badSequence: 0,
   };
+  /**
+   * What the far side ignores, so that it sees numbers go by on a link that has nothing to carry; null: nothing is sent there. A part is
+   * known to be lost when all links have carried later ones, and Linux waits for that for ever.
+   */
+  filler: Packet | null = null;
   readonly #resequencer: Resequencer;
   readonly #fragmenter = new Fragmenter();
   readonly #choice: Choice = { packet: 0, link: 0, notBefore: NEVER };
@@ -105,6 +112,7 @@ export class NumberedBundle extends Bundle {
   override join(member: Member): void {
     member.lastNumber = this.#number;
     member.numberBefore = this.#number;
+    member.passedSince = NEVER;
     this.#resequencer.join(member.source);
     super.join(member);
   }
@@ -167,7 +175,8 @@ export class NumberedBundle extends Bundle {
     return (
       (canNumber && this.#sendUrgent(now)) ||
       this.beginBound(waiting, now) ||
-      (canNumber && waiting && this.#sendQueued(now))
+      (canNumber && waiting && this.#sendQueued(now)) ||
+      (canNumber && this.#sendFiller(now))
     );
   }
 
@@ -280,6 +289,30 @@ export class NumberedBundle extends Bundle {
   }
 
   #sendPart(member: Member, packet: Packet, from: number, to: number, now: Instant): boolean {
+    if (!this.#writePart(member, packet, from, to, now)) return false;
+    for (const other of this.joined) {
+      if (other !== member && other.passedSince === NEVER) other.passedSince = now;
+    }
+    member.sentOctets += to - from;
+    if (from === 0) member.sentPackets++;
+    return true;
+  }
+
+  /** On one link at a time, and never between the parts of a packet. */
+  #sendFiller(now: Instant): boolean {
+    const { filler } = this;
+    if (filler === null || this.#rest !== null) return false;
+    for (const member of this.joined) {
+      const due = member.passedSince + FILLER_AFTER_MS;
+      if (due > now) this.wakeAt(due);
+      else if (member.ready) return this.#writePart(member, filler, 0, filler.length, now);
+      else if (member.startAt > now) this.wakeAt(member.startAt);
+    }
+    return false;
+  }
+
+  #writePart(member: Member, packet: Packet, from: number, to: number, now: Instant): boolean {
+    member.passedSince = NEVER;
     const octets = member.link.fragmenting?.sendFragment(packet, from, to, this.#number, now) ?? 0;
     if (octets === 0) return false;
     member.pacer.charge(octets, now);
@@ -287,8 +320,6 @@ export class NumberedBundle extends Bundle {
     member.lastNumber = this.#number;
     this.#number = (this.#number + 1) & this.#mask;
     member.sentFragments++;
-    member.sentOctets += to - from;
-    if (from === 0) member.sentPackets++;
     return true;
   }
 

@@ -8,6 +8,7 @@ import { Eql1995 } from "../../src/scheduler/eql-1995.ts";
 import { RoundRobin } from "../../src/scheduler/round-robin.ts";
 import type { Scheduler } from "../../src/scheduler/scheduler.ts";
 import { Weighted } from "../../src/scheduler/weighted.ts";
+import { packetOf, poolOf } from "../link/packets.ts";
 import { labelled } from "./host.ts";
 import { NumberedHost } from "./numbered-host.ts";
 import type { PartsLink } from "./parts-link.ts";
@@ -200,6 +201,53 @@ describe("control packets of a numbered bundle", () => {
     host.bundle.leave(member, false, host.now);
     assert.equal(host.bundle.drops.noLink, 10);
     assert.equal(host.pool.available, host.slots);
+  });
+});
+
+describe("the filler of a numbered bundle", () => {
+  const FILLER = 1e6;
+
+  function withFiller(...bps: number[]): NumberedHost {
+    const host = new NumberedHost();
+    host.joined(...bps);
+    host.bundle.filler = packetOf(poolOf(1, 100), labelled(FILLER, { length: 50 }));
+    return host;
+  }
+
+  it("goes by links that others have passed by for a second, once until they do again", () => {
+    const host = withFiller(28_800, 28_800, 28_800);
+    host.run(60_000);
+    assert.equal(host.parts.length, 0);
+    sendAll(host, [0], 100);
+    host.run(999);
+    assert.deepEqual(host.labels, [0]);
+    host.run(60_000);
+    assert.deepEqual(host.labels, [0, FILLER, FILLER]);
+    assert.ok(host.links.every(({ sent }) => sent.length === 1));
+    sendAll(host, [1], 100);
+    host.run(60_000);
+    assert.deepEqual(host.labels, [0, FILLER, FILLER, 1, FILLER, FILLER]);
+    assert.deepEqual([host.bundle.sentPackets, host.bundle.sentOctets], [2, 200]);
+    assert.equal(host.pool.available, host.slots);
+  });
+
+  it("does not go where there is enough to carry, nor between the parts of a packet", () => {
+    const host = withFiller(9600, 9600);
+    for (const link of host.links) link.fragmentMax = 400;
+    sendAll(host, range(0, 30));
+    host.run(24_000);
+    assert.ok(!host.labels.includes(FILLER));
+    host.run(60_000);
+    assert.deepEqual(host.labels.slice(0, 30), range(0, 30));
+    assert.ok(host.labels.length <= 31);
+  });
+
+  it("does not go by a line whose driver is full", () => {
+    const host = withFiller(28_800, 28_800);
+    (host.members[1] as Member).blocked = true;
+    sendAll(host, [0], 100);
+    host.run(10_000);
+    assert.deepEqual(host.labels, [0]);
   });
 });
 

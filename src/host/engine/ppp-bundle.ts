@@ -1,13 +1,14 @@
 import { NumberedBundle } from "../../bundle/numbered-bundle.ts";
 import { resequencerMemory } from "../../bundle/resequencer.ts";
 import type { MultilinkStatus } from "../../control/messages.ts";
+import { type Packet, PacketPool } from "../../link/packet.ts";
 import type { PppNumbering } from "../../link/ppp-link.ts";
 import { NetworkLayer } from "../../ppp/network-layer.ts";
 import type { Agreement } from "../../ppp/session.ts";
 import type { Endpoint } from "../../ppp/settings.ts";
 import type { Scheduler } from "../../scheduler/scheduler.ts";
 import type { Instant } from "../../time.ts";
-import { PPP_IP, PPP_IPV6, PppHeader } from "../../wire/ppp-packet.ts";
+import { PPP_IP, PPP_IPV6, PPP_LCP, PppHeader } from "../../wire/ppp-packet.ts";
 import { nativeBuffer } from "../libc.ts";
 import { pppCrypto } from "../ppp-crypto.ts";
 import type { MasterPort } from "./master-port.ts";
@@ -52,6 +53,7 @@ export class PppBundle {
     const mtu = this.mtuFor(master.tun.mtu);
     this.bundle = new NumberedBundle(scheduler, mtu, queuePackets, seed, memory.octets, ourMrru);
     this.bundle.start({ sendShort, receiveShort, mrru: ourMrru });
+    this.bundle.filler = discardRequest();
     const layer = new NetworkLayer(first.ppp.network, this.#agreement.peerEntry, pppCrypto);
     this.network = new NetworkDriver(
       layer,
@@ -162,6 +164,15 @@ export class PppBundle {
     this.bundle.enqueueControl(packet, now);
     this.#master.pollAt = now;
   }
+}
+
+/** LCP's Discard-Request, without a magic number: which link's would it be? RFC 1990 lets a bundle carry it. */
+function discardRequest(): Packet {
+  const octets = Uint8Array.of(11, 0, 0, 8, 0, 0, 0, 0);
+  const packet = new PacketPool(octets, 0, 1, octets.length).take() as Packet;
+  packet.length = octets.length;
+  packet.protocol = PPP_LCP;
+  return packet;
 }
 
 const CLASSES: readonly string[] = ["null", "local", "IP", "MAC", "magic", "phone"];
