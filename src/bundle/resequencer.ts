@@ -5,9 +5,11 @@ import { PROTOCOL_OCTETS, Reassembler, type ReceiveDrops } from "./reassembler.t
 
 /** So many numbers in a row from elsewhere, each near the one before: that is where the peer is now. */
 const ELSEWHERE_RUN = 8;
-/** A missing part is waited for at least this long, milliseconds, and a share of the longest packet's time on the slowest line. */
+/**
+ * A missing part is waited for at least this long, milliseconds, and the longest packet's time on the slowest line: a peer that begins to
+ * fill its lines has one of them ahead by so much, whatever was seen while it sent little (pppd: with a quarter of it, 6 to 10 parts).
+ */
 const LEAST_WAIT_MS = 100;
-const LEAST_WAIT_PACKETS = 0.25;
 /** And no longer than this, whatever has been seen. */
 const MOST_WAIT_MS = 5000;
 /** As long as no lateness has been seen: this longer than the longest packet takes on the slowest line, and how long at most. */
@@ -88,7 +90,7 @@ export class Resequencer {
   set slowestRate(octetsPerMs: number) {
     const packetMs = (this.#reassembler.mrru + PROTOCOL_OCTETS) / octetsPerMs;
     this.#unknownWaitMs = Math.min(MOST_UNKNOWN_WAIT_MS, UNKNOWN_WAIT_MS + packetMs);
-    this.#leastWaitMs = Math.min(MOST_UNKNOWN_WAIT_MS, LEAST_WAIT_MS + LEAST_WAIT_PACKETS * packetMs);
+    this.#leastWaitMs = Math.min(MOST_UNKNOWN_WAIT_MS, LEAST_WAIT_MS + packetMs);
   }
 
   /** How long a missing part is waited for, milliseconds. */
