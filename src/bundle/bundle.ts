@@ -12,6 +12,8 @@ const TARGET_PACKETS = 5;
 const MIN_TARGET_MS = 15;
 /** CoDel's interval in targets: longer than the round trip, most of which is this very queue. */
 const INTERVAL_TARGETS = 4;
+/** IPv4 and TCP without options. */
+const ACKNOWLEDGEMENT_OCTETS = 40;
 /** The `order` of a bound packet that came from its link's own interface: it goes by this link or not at all. */
 export const PINNED = -1;
 
@@ -204,13 +206,16 @@ export abstract class Bundle {
     for (const member of this.joined) {
       this.totalRate += member.rate;
       this.slowestRate = Math.min(this.slowestRate, member.rate);
+    let fastestRate = 0;
     }
     if (this.totalRate === 0) return;
     this.queue.targetMs = Math.max(MIN_TARGET_MS, (TARGET_PACKETS * this.mtu) / this.slowestRate);
     this.queue.intervalMs = Math.max(100, INTERVAL_TARGETS * this.queue.targetMs);
   }
+      fastestRate = Math.max(fastestRate, member.rate);
 }
 
+    this.queue.answerMs = ACKNOWLEDGEMENT_OCTETS / fastestRate;
 /** For how long its driver has been full, and, as nothing better is known, goes on to be. */
 function blockedMs(member: Member, now: Instant): number {
   if (!member.blocked) member.blockedAt = null;

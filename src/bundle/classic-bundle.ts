@@ -58,6 +58,7 @@ export class ClassicBundle extends Bundle {
 
   /** If its line is dead, so is the packet of an unfinished frame, which the far side cannot have; otherwise the frame is closed. */
   protected override handleLeft(member: Member, alive: boolean, now: Instant): void {
+    this.queue.forgetSent();
     if (member.open === null) return;
     if (alive) this.#finish(member, member.bodyEnd, now);
     else this.#abandon(member, now);
@@ -140,7 +141,7 @@ export class ClassicBundle extends Bundle {
       }
       if (this.joined.length > 1) this.#observer.handleSent(packet, member.id, arrival, pacer.epoch);
     }
-    this.queue.finish(packet);
+    this.queue.finishSent(packet, arrival);
     packet.release();
   }
 

@@ -1,8 +1,9 @@
 import { Flow, type Packet } from "../link/packet.ts";
 import type { QueueView } from "../scheduler/scheduler.ts";
-import type { Instant } from "../time.ts";
+import { after, type Instant } from "../time.ts";
 import { flowHash, markCongestion } from "../wire/ip-packet.ts";
 import { sequenceDistance, TcpHeader } from "../wire/tcp-header.ts";
+import { SentSegments } from "./sent-segments.ts";
 
 const BUCKETS = 1024;
 /** A flow with no more packets than this is not what stands in the queue. */
@@ -15,8 +16,8 @@ const STANDING_PACKETS = 2;
  * at an equal share, so the order of service of all that waits is known at once, and a scheduler can look ahead in it. A flow that
  * starts is served next, as RFC 8290's new flows are. A full queue drops from the head of the flow that has the most octets in it.
  *
- * A TCP segment that is sent again while the first one still waits here, or is on a line, is not queued twice. On slow lines that is most repetitions: the queue
- * takes longer than the sender, who has seen only the quick answer to its SYN, is willing to wait.
+ * A TCP segment that is sent again while the first one still waits here, or is on a line, or its acknowledgement is, is not queued twice. On slow lines that is
+ * most repetitions: the queue takes longer than the sender, who has seen only the quick answer to its SYN, is willing to wait.
  */
 export class FlowQueue implements QueueView {
   readonly packets: (Packet | undefined)[] = [];
@@ -27,11 +28,14 @@ export class FlowQueue implements QueueView {
   /** CoDel's target and interval, milliseconds. */
   targetMs = 5;
   intervalMs = 100;
+  /** What an acknowledgement takes at least to come back, milliseconds. */
+  answerMs = 0;
   readonly #flows: Flow[] = [];
   readonly #seed: number;
   readonly #header = new TcpHeader();
   /** Taken by links, their frames not closed. */
   readonly #taken: Packet[] = [];
+  readonly #sent = new SentSegments();
   #virtual = 0;
   #order = 0;
 
@@ -50,7 +54,7 @@ export class FlowQueue implements QueueView {
     const hash = flowHash(packet.octets, packet.start, packet.length, this.#seed);
     const flow = this.#flows[hash % BUCKETS] as Flow;
     packet.flow = flow;
-    if (this.#isRepetition(packet, flow)) return packet;
+    if (this.#isRepetition(packet, flow, now)) return packet;
     const dropped = this.count >= this.limit ? this.#dropFromLongest() : null;
     packet.order = ++this.#order;
     packet.enqueuedAt = now;
@@ -72,6 +76,17 @@ export class FlowQueue implements QueueView {
     if (index < 0) return;
     const last = this.#taken.pop() as Packet;
     if (last !== packet) this.#taken[index] = last;
+  }
+
+  /** As `finish`, of a packet that is wholly on lines. @param arrival when it arrives, by estimate */
+  finishSent(packet: Packet, arrival: Instant): void {
+    this.finish(packet);
+    this.#sent.add(packet, after(arrival, this.answerMs));
+  }
+
+  /** A line died: nobody knows any more what arrives. */
+  forgetSent(): void {
+    this.#sent.clear();
   }
 
   /** Takes the packet at `index` out, for a link. */
@@ -119,7 +134,7 @@ export class FlowQueue implements QueueView {
     return false;
   }
 
-  #isRepetition(packet: Packet, flow: Flow): boolean {
+  #isRepetition(packet: Packet, flow: Flow, now: Instant): boolean {
     const header = this.#header;
     packet.payload = header.read(packet.octets, packet.start, packet.length) ? header.payload : 0;
     if (packet.payload === 0) return false;
@@ -133,7 +148,7 @@ export class FlowQueue implements QueueView {
       if (isSameSegment(this.packets[i] as Packet, packet)) return true;
     }
     for (const other of this.#taken) if (isSameSegment(other, packet)) return true;
-    return false;
+    return this.#sent.has(packet, now);
   }
 
   #insert(packet: Packet): void {

@@ -1,7 +1,7 @@
 import type { Link } from "../link/link.ts";
 import type { Packet } from "../link/packet.ts";
 import type { Choice, Scheduler } from "../scheduler/scheduler.ts";
-import { type Instant, NEVER } from "../time.ts";
+import { type Instant, instant, NEVER } from "../time.ts";
 import { Bundle, type BundleDrops, PINNED } from "./bundle.ts";
 import { Fragmenter } from "./fragmenter.ts";
 import { BOUND_LIMIT, type Member } from "./member.ts";
@@ -59,6 +59,8 @@ export class NumberedBundle extends Bundle {
   /** A packet of which the octets before `#restFrom` have been sent. */
   #rest: Packet | null = null;
   #restFrom = 0;
+  /** When the last part of the packet that is being sent arrives, by estimate. */
+  #arrival: Instant = instant(0);
   /** The next number, and all ones of one. */
   #number = 0;
   #mask = 0xffffff;
@@ -151,6 +153,7 @@ export class NumberedBundle extends Bundle {
   /** Parts on a dead line are lost: they are not sent again under numbers that the far side has seen pass. */
   protected override handleLeft(member: Member): void {
     this.#resequencer.leave(member.source);
+    this.queue.forgetSent();
     if (this.joined.length > 0) return;
     for (const packet of this.#control.splice(0)) this.drop(packet, "noLink");
     if (this.#rest === null) return;
@@ -290,6 +293,8 @@ export class NumberedBundle extends Bundle {
 
   #sendPart(member: Member, packet: Packet, from: number, to: number, now: Instant): boolean {
     if (!this.#writePart(member, packet, from, to, now)) return false;
+    const arrival = member.pacer.freeAt + member.delayMs;
+    if (from === 0 || arrival > this.#arrival) this.#arrival = instant(arrival);
     for (const other of this.joined) {
       if (other !== member && other.passedSince === NEVER) other.passedSince = now;
     }
@@ -323,10 +328,11 @@ export class NumberedBundle extends Bundle {
     return true;
   }
 
+  /** All of it is written, and on lines until `#arrival`. */
   #finish(packet: Packet): void {
     this.sentPackets++;
     this.sentOctets += packet.length;
-    this.queue.finish(packet);
+    this.queue.finishSent(packet, this.#arrival);
     packet.release();
   }
 
@@ -335,7 +341,7 @@ export class NumberedBundle extends Bundle {
     const { link, pacer } = member;
     const octets = link.begin(packet, now);
     if (octets === 0) return this.drop(packet, "oversize");
-    pacer.charge(octets + link.end(now), now);
+    this.#arrival = pacer.charge(octets + link.end(now), now);
     member.sentPackets++;
     member.sentOctets += packet.length;
     this.#finish(packet);

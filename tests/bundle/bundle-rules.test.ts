@@ -84,6 +84,21 @@ describe("a TCP segment that was lost", () => {
       assert.equal(host.departures.length, before + 2, how);
     }
   });
+
+  it("is known to be under way until it can be acknowledged", () => {
+    const host = new BundleHost(new EarliestArrival());
+    const [line] = host.joined(9600) as [Member];
+    host.send(segment(1, 500));
+    host.run(10);
+    // All of it is on the line, the closing octet too, which goes out when the line is nearly drained.
+    while (line.open !== null) host.run(1);
+    host.run(line.pacer.freeAt - host.now + 30);
+    host.send(segment(1, 500));
+    assert.equal(host.bundle.drops.repeated, 1);
+    host.run(20);
+    host.send(segment(1, 500));
+    assert.equal(host.bundle.drops.repeated, 1);
+  });
 });
 
 describe("a member that leaves", () => {

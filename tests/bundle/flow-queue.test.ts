@@ -173,6 +173,56 @@ describe("the flow queue", () => {
     assert.equal(enqueue(segment(first, 536)), false, "the first one is gone");
     assert.equal(fixture.pool.available, fixture.slots - 1);
   });
+
+  it("does not take a TCP segment that was sent again before it can be acknowledged", () => {
+    const fixture = new Fixture();
+    const { queue } = fixture;
+    const enqueue = (octets: Uint8Array, ms: number): boolean => {
+      const packet = fixture.packet(octets);
+      const dropped = queue.enqueue(packet, instant(ms));
+      dropped?.release();
+      return dropped === packet;
+    };
+    const send = (arrival: number): void => {
+      const packet = queue.take(0);
+      queue.finishSent(packet, instant(arrival));
+      packet.release();
+    };
+    queue.answerMs = 20;
+    enqueue(segment(1, 500), 0);
+    send(300);
+    assert.equal(enqueue(segment(1, 500), 319), true);
+    assert.equal(enqueue(segment(1, 499), 319), false, "another part of the data");
+    assert.equal(enqueue(segment(1, 500, { port: 4001 }), 319), false, "another connection");
+    assert.equal(enqueue(segment(1, 500), 320), false, "its acknowledgement is due");
+    queue.forgetSent();
+    while (queue.count > 0) send(400);
+    enqueue(segment(1001, 500), 330);
+    send(400);
+    assert.equal(enqueue(segment(1001, 500), 400), true);
+    queue.forgetSent();
+    assert.equal(enqueue(segment(1001, 500), 400), false, "its line died");
+    enqueue(segment(2001, 0, { ack: 7 }), 400);
+    while (queue.count > 0) send(500);
+    assert.equal(enqueue(segment(2001, 0, { ack: 7 }), 400), false, "an acknowledgement");
+    assert.equal(fixture.pool.available, fixture.slots - 1);
+  });
+
+  it("remembers no more of what was sent than lines have on them", () => {
+    const fixture = new Fixture();
+    const { queue } = fixture;
+    for (let i = 0; i < 1000; i++) {
+      assert.equal(queue.enqueue(fixture.packet(segment(1 + 500 * i, 500)), instant(0)), null);
+      const packet = queue.take(0);
+      queue.finishSent(packet, instant(1000));
+      packet.release();
+    }
+    const isKnown = (i: number): boolean => {
+      const packet = fixture.packet(segment(1 + 500 * i, 500));
+      return queue.enqueue(packet, instant(0)) === packet;
+    };
+    assert.deepEqual([999, 990, 500, 0].map(isKnown), [true, true, false, false]);
+  });
 });
 
 describe("CoDel in the flow queue (RFC 8289)", () => {

@@ -9,6 +9,7 @@ import { RoundRobin } from "../../src/scheduler/round-robin.ts";
 import type { Scheduler } from "../../src/scheduler/scheduler.ts";
 import { Weighted } from "../../src/scheduler/weighted.ts";
 import { packetOf, poolOf } from "../link/packets.ts";
+import { segment } from "../sim/tcp-model.ts";
 import { labelled } from "./host.ts";
 import { NumberedHost } from "./numbered-host.ts";
 import type { PartsLink } from "./parts-link.ts";
@@ -168,6 +169,43 @@ describe("a numbered bundle", () => {
     host.wake = host.now;
     host.run(10_000);
     assert.equal(host.held, 0);
+  });
+});
+
+describe("a TCP segment sent again", () => {
+  /** Both halves of it, each with a frame around; lines count as a little slower than they are. */
+  const FRAME_MS = (1500 + 2 * 9) / (2 * 2.88 * 0.997);
+
+  function withOneSent(): NumberedHost {
+    const host = new NumberedHost();
+    host.joined(28_800, 28_800);
+    host.send(segment(1, 1460));
+    return host;
+  }
+
+  it("does not go into a numbered bundle before the first one can be acknowledged", () => {
+    const host = withOneSent();
+    host.run(FRAME_MS - 5);
+    host.send(segment(1, 1460));
+    host.run(15);
+    host.send(segment(1, 1460));
+    assert.equal(host.bundle.drops.repeated, 2);
+    host.run(10);
+    host.send(segment(1, 1460));
+    host.run(5000);
+    assert.equal(host.bundle.drops.repeated, 2);
+    assert.equal(host.packets.length, 2);
+    assert.equal(host.pool.available, host.slots);
+  });
+
+  it("goes at once when a line died, for parts of the first one may have been on it", () => {
+    const host = withOneSent();
+    host.run(10);
+    host.bundle.leave(host.members[1] as Member, false, host.now);
+    host.send(segment(1, 1460));
+    host.run(5000);
+    assert.equal(host.bundle.drops.repeated, 0);
+    assert.equal(host.packets.length, 2);
   });
 });
 
