@@ -201,21 +201,21 @@ export abstract class Bundle {
 
   /** What depends on the speeds of all members, which change. */
   #setRates(): void {
+    let fastestRate = 0;
     this.totalRate = 0;
     this.slowestRate = this.joined.length > 0 ? Number.POSITIVE_INFINITY : 0;
     for (const member of this.joined) {
       this.totalRate += member.rate;
       this.slowestRate = Math.min(this.slowestRate, member.rate);
-    let fastestRate = 0;
+      fastestRate = Math.max(fastestRate, member.rate);
     }
     if (this.totalRate === 0) return;
+    this.queue.answerMs = ACKNOWLEDGEMENT_OCTETS / fastestRate;
     this.queue.targetMs = Math.max(MIN_TARGET_MS, (TARGET_PACKETS * this.mtu) / this.slowestRate);
     this.queue.intervalMs = Math.max(100, INTERVAL_TARGETS * this.queue.targetMs);
   }
-      fastestRate = Math.max(fastestRate, member.rate);
 }
 
-    this.queue.answerMs = ACKNOWLEDGEMENT_OCTETS / fastestRate;
 /** For how long its driver has been full, and, as nothing better is known, goes on to be. */
 function blockedMs(member: Member, now: Instant): number {
   if (!member.blocked) member.blockedAt = null;
