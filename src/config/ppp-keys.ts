@@ -26,16 +26,18 @@ export const pppKeys = {
     .describe("PPP: largest packet that the peer is asked to send; by default the MTU"),
   asyncmap: integer(0, 0xffffffff)
     .default(0)
-    .describe("PPP: control characters that the peer is asked to escape, bit n for character n"),
+    .describe("PPP: control characters that are escaped on the line, bit n for character n"),
   "protocol-compression": flag()
     .default(true)
-    .describe("PPP: whether short protocol fields are asked for and granted"),
+    .describe("PPP: whether protocol fields of one octet are asked for and granted"),
   "address-compression": flag()
     .default(true)
-    .describe("PPP: whether address and control fields may be left out"),
+    .describe("PPP: whether frames without address and control fields are asked for and granted"),
   "magic-number": flag()
     .default(true)
-    .describe("PPP: whether magic numbers are used, which tell a line that leads back to us"),
+    .describe(
+      "PPP: whether magic numbers are asked for and granted, by which a line that leads back is recognised",
+    ),
   multilink: flag()
     .optional()
     .describe(
@@ -44,47 +46,59 @@ export const pppKeys = {
   mrru: integer(128, 16384, "octets")
     .optional()
     .describe(
-      "PPP: largest packet that the peer is asked to send in parts; by default the MTU, at least 1500",
+      "PPP: largest packet that the peer is asked to send in parts, equal for all links; by default the MTU, at least 1500",
     ),
   "short-sequence-numbers": flag()
     .default(false)
-    .describe("PPP: whether multilink with numbers of 12 bits is asked for"),
+    .describe("PPP: whether multilink with numbers of 12 bits is asked for and granted"),
   endpoint: allowing(
     faultless(endpointFault, {}),
     'an endpoint discriminator, such as "local:01.23.ab", "IP:192.168.7.1", "MAC:00:00:5e:00:53:01" or "null"',
   )
     .optional()
-    .describe("PPP: what tells the peer that several lines lead to this host; by default a random one"),
+    .describe(
+      "PPP: endpoint discriminator, by which the peer knows that several lines lead to this host; by default a random one",
+    ),
   "require-auth": authList()
     .default([])
-    .describe("PPP: how the peer may prove itself, the first one first; empty: it need not"),
-  "refuse-auth": authList().default([]).describe("PPP: how we never prove ourselves"),
-  name: name().optional().describe("PPP: our name; by default that of the host"),
+    .describe("PPP: by what the peer has to prove itself, any one of them; empty: it need not"),
+  "refuse-auth": authList().default([]).describe("PPP: by what we never prove ourselves"),
+  name: name()
+    .optional()
+    .describe("PPP: our name, to the peer and in the secrets; by default that of the host"),
   user: name().optional().describe("PPP: the name by which we prove ourselves, when it is another one"),
-  "remote-name": name().optional().describe("PPP: the peer's name, when it tells none"),
+  "remote-name": name().optional().describe("PPP: the peer's name in the secrets, whatever it says"),
   password: allowing(z.string(), "a text")
     .optional()
-    .describe("PPP: by which we prove ourselves; without it, the secrets are searched"),
+    .describe("PPP: the secret by which we prove ourselves; without it, the secrets are searched"),
   secrets: allowing(
     z.array(allowing(secret, "a table with client, secret and, if wanted, server and addresses")),
     'a list of tables, such as [{ client = "them", secret = "…" }]',
   )
     .default([])
-    .describe("PPP: secrets beside those of the files, for all protocols"),
+    .describe("PPP: secrets for all protocols, searched before those of the files"),
   "pap-secrets": path("/etc/ppp/pap-secrets")
     .default("/etc/ppp/pap-secrets")
-    .describe("PPP: file of secrets for PAP, in pppd's form, readable by its owner only; it may be missing"),
+    .describe(
+      "PPP: file of secrets for PAP, in pppd's form; only its owner may have access to it; it may be missing",
+    ),
   "chap-secrets": path("/etc/ppp/chap-secrets")
     .default("/etc/ppp/chap-secrets")
-    .describe("PPP: the same for CHAP and MS-CHAPv2"),
-  "auth-timeout": number(1, 3600, "seconds").default(30).describe("PPP: how long authentication may take"),
+    .describe("PPP: the same for CHAP-MD5 and MS-CHAPv2"),
+  "auth-timeout": number(1, 3600, "seconds")
+    .default(30)
+    .describe("PPP: how long either side may take to prove itself"),
   "accept-local": flag()
     .optional()
-    .describe("PPP: whether the peer may give this side another address; by default if none is given"),
+    .describe(
+      "PPP: whether the peer may give this side another address than `address`; by default if there is none",
+    ),
   "accept-remote": flag()
     .optional()
-    .describe("PPP: whether the peer may have another address than `peer`; by default if none is given"),
-  "ask-dns": flag().default(false).describe("PPP: whether the peer is asked for name servers"),
+    .describe("PPP: whether the peer may have another address than `peer`; by default if there is none"),
+  "ask-dns": flag()
+    .default(false)
+    .describe("PPP: whether the peer is asked for name servers, for the status and for scripts"),
   dns: allowing(z.array(address()).max(2), "at most two IPv4 addresses in a list")
     .default([])
     .describe("PPP: name servers to tell a peer that asks"),
@@ -95,21 +109,29 @@ export const pppKeys = {
     .describe("PPP: our half of the link-local IPv6 address; by default a random one"),
   "peer-interface-identifier": identifier()
     .optional()
-    .describe("PPP: the peer's, for one that asks; by default a random one"),
+    .describe("PPP: the peer's, which may have no other; by default as it says, or a random one"),
   restart: number(0.1, 600, "seconds")
     .default(3)
     .describe("PPP: time after which an unanswered request is sent again"),
-  "max-configure": integer(1, 1000).default(10).describe("PPP: Configure-Requests before giving up"),
-  "max-terminate": integer(1, 100).default(2).describe("PPP: Terminate-Requests before hanging up"),
-  "max-failure": integer(1, 100).default(5).describe("PPP: Configure-Naks before rejecting"),
+  "max-configure": integer(1, 1000)
+    .default(10)
+    .describe("PPP: Configure-Requests without an answer before giving up"),
+  "max-terminate": integer(1, 100)
+    .default(2)
+    .describe("PPP: Terminate-Requests without an answer before hanging up"),
+  "max-failure": integer(1, 100)
+    .default(5)
+    .describe("PPP: Configure-Naks without agreement before rejecting"),
   start: oneOf(["active", "passive", "silent"])
     .default("active")
-    .describe("PPP: whether we begin, wait on when nobody answers, or wait for the peer to begin"),
+    .describe("PPP: whether we begin; begin and wait on when nobody answers; or wait for the peer to begin"),
   identification: name()
     .optional()
     .describe("PPP: what the peer is told for its log when the link opens (RFC 1570)"),
-  carrier: flag().default(false).describe("PPP: whether the line counts as hung up when carrier is lost"),
-  debug: flag().default(false).describe("PPP: whether each control packet is logged, decoded"),
+  carrier: flag().default(false).describe("PPP: whether loss of carrier hangs the line up"),
+  debug: flag()
+    .default(false)
+    .describe("PPP: whether each control packet is logged, decoded, at level debug"),
   scripts: path("/etc/ppp")
     .optional()
     .describe("PPP: directory of scripts such as ip-up, to be run as pppd runs them"),
