@@ -10,6 +10,7 @@ import { kernelPeer } from "./figures/kernel.ts";
 import { bothWays, datagrams, severalTransfers } from "./figures/mixed.ts";
 import { fastAndSlow, unequalPairs, wrongRates } from "./figures/pairs.ts";
 import { pingUnderLoad } from "./figures/ping.ts";
+import { cutLatency, pppPairs, toPppd } from "./figures/ppp.ts";
 
 /**
  * Measures the project's goals and writes each into a section of `results.md`; the table of 1995 has a command of its
@@ -24,6 +25,9 @@ const FIGURES: readonly Figure[] = [
   datagrams,
   bothWays,
   kernelPeer,
+  pppPairs,
+  toPppd,
+  cutLatency,
   pingUnderLoad,
   lostLine,
   cost,

@@ -1,7 +1,7 @@
-import { type Measurement, type MeasureOptions, measure } from "../../src/lab/measure.ts";
-import { type Job, runPool } from "../../src/lab/pool.ts";
+import { type MeasureOptions, measure } from "../../src/lab/measure.ts";
 import { median, round } from "../../src/lab/statistics.ts";
-import { type CaseRow, caseTable, type Figure, type FigureContext } from "../figure.ts";
+import { caseTable, type Figure } from "../figure.ts";
+import { runTransfers, type TransferCase } from "../transfer-cases.ts";
 
 /** Two unequal lines, with the right rates and with wrong ones. */
 
@@ -21,12 +21,8 @@ const LEAST_PERCENT = 97;
 const LEAST_PERCENT_WITH_ERROR = 90;
 const LEAST_OF_FAST = 99;
 const ERROR_PERCENT = 3;
-/** Few, so that two cores are not what limits. */
-const PARALLEL = 3;
 
 export const pairName = ({ speeds }: Pair): string => speeds.join(" + ");
-
-const range = (values: readonly number[]): string => `${Math.min(...values)}-${Math.max(...values)}`;
 
 export const optionsOf = ({ speeds, bytes }: Pair): MeasureOptions => ({
   speeds,
@@ -35,46 +31,15 @@ export const optionsOf = ({ speeds, bytes }: Pair): MeasureOptions => ({
   scheduler: "earliest-arrival",
 });
 
-interface Case extends MeasureOptions {
-  readonly name: string;
-}
-
-/** Runs each case `repeat` times and shows medians; damaged data misses every mark. */
-async function runCases(
-  cases: readonly Case[],
-  least: number,
-  { repeat, signal, say }: FigureContext,
-): Promise<readonly CaseRow[]> {
-  const jobs = cases.flatMap((one) =>
-    Array.from(
-      { length: repeat },
-      (): Job<Measurement> => async (stop) => {
-        const run = await measure({ ...one, signal: stop });
-        say(`${one.name}: ${run.percentOfLimit} % of the limit`);
-        return run;
-      },
-    ),
-  );
-  const runs = await runPool(jobs, PARALLEL, signal);
-  return cases.map(({ name }, i) => {
-    const own = runs.slice(i * repeat, (i + 1) * repeat);
-    const percents = own.map(({ percentOfLimit }) => percentOfLimit);
-    const percent = round(median(percents), 2);
-    const seconds = round(median(own.map((run) => run.seconds)), 2);
-    const intact = own.every((run) => run.intact);
-    return { cells: [name, seconds, percent, range(percents)], reached: intact && percent >= least };
-  });
-}
-
-const TITLES = ["lines", "seconds", "% of the limit", "runs"];
-
 export const unequalPairs: Figure = {
   name: "pairs",
   title: "Two unequal lines",
   mark: `${LEAST_PERCENT} % of the limit (MTU ${MTU}; the driver of 1995 reached 27 and 16 % of the raw rate).`,
-  async run(context) {
-    const cases = [SLOW_PAIR, MEDIUM_PAIR].map((pair) => ({ name: pairName(pair), ...optionsOf(pair) }));
-    return caseTable(TITLES, await runCases(cases, LEAST_PERCENT, context));
+  run: (context) => {
+    const cases = [SLOW_PAIR, MEDIUM_PAIR].map(
+      (pair): TransferCase => ({ cells: [pairName(pair)], least: LEAST_PERCENT, ...optionsOf(pair) }),
+    );
+    return runTransfers(["lines"], cases, context);
   },
 };
 
@@ -82,18 +47,23 @@ export const wrongRates: Figure = {
   name: "rates",
   title: "One rate given wrong",
   mark: `${LEAST_PERCENT_WITH_ERROR} % of the limit with the rate of one line given ${ERROR_PERCENT} % too high or too low.`,
-  async run(context) {
+  run: (context) => {
     const cases = PAIRS.flatMap((pair) =>
       pair.speeds.flatMap((speed, line) =>
-        [ERROR_PERCENT, -ERROR_PERCENT].map((rateErrorPercent) => ({
-          name: `${pairName(pair)}, ${speed} given ${rateErrorPercent > 0 ? "+" : ""}${rateErrorPercent} %`,
-          ...optionsOf(pair),
-          rateErrorPercent,
-          rateErrorLine: line,
-        })),
+        [ERROR_PERCENT, -ERROR_PERCENT].map(
+          (rateErrorPercent): TransferCase => ({
+            cells: [
+              `${pairName(pair)}, ${speed} given ${rateErrorPercent > 0 ? "+" : ""}${rateErrorPercent} %`,
+            ],
+            least: LEAST_PERCENT_WITH_ERROR,
+            ...optionsOf(pair),
+            rateErrorPercent,
+            rateErrorLine: line,
+          }),
+        ),
       ),
     );
-    return caseTable(TITLES, await runCases(cases, LEAST_PERCENT_WITH_ERROR, context));
+    return runTransfers(["lines"], cases, context);
   },
 };
 

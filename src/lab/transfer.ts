@@ -187,9 +187,10 @@ export class Pinger {
 export async function pingTimes(
   from: Host,
   address: string,
-  { count, intervalMs }: { count: number; intervalMs: number },
+  options: { count: number; intervalMs: number /** Octets of data. */; length?: number },
 ): Promise<readonly number[]> {
-  const role = { role: "ping", address, length: PING_OCTETS, intervalMs, count } as const;
+  const { count, intervalMs, length = PING_OCTETS } = options;
+  const role = { role: "ping", address, length, intervalMs, count } as const;
   const process = new LabProcess(from, role);
   try {
     await process.event("pinged", START_MS + count * intervalMs + 10_000);
