@@ -31,6 +31,7 @@ export class Pty {
   readonly path: string;
   #link: string | null = null;
   #masterIsOurs = true;
+  #slaveIsOurs = true;
 
   private constructor(master: number, slave: number, path: string) {
     this.master = master;
@@ -101,11 +102,17 @@ export class Pty {
     close(this.master);
   }
 
+  /** Holds the device open no longer: the master then reads -EIO (EPOLLHUP) while nobody else has it open. */
+  releaseSlave(): void {
+    if (this.#slaveIsOurs) close(this.slave);
+    this.#slaveIsOurs = false;
+  }
+
   /** Hangs up: whoever has the device open sees the end. Removes the link if it still leads here. */
   close(): void {
     if (this.#link !== null && linksTo(this.#link, this.path)) rmSync(this.#link, { force: true });
     this.#link = null;
-    close(this.slave);
+    this.releaseSlave();
     if (this.#masterIsOurs) close(this.master);
   }
 }

@@ -47,6 +47,11 @@ export class Termios {
     return ioctl(fd, TCSETS2, this.#memory.address);
   }
 
+  /** Reads them anew. Returns 0 or a negated errno. */
+  refresh(fd: number): number {
+    return ioctl(fd, TCGETS2, this.#memory.address);
+  }
+
   get inputSpeed(): number {
     return this.#read(ISPEED);
   }
@@ -57,6 +62,11 @@ export class Termios {
 
   get rtscts(): boolean {
     return (this.#read(CFLAG) & CRTSCTS) !== 0;
+  }
+
+  /** Whether a line whose carrier is lost has hung up. */
+  get mindsCarrier(): boolean {
+    return (this.#read(CFLAG) & CLOCAL) === 0;
   }
 
   /** Eight data bits, no parity, one stop bit, and every octet as it is. */

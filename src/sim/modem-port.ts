@@ -43,12 +43,6 @@ export class ModemPort {
     return this.#toHost.take(into, from, to);
   }
 
-  /** Nobody has the port open any more. */
-  clear(): void {
-    this.#toModem.clear();
-    this.#toHost.clear();
-  }
-
   /** Moves what has had its time, and lets begin what can. */
   advance(now: Instant, modem: ModemEnd): void {
     while (this.#begins(this.#in, this.#toModem.length > 0 && modem.clearToSend, now)) {

@@ -138,12 +138,6 @@ export class Modem {
     this.#dtrAt = on ? NEVER : after(now, this.#profile.get(S.dtrDelay) * 10);
   }
 
-  /** The host's port is closed: what was under way in the cable is lost. */
-  clearPort(): void {
-    this.#port.clear();
-    this.#results.clear();
-  }
-
   /** The line begins to ring; comes again for each ring. */
   handleRing(now: Instant): void {
     if (this.#phase !== "onHook") return;
