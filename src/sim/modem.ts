@@ -1,28 +1,13 @@
-import { after, type Instant, NEVER } from "../time.ts";
+import { after, type Instant, instant, NEVER } from "../time.ts";
 import { CommandLine } from "./command-line.ts";
-import { type Dialing, parseDialString } from "./dial-string.ts";
+import { parseDialString } from "./dial-string.ts";
 import { EscapeWatch } from "./escape-watch.ts";
+import { type CallTone, ModemCall, type PhoneLine } from "./modem-call.ts";
 import { type ModemCommand, parseCommands } from "./modem-commands.ts";
 import { ModemPort } from "./modem-port.ts";
 import { ModemProfile, S } from "./modem-registers.ts";
-import {
-  connectResult,
-  knowsTones,
-  type ModemResult,
-  plainResult,
-  waitsForDialTone,
-} from "./modem-results.ts";
+import { connectResult, type ModemResult, plainResult } from "./modem-results.ts";
 import { OctetQueue } from "./octet-queue.ts";
-
-/** The telephone line of a modem, as it sees it. */
-export interface PhoneLine {
-  readonly hasDialTone: boolean;
-  dial(number: string, now: Instant): void;
-  /** Takes a call that rings, if one does. */
-  answer(now: Instant): void;
-  /** Ends whatever there is. */
-  hangUp(now: Instant): void;
-}
 
 export interface ModemSettings {
   readonly name: string;
@@ -32,27 +17,9 @@ export interface ModemSettings {
   readonly carrierBps: number;
 }
 
-export type CallTone = "ringing" | "busy" | "voice";
-
-/**
- * - onHook: the line is free, or rings
- * - offHook: a line taken, without a call (H1, or `;` after a number)
- * - dialing: until the last digit
- * - waiting: for the other modem's carrier, as caller or called
- * - connected: a carrier
- * - losing: the carrier is gone, and may not be missed yet (S10)
- */
-export type ModemPhase = "onHook" | "offHook" | "dialing" | "waiting" | "connected" | "losing";
-
 /** Each way; about what a modem of the time had. */
 const BUFFER_OCTETS = 2048;
 const RESULT_OCTETS = 4096;
-const DIAL_TONE_WAIT_MS = 1000;
-const NO_DIAL_TONE_MS = 5000;
-/** How long a busy tone or a voice takes to be known for one. */
-const TONE_WAIT_MS = 2000;
-/** A ring is heard this long before a modem takes the call by itself. */
-const RING_HEARD_MS = 2000;
 /** What the host sends this soon after a command line belongs to the line, such as a line feed. */
 const LINE_END_MS = 100;
 const STORED_NUMBERS = 4;
@@ -71,8 +38,8 @@ export class Modem {
   readonly outgoing: OctetQueue = new OctetQueue(BUFFER_OCTETS);
   readonly incoming: OctetQueue = new OctetQueue(BUFFER_OCTETS);
 
-  readonly #line: PhoneLine;
   readonly #port: ModemPort;
+  readonly #call: ModemCall;
   readonly #profile = new ModemProfile();
   readonly #stored = new ModemProfile();
   readonly #commandLine = new CommandLine();
@@ -80,36 +47,30 @@ export class Modem {
   /** Results and echo, before any data. */
   readonly #results = new OctetQueue(RESULT_OCTETS);
   readonly #numbers: string[] = Array.from({ length: STORED_NUMBERS }, () => "");
-  #phase: ModemPhase = "onHook";
   /** Octets from the host are data. */
   #online = false;
   #dtr = true;
   #pulse = false;
   #register = 0;
   #bps = 0;
-  #dialing: Dialing | null = null;
   #lastDialed = "";
-  #tone: CallTone | null = null;
-  #hostMayEndAt: Instant = NEVER;
-  // Deadlines
-  #phaseAt: Instant = NEVER;
-  #toneAt: Instant = NEVER;
+  /** From here on any octet of the host ends a call that has no carrier yet. */
+  #hostMayEndAt: Instant = instant(0);
   #dtrAt: Instant = NEVER;
-  #answerAt: Instant = NEVER;
 
   constructor(settings: ModemSettings, line: PhoneLine) {
     this.settings = settings;
-    this.#line = line;
+    this.#call = new ModemCall(this.#profile, line);
     this.#port = new ModemPort(settings.portBps);
   }
 
-  get phase(): ModemPhase {
-    return this.#phase;
+  get phase(): ModemCall["phase"] {
+    return this.#call.phase;
   }
 
   /** Carrier detect, as the host sees it (&C). */
   get dcd(): boolean {
-    return this.#profile.carrierDetect === 0 || this.#phase === "connected" || this.#phase === "losing";
+    return this.#profile.carrierDetect === 0 || this.phase === "connected" || this.phase === "losing";
   }
 
   /** Octets that {@link send} takes now. */
@@ -140,33 +101,24 @@ export class Modem {
 
   /** The line begins to ring; comes again for each ring. */
   handleRing(now: Instant): void {
-    if (this.#phase !== "onHook") return;
-    const { registers } = this.#profile;
-    registers[S.rings] = Math.min(255, this.#profile.get(S.rings) + 1);
-    this.#say("ring");
-    const wanted = this.#profile.get(S.autoAnswer);
-    const ready = this.#dtr || this.#profile.dtr < 2;
-    if (wanted > 0 && ready && this.#profile.get(S.rings) >= wanted)
-      this.#answerAt = after(now, RING_HEARD_MS);
+    const answers = this.#dtr || this.#profile.dtr < 2;
+    if (this.#call.handleRing(answers, now)) this.#say("ring");
     this.advance(now);
   }
 
   /** The caller gave up. */
   handleRingStopped(): void {
-    this.#profile.registers[S.rings] = 0;
-    this.#answerAt = NEVER;
+    this.#call.handleRingStopped();
   }
 
   /** What the caller hears. */
   handleTone(tone: CallTone, now: Instant): void {
-    if (this.#phase !== "waiting") return;
-    this.#tone = tone;
-    if (tone !== "ringing" && knowsTones(this.#profile.x)) this.#toneAt = after(now, TONE_WAIT_MS);
+    this.#call.handleTone(tone, now);
   }
 
   /** Both modems are trained. */
   handleCarrier(bps: number, now: Instant): void {
-    this.#enter("connected", NEVER);
+    this.#call.handleCarrier();
     this.#bps = bps;
     this.#sayText(connectResult(bps, this.#profile.x, this.#profile.verbose));
     this.#goOnline(now);
@@ -175,16 +127,18 @@ export class Modem {
 
   /** The far side has hung up, or the call was cut. */
   handleCarrierLost(now: Instant): void {
-    if (this.#phase === "connected") this.#enter("losing", after(now, this.#profile.get(S.lossDelay) * 100));
+    this.#call.handleCarrierLost(now);
   }
 
   handleTimeout(now: Instant): void {
     this.advance(now);
     if (now >= this.#dtrAt) this.#handleDtrOff();
     if (now >= this.#escapeAt) this.#leaveData();
-    if (now >= this.#answerAt) this.#answer(now);
-    if (now >= this.#toneAt) this.#endCall(this.#tone === "busy" ? "busy" : "voice", now);
-    if (now >= this.#phaseAt) this.#endPhase(now);
+    const result = this.#call.handleTimeout(now);
+    if (result !== null) {
+      if (this.phase === "onHook") this.#leaveCall();
+      this.#say(result);
+    }
     this.advance(now);
   }
 
@@ -195,7 +149,7 @@ export class Modem {
 
   pollTimeout(): Instant {
     let next = this.#port.pollTimeout();
-    for (const due of [this.#phaseAt, this.#toneAt, this.#dtrAt, this.#answerAt, this.#escapeAt]) {
+    for (const due of [this.#call.pollTimeout(), this.#dtrAt, this.#escapeAt]) {
       if (due < next) next = due;
     }
     return next;
@@ -205,7 +159,7 @@ export class Modem {
 
   get clearToSend(): boolean {
     if (!this.#online) return this.#results.room > BUFFER_OCTETS;
-    return this.#phase === "losing" || this.outgoing.room > 0;
+    return this.phase === "losing" || this.outgoing.room > 0;
   }
 
   get hasOctet(): boolean {
@@ -217,12 +171,12 @@ export class Modem {
   }
 
   handleOctet(octet: number, at: Instant): void {
-    if (this.#phase === "dialing" || this.#phase === "waiting") {
+    if (this.phase === "dialing" || this.phase === "waiting") {
       if (at > this.#hostMayEndAt) this.#endCall("noCarrier", at);
       return;
     }
     if (this.#online) {
-      if (this.#phase === "connected") this.outgoing.push(octet);
+      if (this.phase === "connected") this.outgoing.push(octet);
       this.#escape.handleOctet(octet, at, this.#profile.get(S.escape), this.#guardMs);
       return;
     }
@@ -279,12 +233,12 @@ export class Modem {
   #executePlain(name: string, value: number, now: Instant): ModemResult | "done" | null {
     const profile = this.#profile;
     if (name === "A") {
-      if (this.#phase !== "onHook" && this.#phase !== "offHook") return "error";
+      if (this.phase !== "onHook" && this.phase !== "offHook") return "error";
       this.#answer(now);
       return null;
     }
     if (name === "O") {
-      if (this.#phase !== "connected") return "noCarrier";
+      if (this.phase !== "connected") return "noCarrier";
       this.#sayText(connectResult(this.#bps, profile.x, profile.verbose));
       this.#goOnline(now);
       return null;
@@ -295,7 +249,7 @@ export class Modem {
       return "ok"; // what follows is not obeyed
     }
     if (name === "H" && value === 0) this.#hangUp(now);
-    else if (name === "H" && this.#phase === "onHook") this.#enter("offHook", NEVER);
+    else if (name === "H") this.#call.offHook();
     else if (name === "I") this.#sayText(`EQL ${this.settings.carrierBps}`);
     else if (name === "E") profile.echo = value === 1;
     else if (name === "V") profile.verbose = value === 1;
@@ -310,46 +264,21 @@ export class Modem {
   }
 
   #dial(text: string, now: Instant): ModemResult | null {
-    if (this.#phase !== "onHook" && this.#phase !== "offHook") return "error";
+    if (this.phase !== "onHook" && this.phase !== "offHook") return "error";
     const slot = /^[TP]?S=?([0-3]?)/.exec(text);
     let said = slot === null ? text : (this.#numbers[Number(slot[1])] ?? "");
     if (/^[TP]?L$/.test(text)) said = this.#lastDialed;
     this.#lastDialed = said;
-    this.#dialing = parseDialString(said, this.#profile, this.#pulse);
-    this.#pulse = this.#dialing.pulse;
+    const dialing = parseDialString(said, this.#profile, this.#pulse);
+    this.#pulse = dialing.pulse;
     this.#hostMayEndAt = after(now, LINE_END_MS);
-    const listens = waitsForDialTone(this.#profile.x);
-    if (listens && !this.#line.hasDialTone) {
-      this.#dialing = null;
-      this.#enter("dialing", after(now, NO_DIAL_TONE_MS));
-      return null;
-    }
-    const pauseMs = listens ? DIAL_TONE_WAIT_MS : this.#profile.get(S.blindWait) * 1000;
-    this.#enter("dialing", after(now, pauseMs + this.#dialing.durationMs));
+    this.#call.dial(dialing, now);
     return null;
   }
 
   #answer(now: Instant): void {
     this.#hostMayEndAt = after(now, LINE_END_MS);
-    this.#enter("waiting", after(now, this.#profile.get(S.carrierWait) * 1000));
-    this.#line.answer(now);
-  }
-
-  #endPhase(now: Instant): void {
-    if (this.#phase !== "dialing") {
-      // "No answer" says that it rang, which only who listens can know.
-      const rang = this.#tone === "ringing" && knowsTones(this.#profile.x);
-      return this.#endCall(rang ? "noAnswer" : "noCarrier", now);
-    }
-    const dialing = this.#dialing;
-    if (dialing === null) return this.#endCall("noDialtone", now);
-    if (dialing.staysInCommands) {
-      this.#enter("offHook", NEVER);
-      this.#say("ok");
-      return;
-    }
-    this.#enter("waiting", after(now, this.#profile.get(S.carrierWait) * 1000));
-    this.#line.dial(dialing.number, now);
+    this.#call.answer(now);
   }
 
   #endCall(result: ModemResult, now: Instant): void {
@@ -362,27 +291,21 @@ export class Modem {
     this.#dtrAt = NEVER;
     if (this.#profile.dtr === 1 && this.#online) return this.#leaveData();
     if (this.#profile.dtr < 2) return;
-    if (this.#phase !== "onHook") this.#endCall("noCarrier", now);
+    if (this.phase !== "onHook") this.#endCall("noCarrier", now);
     if (this.#profile.dtr === 3) this.#profile.copyFrom(this.#stored);
   }
 
   #hangUp(now: Instant): void {
-    if (this.#phase !== "onHook") this.#line.hangUp(now);
-    this.#enter("onHook", NEVER);
+    this.#call.hangUp(now);
+    this.#leaveCall();
+  }
+
+  #leaveCall(): void {
     this.#online = false;
     this.outgoing.clear();
     // What came before the carrier went is the host's, before the result.
     while (this.incoming.length > 0 && this.#results.push(this.incoming.shift()));
     this.incoming.clear();
-  }
-
-  #enter(phase: ModemPhase, until: Instant): void {
-    this.#phase = phase;
-    this.#phaseAt = until;
-    this.#toneAt = NEVER;
-    this.#answerAt = NEVER;
-    this.#tone = null;
-    this.#profile.registers[S.rings] = 0;
   }
 
   #goOnline(now: Instant): void {

@@ -1,5 +1,6 @@
 import { after, type Instant, NEVER } from "../time.ts";
-import { Modem, type ModemSettings, type PhoneLine } from "./modem.ts";
+import { Modem, type ModemSettings } from "./modem.ts";
+import type { PhoneLine } from "./modem-call.ts";
 import { type CallEnd, PhoneCall, type PhoneSocket } from "./phone-call.ts";
 import { Random } from "./random.ts";
 
