@@ -259,6 +259,50 @@ describe("a call that comes to nothing", () => {
     assert.equal(answer(phones, "AT"), "\r\nOK\r\n");
   });
 
+  it("is dialed from a stored number, and again", () => {
+    const phones = world();
+    assert.equal(answer(phones, "ATE0&Z1=T555-1001"), "ATE0&Z1=T555-1001\r\r\nOK\r\n");
+    assert.equal(answer(phones, "ATDS=1", 10_000), "\r\nBUSY\r\n");
+    assert.equal(answer(phones, "ATDL", 10_000), "\r\nBUSY\r\n");
+    const numbers = phones.events.flatMap((event) => (event.type === "dialed" ? [event.number] : []));
+    assert.deepEqual(numbers, ["5551001", "5551001"]);
+    assert.equal(
+      answer(phones, "ATDT5551001;", 10_000),
+      "\r\nOK\r\n",
+      "for a person, who speaks and hangs up",
+    );
+    assert.equal(answer(phones, "ATH"), "\r\nOK\r\n");
+  });
+
+  it("has no dial tone on a line that rings, and frees it by hanging up", () => {
+    const phones = world();
+    answer(phones, "ATE0DT5551000", 5000);
+    const b = phones.host("b");
+    b.takeText();
+    b.send("ATE0DT5551001\r");
+    phones.run(6000);
+    assert.equal(b.takeText(), "ATE0DT5551001\r\r\nNO DIALTONE\r\n");
+    b.send("ATDT5551001\r");
+    phones.run(6000);
+    assert.equal(b.takeText(), "\r\nBUSY\r\n");
+    phones.run(60_000);
+    assert.match(phones.host("a").text, /NO ANSWER\r\n$/);
+  });
+
+  it("that a modem takes by itself is given up by any octet too", () => {
+    const phones = world();
+    const b = phones.host("b");
+    b.send("ATE0S0=1\r");
+    phones.host("a").send("ATDT5551000\r");
+    phones.run(10_000);
+    assert.equal(phones.network.modem("b").phase, "waiting");
+    b.takeText();
+    b.send(" ");
+    phones.run(100);
+    assert.equal(b.takeText(), "\r\nNO CARRIER\r\n");
+    assert.equal(phones.network.modem("b").phase, "onHook");
+  });
+
   it("stops ringing when the caller gives up", () => {
     const phones = world();
     answer(phones, "ATE0DT5551000", 5000);
@@ -421,6 +465,38 @@ describe("chance", () => {
     assert.equal(phones.host("a").text, "\r\nNO CARRIER\r\n");
     const last = phones.events.at(-1);
     assert.equal(last?.type === "ended" && last.why, "dropped");
+  });
+});
+
+describe("a week of four callers who dial again", () => {
+  it("leaves no modem stuck", () => {
+    const [callers, called] = [
+      ["a", "b", "c", "d"],
+      ["w", "x", "y", "z"],
+    ];
+    const phones = world({
+      modems: [...callers, ...called].map((name) => modem(name)),
+      numbers: [{ number: "1", answers: called, busyShare: 0.2, noCarrierShare: 0.05 }],
+      meanCallMs: 100 * 60_000,
+      seed: 5,
+    });
+    for (const name of called) phones.host(name).send("ATS0=1\r");
+    const stepMs = 10_000;
+    const connectedSteps = new Map(callers.map((name) => [name, 0]));
+    const failedSteps = new Map(callers.map((name) => [name, 0]));
+    for (let step = 0; step < (7 * 86_400_000) / stepMs; step++) {
+      for (const name of callers) {
+        const { phase } = phones.network.modem(name);
+        if (phase === "onHook") phones.host(name).send("ATDT1\r");
+        if (phase === "connected") connectedSteps.set(name, (connectedSteps.get(name) ?? 0) + 1);
+        failedSteps.set(name, phase === "connected" ? 0 : (failedSteps.get(name) ?? 0) + 1);
+        assert.ok((failedSteps.get(name) ?? 0) * stepMs < 30 * 60_000, `${name} is stuck: ${phase}`);
+      }
+      phones.run(stepMs);
+      for (const host of phones.hosts) host.takeText();
+    }
+    for (const steps of connectedSteps.values())
+      assert.ok(steps * stepMs > 0.97 * 7 * 86_400_000, `${steps}`);
   });
 });
 
