@@ -15,7 +15,7 @@ afterEach(() => bench[Symbol.asyncDispose]());
 
 describe("eql lab phone", () => {
   it("runs the example until it is interrupted, says what happens, and leaves nothing", async () => {
-    const example = readFileSync(join(ROOT, "examples/phones.toml"), "utf8");
+    const example = readFileSync(join(ROOT, "examples/lab/phones.toml"), "utf8");
     const file = join(bench.directory, "phones.toml");
     writeFileSync(file, example.replaceAll('"/tmp/', `"${bench.directory}/`));
     const running = bench.start("eql", ["lab", "phone", "-c", file]);

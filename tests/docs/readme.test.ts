@@ -197,7 +197,7 @@ describe("shell blocks", () => {
 
 describe("the examples", () => {
   for (const file of EXAMPLES.filter((name) => name.endsWith(".toml"))) {
-    const parse = file === "examples/phones.toml" ? parsePhones : parseConfig;
+    const parse = file === "examples/lab/phones.toml" ? parsePhones : parseConfig;
     it(`${file} has no errors`, () => void parse(read(file), file));
   }
 

@@ -14,7 +14,7 @@ const phoneCommand = (): Command =>
         "interrupted. Says what happens on standard output.",
     )
     .requiredOption("-c, --config <FILE>", "modems and numbers, TOML")
-    .addHelpText("after", "\nExample:\n  eql lab phone -c examples/phones.toml\n")
+    .addHelpText("after", "\nExample:\n  eql lab phone -c examples/lab/phones.toml\n")
     .action(async ({ config: file }: PhoneCommandOptions) => {
       const { loadPhones } = await import("../../config/phones.ts");
       const { PhoneLab } = await import("../../lab/phone-lab.ts");
