@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { before, describe, it } from "node:test";
 import { linksOf, ROOT, read } from "./docs/markdown.ts";
 
@@ -38,7 +38,9 @@ describe("the tarball", () => {
   it("has the documents, all that README.md leads to, the examples and the schema", () => {
     for (const file of ["README.md", "LICENSE", "CHANGELOG.md", "schema/eql.schema.json"]) has(file);
     for (const folder of ["docs", "examples"]) {
-      for (const file of readdirSync(join(ROOT, folder))) has(join(folder, file));
+      for (const entry of readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })) {
+        if (entry.isFile()) has(relative(ROOT, join(entry.parentPath, entry.name)));
+      }
     }
     for (const link of linksOf(read("README.md"))) if (!link.startsWith("http")) has(link);
   });

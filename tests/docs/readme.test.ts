@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { describe, it } from "node:test";
 import { type Command, CommanderError } from "commander";
 import { loadProgram } from "../../src/cli/program.ts";
@@ -8,7 +8,9 @@ import { parseConfig } from "../../src/config/load.ts";
 import { parsePhones } from "../../src/config/phones.ts";
 import { anchorsOf, blocksOf, codeSpansOf, linksOf, PAGES, ROOT, read, sectionOf } from "./markdown.ts";
 
-const EXAMPLES = readdirSync(join(ROOT, "examples")).map((file) => `examples/${file}`);
+const EXAMPLES = readdirSync(join(ROOT, "examples"), { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
 const PACKAGE = JSON.parse(read("package.json")) as {
   name: string;
   version: string;
