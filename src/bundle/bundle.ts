@@ -88,6 +88,11 @@ export abstract class Bundle {
     }
   }
 
+  /** Gives up what waits: the bundle is not to be used any more, and has no members. */
+  clear(): void {
+    while (this.queue.count > 0) this.drop(this.queue.take(0), "noLink");
+  }
+
   /** Takes a packet from the master's interface, and keeps or releases it. Call `poll` when there are no more. */
   enqueue(packet: Packet, now: Instant): void {
     const first = this.joined[0];

@@ -49,6 +49,16 @@ export class Member implements LinkView {
     this.pacer = pacer;
   }
 
+  /** Takes out the control packets that wait for it: they go by its link, whichever bundle that is in. */
+  takeControl(): Packet[] {
+    const control = this.bound.filter(({ protocol }) => protocol !== 0);
+    if (control.length > 0) {
+      const others = this.bound.filter(({ protocol }) => protocol === 0);
+      this.bound.splice(0, this.bound.length, ...others);
+    }
+    return control;
+  }
+
   get givenBps(): number {
     return this.pacer.givenBps;
   }
