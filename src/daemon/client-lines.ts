@@ -25,6 +25,8 @@ export interface ClientLinesTools {
 interface Bundle {
   readonly master: string;
   readonly lines: Set<Line>;
+  /** Its master is there. */
+  readonly made: Promise<void>;
 }
 
 /**
@@ -34,6 +36,8 @@ interface Bundle {
 export class ClientLines {
   readonly #tools: ClientLinesTools;
   readonly #bundles = new Map<string, Bundle>();
+  /** Names of what is being made, or taken away. */
+  readonly #reserved = new Set<string>();
 
   constructor(tools: ClientLinesTools) {
     this.#tools = tools;
@@ -59,7 +63,10 @@ export class ClientLines {
       tell,
       wantsMultilink: isMultilink,
       nameInterface: () => (isMultilink && line.interface === lineName ? this.#interfaceName(unit) : null),
-      handleEstablished: (key) => this.#join(line, key, unit),
+      handleEstablished: async (key) => {
+        if (key !== null) await this.#join(line, key, unit);
+        else if (isMultilink) await this.#part(line);
+      },
       handleClosed: (end, reason) => {
         void this.#leave(line).then(() => {
           tell({ event: "ended", end, reason });
@@ -69,12 +76,20 @@ export class ClientLines {
     };
     line.owner = owner;
     tell({ event: "line", line: lineName });
-    await keeper.bringUp(line);
+    this.#reserved.add(lineName);
+    try {
+      await keeper.bringUp(line);
+    } finally {
+      this.#reserved.delete(lineName);
+    }
     return {
       ended,
       stop: async () => {
         if (keeper.lines.get(lineName) !== line) return;
-        await keeper.hangUp(line, "its process is gone");
+        const reason = "its process is gone";
+        await keeper.hangUp(line, reason);
+        // A peer that does not answer is not waited for any longer.
+        if (keeper.lines.get(lineName) === line) owner.handleClosed("asked", reason);
         await ended;
       },
     };
@@ -82,40 +97,61 @@ export class ClientLines {
 
   /** The line agreed on multilink: it joins the bundle of its peer, or begins one. */
   async #join(line: Line, key: string, unit: number | null): Promise<void> {
-    let bundle = this.#bundles.get(key);
-    if (bundle === undefined) {
-      bundle = { master: this.#interfaceName(unit), lines: new Set() };
-      this.#bundles.set(key, bundle);
-      await this.#tools.addMaster({
-        name: bundle.master,
-        address: null,
-        peer: null,
-        mtu: line.config.mtu,
-        scheduler: "earliest-arrival",
-        maxSlaves: MOST_LINKS,
-        minSlaves: 1,
-        queuePackets: 64,
-        defaultRoute: line.config.defaultRoute,
-        routes: line.config.routes,
-      });
-    }
+    const present = this.#bundles.get(key);
+    if (present?.lines.has(line) !== true) await this.#part(line);
+    const bundle = this.#bundles.get(key) ?? this.#makeBundle(line, key, unit);
+    // Whoever leaves before it is made is known to have been in it.
     bundle.lines.add(line);
     line.wants = bundle.master;
+    await bundle.made;
+  }
+
+  #makeBundle(line: Line, key: string, unit: number | null): Bundle {
+    const { mtu, defaultRoute, routes } = line.config;
+    const master = this.#interfaceName(unit);
+    this.#reserved.add(master);
+    const made = this.#tools.addMaster({
+      name: master,
+      address: null,
+      peer: null,
+      mtu,
+      scheduler: "earliest-arrival",
+      maxSlaves: MOST_LINKS,
+      minSlaves: 1,
+      queuePackets: 64,
+      defaultRoute,
+      routes,
+    });
+    const bundle = { master, lines: new Set<Line>(), made };
+    this.#bundles.set(key, bundle);
+    return bundle;
   }
 
   async #leave(line: Line): Promise<void> {
+    const { keeper } = this.#tools;
+    // It may have been removed with its interface, or the engine has stopped.
+    if (keeper.lines.get(line.name) === line) await keeper.discard(line).catch(() => {});
+    await this.#part(line);
+  }
+
+  /** Takes a line out of its bundle, which ends with its last one. */
+  async #part(line: Line): Promise<void> {
     const { keeper, engine } = this.#tools;
-    if (keeper.lines.get(line.name) === line) await keeper.discard(line);
-    for (const [key, bundle] of this.#bundles) {
-      if (!bundle.lines.delete(line) || bundle.lines.size > 0) continue;
+    for (const [key, { lines, master, made }] of this.#bundles) {
+      if (!lines.delete(line)) continue;
+      line.wants = null;
+      if (lines.size > 0) continue;
       this.#bundles.delete(key);
-      keeper.masters.delete(bundle.master);
-      await engine.request("removeMaster", { name: bundle.master }).catch(() => {}); // deleted from outside
+      await made.catch(() => {}); // told to its lines
+      keeper.masters.delete(master);
+      await engine.request("removeMaster", { name: master }).catch(() => {}); // deleted from outside
+      this.#reserved.delete(master);
     }
   }
 
   #isFree(name: string): boolean {
     const { keeper, netlink } = this.#tools;
+    if (this.#reserved.has(name)) return false;
     const isOurs = [...keeper.lines.values()].some((line) => line.name === name || line.interface === name);
     return !isOurs && !keeper.masters.has(name) && netlink.interface(name) === null;
   }

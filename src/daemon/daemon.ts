@@ -132,9 +132,7 @@ export class Daemon implements DaemonApi {
     } catch (error) {
       if (!wouldReturn) throw error;
     }
-    if (line === undefined) return;
-    this.#keeper.release(line, master);
-    await this.#keeper.restartFreed(line);
+    if (line !== undefined) this.#keeper.release(line, master);
   }
 
   async changeMaster(master: string, change: MasterChange): Promise<MasterStatus> {
@@ -194,7 +192,7 @@ export class Daemon implements DaemonApi {
     const pipe = `${this.#options.socket}${PIPE_INFIX}${randomUUID()}`;
     check(mkfifo(pipe, 0o600), `Making the pipe ${pipe}`);
     try {
-      await this.#engine.request("startCapture", { link, pipe });
+      await this.#engine.request("startCapture", { link: this.#keeper.lineOf(link)?.name ?? link, pipe });
     } catch (error) {
       rmSync(pipe, { force: true });
       throw error;

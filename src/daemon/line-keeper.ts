@@ -117,7 +117,7 @@ export class LineKeeper {
     const { restartMs, maxTerminate } = ppp.lcp;
     const limitMs = isEstablished ? Math.min(MOST_FAREWELL_MS, restartMs * (maxTerminate + 1)) : 0;
     const closed = line.untilClosed(limitMs);
-    await this.#tools.engine.request("hangUpLine", { name: line.name, reason });
+    await this.#tools.ppp.hangUp(line, reason);
     await closed;
   }
 
@@ -171,13 +171,6 @@ export class LineKeeper {
     if (line.wants === null) this.#restore(line);
   }
 
-  /** The peer takes a link that was freed for one of the bundle still: it begins anew, as it is wanted now. */
-  async restartFreed(line: Line): Promise<void> {
-    const { state, ppp } = await this.#figures(line);
-    if (state !== "negotiating" || ppp?.multilink !== true) return;
-    await this.#tools.engine.request("hangUpLine", { name: line.name, reason: "emancipated" });
-  }
-
   /** Joins the master that the line wants, if that can be now. */
   async #join(line: Line): Promise<void> {
     const master = line.silentFrom ?? line.wants;
@@ -194,11 +187,20 @@ export class LineKeeper {
       // A master that is down takes its slaves when it comes up.
       const level = error.code === "MASTER_DOWN" ? "debug" : "warn";
       this.#log[level]({ line: line.name, master, code: error.code, reason: error.message }, "not enslaved");
-      if (!isLink || error.code !== "SLAVE_UNSUITABLE") return;
-      // The peer takes it for a link of a bundle: begin anew without.
-      line.isClassic = true;
-      await this.#tools.engine.request("hangUpLine", { name: line.name, reason: "no bundle to join" });
+      if (error.code !== "MASTER_DOWN") await this.#beginAnew(line, master, isLink);
     }
+  }
+
+  /** What a line has agreed on is of no use to its master: the peer would send parts of packets by it, or none by a bundle. */
+  async #beginAnew(line: Line, name: string, isLink: boolean): Promise<void> {
+    const { masters } = await this.#tools.engine.request("status", {});
+    const master = masters.find((each) => each.name === name);
+    const isNumbered = master?.multilink != null;
+    if (!isLink && !(line.isClassic && isNumbered)) return;
+    // Only slaves without numbers are no company for it.
+    line.isClassic = isLink && !isNumbered && (master?.slaves.length ?? 0) > 0;
+    line.endsFor = "no-network";
+    await this.#tools.ppp.hangUp(line, "no bundle to join");
   }
 
   /** By its name, or by that of the kernel interface that it is. */
@@ -283,13 +285,22 @@ export class LineKeeper {
         break;
       case "ppp":
         this.#tools.ppp.handleLink(line, event.event);
-        if (event.event.kind === "established" && event.event.multilink) {
-          this.#joinBundle(line, event.event.bundleKey).catch((error: Error) => this.#warn(line, error));
+        if (event.event.kind === "established") {
+          const key = event.event.multilink ? event.event.bundleKey : null;
+          this.#handleEstablished(line, key).catch((error: Error) => this.#warn(line, error));
         }
         break;
       case "network":
         this.#handleNetwork(
-          { name: line.interface, index: line.index, line, isAddressed: false, isMaster: false },
+          {
+            name: line.interface,
+            index: line.index,
+            line,
+            links: [line],
+            config: line.config,
+            isAddressed: false,
+            isMaster: false,
+          },
           event.event,
         );
         break;
@@ -304,9 +315,17 @@ export class LineKeeper {
     for (const line of this.lines.values()) if (line.wants === name) this.#joinSoon(line);
   }
 
-  async #joinBundle(line: Line, key: string): Promise<void> {
-    await line.owner?.handleEstablished(key);
-    await this.#join(line);
+  /** @param key of its bundle; null: it agreed on none, and has a network of its own */
+  async #handleEstablished(line: Line, key: string | null): Promise<void> {
+    try {
+      await line.owner?.handleEstablished(key);
+    } catch (error) {
+      line.endsFor = "no-network";
+      line.owner?.tell({ event: "log", level: "warn", text: (error as Error).message });
+      await this.#tools.ppp.hangUp(line, "no interface for it");
+      throw error;
+    }
+    if (key !== null) await this.#join(line);
   }
 
   #handleNetwork(target: PppInterface, event: NetworkLineEvent): void {
@@ -315,16 +334,15 @@ export class LineKeeper {
 
   #handleMasterNetwork(name: string, event: NetworkLineEvent): void {
     const master = this.masters.get(name);
+    const links = [...this.lines.values()].filter((each) => each.master === name);
     // Its last link may have left by now: what is up knows its line.
-    const line =
-      [...this.lines.values()].find((each) => each.master === name) ?? this.#tools.ppp.lineOf(name);
+    const line = links[0] ?? this.#tools.ppp.lineOf(name);
     if (master === undefined || line === undefined) return;
-    const isAddressed = master.config.address !== null;
-    this.#handleNetwork({ name, index: master.index, line, isAddressed, isMaster: true }, event);
+    const { index, config } = master;
+    const isAddressed = config.address !== null;
+    this.#handleNetwork({ name, index, line, links, config, isAddressed, isMaster: true }, event);
     if (event.kind !== "up") return;
-    for (const other of this.lines.values()) {
-      if (other.master === name && other !== line) other.owner?.tell({ event: "joined", interface: name });
-    }
+    for (const other of links.slice(1)) other.owner?.tell({ event: "joined", interface: name });
   }
 
   #handleMasterGone(name: string): void {
@@ -393,6 +411,8 @@ export class LineKeeper {
     if (line.config.kind === "device") return this.#retry(line);
     line.stop();
     this.lines.delete(line.name);
+    line.closed();
+    line.owner?.handleClosed(line.ended ?? "hangup", line.reason);
   }
 
   #retry(line: Line): void {

@@ -13,8 +13,8 @@ export interface LineOwner {
   tell(event: PppEvent): void;
   /** What its interface is to be called, now that it is up; null: as it is. */
   nameInterface(): string | null;
-  /** Links with the same key lead to the same peer. */
-  handleEstablished(bundleKey: string): Promise<void>;
+  /** Links with the same key lead to the same peer; null: it did not agree on multilink. */
+  handleEstablished(bundleKey: string | null): Promise<void>;
   /** Its device is closed, and it is not opened again. */
   handleClosed(end: PppEnd, reason: string): void;
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import type { PppConfig } from "../config/config.ts";
+import type { InterfaceConfig, PppConfig } from "../config/config.ts";
 import { readSecrets } from "../config/secrets-file.ts";
 import type { NetworkAgreement } from "../control/messages.ts";
+import { EqlError } from "../errors.ts";
 import type { EngineClient } from "../host/engine/client.ts";
 import type {
   NetworkLineEvent,
@@ -21,6 +22,10 @@ export interface PppInterface {
   readonly index: number;
   /** The line that it owes its configuration to. */
   readonly line: Line;
+  /** All lines by which it reaches its peer. */
+  readonly links: readonly Line[];
+  /** What routes it has. */
+  readonly config: InterfaceConfig;
   /** Addressed by its owner: PPP leaves it alone. */
   readonly isAddressed: boolean;
   /** A master's stays up without addresses, or its links would have to leave. */
@@ -115,36 +120,63 @@ export class PppLines {
   async handleNetwork(target: PppInterface, event: NetworkLineEvent): Promise<void> {
     if (event.kind === "failed") await this.#handleFailed(target, event);
     else if (event.kind === "down") this.#handleDown(target, event);
-    else await this.#handleUp(target, event);
+    else {
+      await this.#handleUp(target, event).catch((error: unknown) => {
+        if (!(error instanceof EqlError)) throw error;
+        return this.#handleFailed(target, { kind: "failed", family: event.family, reason: error.message });
+      });
+    }
   }
 
-  async #handleFailed({ name, line }: PppInterface, { family, reason }: NetworkFailed): Promise<void> {
+  /** Ends a line's PPP link, if there is one still. */
+  async hangUp({ name }: Line, reason: string): Promise<void> {
+    await this.#engine.request("hangUpLine", { name, reason }).catch((error: unknown) => {
+      if (!(error instanceof EqlError)) throw error; // it has been removed
+    });
+  }
+
+  async #handleFailed({ name, line, links }: PppInterface, { family, reason }: NetworkFailed): Promise<void> {
     this.#log.warn({ interface: name, family, reason }, "network failed");
     line.owner?.tell({ event: "log", level: "warn", text: reason });
     const failed = this.#failed.get(name) ?? new Set();
     this.#failed.set(name, failed.add(family));
     const { ipv4 = null, ipv6 = null } = line.config.ppp?.network ?? {};
     if (failed.size < (ipv4 === null ? 0 : 1) + (ipv6 === null ? 0 : 1)) return;
-    line.reason = reason;
-    line.endsFor = "no-network";
-    await this.#engine.request("hangUpLine", { name: line.name, reason: "No network protocols running" });
+    this.#failed.delete(name);
+    await Promise.all(
+      links.map((link) => {
+        link.reason = reason;
+        link.endsFor = "no-network";
+        return this.hangUp(link, "No network protocols running");
+      }),
+    );
   }
 
   #handleDown(target: PppInterface, { family, traffic }: NetworkDown): void {
-    const { index, name, line, isAddressed, isMaster } = target;
+    const { name, line } = target;
     const key = `${name} ${family}`;
     const up = this.#up.get(key);
     if (up === undefined) return;
     this.#up.delete(key);
-    this.#interfaces.unassign(index, up.agreement, isAddressed);
-    const hasOther = ["4", "6"].some((other) => this.#up.has(`${name} ${other}`));
-    if (!hasOther && !isMaster) this.#interfaces.setDown(index);
+    this.#release(target, up.agreement);
     this.#log.info({ interface: name, family }, "network down");
     line.owner?.tell({ event: "down", interface: name });
     const hooks = this.#hooksOf(line);
     const about = this.#about(line, name);
     if (family === 4) hooks?.ipDown(about, up.agreement, totalsOf(up.sinceMs, traffic));
     else hooks?.ipv6Down(about, up.agreement, totalsOf(up.sinceMs, traffic));
+  }
+
+  /** Takes away what an interface was given. It may have been deleted. */
+  #release({ index, name, isAddressed, isMaster }: PppInterface, agreement: NetworkAgreement): void {
+    const hasOther = ["4", "6"].some((other) => this.#up.has(`${name} ${other}`));
+    try {
+      this.#interfaces.unassign(index, agreement, isAddressed);
+      if (!hasOther && !isMaster) this.#interfaces.setDown(index);
+    } catch (error) {
+      if (!(error instanceof EqlError)) throw error;
+      this.#log.debug({ interface: name, code: error.code, error: error.message }, "not taken down");
+    }
   }
 
   async #handleUp(found: PppInterface, { agreement, mtu, family }: NetworkUp): Promise<void> {
@@ -157,16 +189,24 @@ export class PppLines {
     const target = { ...found, name };
     const key = `${name} ${family}`;
     this.#failed.delete(name);
-    this.#up.set(key, { target, agreement, sinceMs: Date.now() });
+    const up = { target, agreement, sinceMs: Date.now() };
+    this.#up.set(key, up);
     const hooks = this.#hooksOf(line);
     const about = this.#about(line, name);
-    // An address that is given before makes no route to an IPv6 peer.
-    if (family === 6) this.#interfaces.setUp(index);
-    this.#interfaces.assign(index, agreement, Math.min(mtu, line.config.mtu), target.isAddressed);
+    try {
+      // An address that is given before makes no route to an IPv6 peer.
+      if (family === 6) this.#interfaces.setUp(index);
+      this.#interfaces.assign(index, agreement, Math.min(mtu, line.config.mtu), target.isAddressed);
+    } catch (error) {
+      this.#up.delete(key);
+      throw error;
+    }
     if (family === 4) await hooks?.ipPreUp(about, agreement);
     // It may have gone while the script ran.
-    if (this.#up.get(key)?.agreement !== agreement) return;
+    if (this.#up.get(key) !== up) return;
     this.#interfaces.setUp(index);
+    // Routes go with the last address, also from an interface that stays up.
+    if (target.isMaster || line.master === null) this.#interfaces.addRoutes(index, target.config);
     const { local, remote, dns } = agreement;
     this.#log.info({ interface: name, local, remote, dns }, "network up");
     line.owner?.tell({ event: "up", interface: name, local, remote });

@@ -110,6 +110,10 @@ export class Engine implements PortEvents, MasterEvents {
     this.#emit({ type: "network", line: port.name, event });
   }
 
+  unsettled(port: SlavePort, reason: string, now: Instant): void {
+    this.#free(port as Port, true, reason, now);
+  }
+
   interest(port: SlavePort, writable: boolean): void {
     this.#watcher.setWritable((port as TtyPort).fd, writable);
   }
@@ -163,6 +167,8 @@ export class Engine implements PortEvents, MasterEvents {
     addMaster: (settings) => {
       this.#registry.checkNew(settings.name);
       const master = new MasterPort(settings, this.#netlink, this, random32());
+      // The kernel's word about its making is no news of it.
+      this.#handleNetlink(monotonicNow());
       this.#registry.masters.set(master.name, master);
       this.#watcher.watch(master.tun.fd, (_events, now) => master.handleReadable(now));
       return { index: master.tun.index };
@@ -283,6 +289,7 @@ export class Engine implements PortEvents, MasterEvents {
     }
     const Kind = settings.kind === "ppp" ? PppPort : SlipPort;
     const port = new Kind(settings, id, this.#netlink, this, random32());
+    this.#handleNetlink(monotonicNow());
     this.#registry.ports.set(port.name, port);
     this.#watcher.watch(port.tun.fd, (_events, now) => port.handleTunReadable(now));
     return null;
@@ -292,6 +299,8 @@ export class Engine implements PortEvents, MasterEvents {
     const port = this.#registry.candidate(master, name);
     port.member.pacer.setGiven(bps, now);
     if (port instanceof SlipPort && port.isSilent) port.forgiveSilence(now);
+    // Numbers of a bundle go on.
+    if (isLink(port)) return null;
     // The same slave again replaces the old entry: it is the youngest then.
     port.place(master, true, now);
     this.#emit({ type: "joined", line: name, master: master.name });
@@ -301,8 +310,11 @@ export class Engine implements PortEvents, MasterEvents {
   #free(port: Port, alive: boolean, reason: string, now: Instant, silent = false): void {
     const { master } = port;
     if (master === null) return;
+    const wasLink = isLink(port);
     port.place(null, alive, now);
     this.#emit({ type: "left", line: port.name, master: master.name, reason, silent });
+    // The peer would go on to send parts of packets by it.
+    if (wasLink && alive && port.session.phase === "network") port.hangUp(reason, now);
   }
 
   #closeFailed(port: Port, reason: string, now: Instant): void {
@@ -403,15 +415,17 @@ export class Engine implements PortEvents, MasterEvents {
   #handlePortInterface(port: Port, changed: Interface, now: Instant): void {
     if (changed.mtu !== port.mtu) {
       const was = port.mtu;
-      if (port.master !== null) this.#free(port, true, unequalMtu(port.master.tun.mtu, changed.mtu), now);
+      if (port.master !== null && !isLink(port))
+        this.#free(port, true, unequalMtu(port.master.tun.mtu, changed.mtu), now);
       port.setMtu(changed.mtu);
       this.#emit({ type: "mtu", name: port.name, was, mtu: changed.mtu });
     }
     if (changed.up === port.up) return;
-    if (!changed.up) this.#free(port, true, `${port.name} is down`, now);
+    // A link of a numbered bundle carries nothing for its own interface.
+    if (!changed.up && !isLink(port)) this.#free(port, true, `${port.name} is down`, now);
     if (port instanceof DevicePort) port.up = changed.up;
     else port.tun.up = changed.up;
-    port.place(port.master, true, now);
+    if (port.master === null) port.place(null, true, now);
     if (changed.up && port instanceof SlipPort) port.handleInterfaceUp(now);
     this.#emit({
       type: "line",
@@ -429,5 +443,8 @@ export class Engine implements PortEvents, MasterEvents {
     entry.capture.close();
   }
 }
+
+/** Whether it is a link of a numbered bundle. */
+const isLink = (port: Port): port is PppPort => port instanceof PppPort && port.bundle !== null;
 
 const random32 = (): number => randomBytes(4).readUInt32LE(0);

@@ -51,6 +51,8 @@ export class MasterPort {
   readonly #seed: number;
   readonly #queuePackets: number;
   readonly #events: MasterEvents;
+  /** What bundles before this one have sent and dropped. */
+  readonly #before = { packets: 0, octets: 0, drops: {} as Record<string, number> };
 
   constructor(settings: MasterSettings, netlink: Netlink, events: MasterEvents, seed: number) {
     this.#seed = seed;
@@ -82,7 +84,7 @@ export class MasterPort {
     this.ppp = new PppBundle(this, scheduler, this.#queuePackets, port, this.#seed, (event) =>
       this.#events.masterNetwork(this, event),
     );
-    this.bundle = this.ppp.bundle;
+    this.#replace(this.ppp.bundle);
     return this.ppp;
   }
 
@@ -96,7 +98,17 @@ export class MasterPort {
     if (this.slaves.length > 0) return;
     ppp.stop(now);
     this.ppp = null;
-    this.bundle = this.#makeClassic();
+    this.#replace(this.#makeClassic());
+  }
+
+  /** What waits has no line to go by, and must not be lost with the old bundle: its packets are the interface's. */
+  #replace(bundle: Bundle): void {
+    const before = this.#before;
+    this.bundle.clear();
+    before.packets += this.bundle.sentPackets;
+    before.octets += this.bundle.sentOctets;
+    before.drops = this.#drops();
+    this.bundle = bundle;
   }
 
   get timeoutAt(): Instant {
@@ -105,6 +117,14 @@ export class MasterPort {
 
   handleTimeout(now: Instant): void {
     this.ppp?.network.handleTimeout(now);
+  }
+
+  #drops(): Record<string, number> {
+    const all = { ...this.#before.drops };
+    for (const [reason, count] of Object.entries(bundleDrops(this.bundle))) {
+      all[reason] = (all[reason] ?? 0) + count;
+    }
+    return all;
   }
 
   #makeClassic(): ClassicBundle {
@@ -128,8 +148,8 @@ export class MasterPort {
 
   status(): MasterStatus {
     const { bundle, tun } = this;
-    const drops = bundleDrops(bundle);
-    drops["queueFull"] = bundle.drops.queueFull + tun.crowdedOut;
+    const drops = this.#drops();
+    drops["queueFull"] = (drops["queueFull"] ?? 0) + tun.crowdedOut;
     drops["undelivered"] = tun.undelivered;
     return {
       name: this.name,
@@ -144,7 +164,10 @@ export class MasterPort {
         octets: bundle.queue.octets,
         limitPackets: bundle.queue.limit,
       },
-      sent: { packets: bundle.sentPackets, octets: bundle.sentOctets },
+      sent: {
+        packets: this.#before.packets + bundle.sentPackets,
+        octets: this.#before.octets + bundle.sentOctets,
+      },
       received: { packets: this.receivedPackets, octets: this.receivedOctets },
       drops: occurred(drops),
       multilink: this.ppp?.status() ?? null,

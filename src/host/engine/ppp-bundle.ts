@@ -17,7 +17,7 @@ import { NetworkDriver } from "./network-driver.ts";
 import type { PppPort } from "./ppp-port.ts";
 
 /** From here on, protocols are a link's own (RFC 1661, section 2). */
-const LINK_PROTOCOLS = 0xc000;
+export const LINK_PROTOCOLS = 0xc000;
 
 /** What both ends of a multilink link agreed on. */
 type Multilink = NonNullable<Agreement["multilink"]>;

@@ -15,7 +15,7 @@ import { setCarrier } from "../tun.ts";
 import type { MasterPort } from "./master-port.ts";
 import type { LineSettings, PppLineSettings, TrafficOctets } from "./messages.ts";
 import { NetworkDriver, since, timeoutOf } from "./network-driver.ts";
-import { endpointText, type PppBundle } from "./ppp-bundle.ts";
+import { endpointText, LINK_PROTOCOLS, type PppBundle } from "./ppp-bundle.ts";
 import { LONGEST_PACKET, type PortEvents } from "./slave-port.ts";
 import { TtyPort } from "./tty-port.ts";
 
@@ -124,8 +124,14 @@ export class PppPort extends TtyPort {
 
   /** Ends the link properly; it fails when the peer has agreed or does not answer. */
   hangUp(reason: string, now: Instant): void {
-    this.session.close(reason, now);
-    this.#drain(now);
+    if (this.session.phase !== "dead") {
+      this.session.close(reason, now);
+      this.#drain(now);
+    } else if (this.#ended === null) {
+      // Nothing has been said to the peer yet, nor will be.
+      this.#startAt = NEVER;
+      this.#end({ type: "ended", end: "asked", reason });
+    }
   }
 
   get timeoutAt(): Instant {
@@ -208,6 +214,11 @@ export class PppPort extends TtyPort {
   /** A packet that is not IP, from this link or, put together again, from its bundle. */
   receiveControl(protocol: number, octets: Uint8Array, from: number, to: number, now: Instant): void {
     if (this.ppp.debug) this.#log(false, protocol, octets, from, to);
+    if (this.agreement?.multilink != null && this.bundle === null && protocol < LINK_PROTOCOLS) {
+      // It is on its way into its bundle, where somebody takes it: the peer will send it again.
+      this.link.drops.notOpen++;
+      return;
+    }
     const driver = this.bundle?.network ?? this.network;
     if (driver?.layer.handlePacket(protocol, octets, from, to, now)) driver.drain(now);
     else this.session.handlePacket(protocol, octets, from, to, now);
@@ -217,6 +228,10 @@ export class PppPort extends TtyPort {
   /** After each call of the session. */
   #drain(now: Instant): void {
     const { session } = this;
+    if (this.master !== null && session.phase !== "network") {
+      const isAnew = session.phase === "establish" || session.phase === "authenticate";
+      this.events.unsettled(this, isAnew ? "the peer negotiates anew" : "its link has ended", now);
+    }
     for (let packet = session.pollPacket(); packet !== undefined; packet = session.pollPacket()) {
       this.sendControl(packet.protocol, packet.octets, now);
     }
@@ -275,18 +290,17 @@ export class PppPort extends TtyPort {
         this.events.ppp(this, { kind: "log", level: "info", text: event.text });
         break;
       case "ended":
-        this.events.ppp(this, {
-          kind: "ended",
-          end: event.end,
-          reason: event.reason,
-          traffic: since(this.#countsBefore, this.#counts()),
-        });
-        if (this.isOpen && this.#ended === null) {
-          this.#ended = event.reason;
-          this.events.failed(this, event.reason);
-        }
+        this.#end(event);
         break;
     }
+  }
+
+  #end({ end, reason }: Extract<SessionEvent, { readonly type: "ended" }>): void {
+    const traffic = since(this.#countsBefore, this.#counts());
+    this.events.ppp(this, { kind: "ended", end, reason, traffic });
+    if (!this.isOpen || this.#ended !== null) return;
+    this.#ended = reason;
+    this.events.failed(this, reason);
   }
 
   #startNetwork(agreement: Agreement, now: Instant): void {

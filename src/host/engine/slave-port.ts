@@ -20,6 +20,8 @@ export interface PortEvents {
   ppp(port: SlavePort, event: PppLineEvent): void;
   /** Something happened to a network protocol of a PPP line alone. */
   network(port: SlavePort, event: NetworkLineEvent): void;
+  /** What a PPP link that has a master had agreed on holds no longer: it has to be freed, now. */
+  unsettled(port: SlavePort, reason: string, now: Instant): void;
   /** Its descriptor's interest in writing changed. */
   interest(port: SlavePort, writable: boolean): void;
 }
@@ -88,6 +90,7 @@ export abstract class SlavePort {
 
   /** Moves the member to the bundle where it belongs. @param alive the line can still close an open frame */
   place(master: MasterPort | null, alive: boolean, now: Instant): void {
+    const control = alive ? this.member.takeControl() : [];
     if (this.master !== null) {
       this.master.slaves.splice(this.master.slaves.indexOf(this), 1);
       this.master.bundle.leave(this.member, alive, now);
@@ -101,6 +104,7 @@ export abstract class SlavePort {
       master.bundle.join(this.member);
       master.pollAt = now;
     } else if (this.#isAlone) this.solo.join(this.member);
+    for (const packet of control) (master?.bundle ?? this.solo).enqueuePinned(this.member, packet);
     this.pollAt = now;
   }
 

@@ -1,0 +1,310 @@
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import type { PppEvent } from "../../src/control/messages.ts";
+import { eventually, FAR, masterTable, NEAR, type Side, TestDaemon, World, worldMissing } from "./world.ts";
+
+const SPEED = 230_400;
+
+const pppTable = (side: Side, line: number, ...more: readonly string[]): string =>
+  [
+    `[line.ppp${line}]`,
+    `device = "${side.device(line)}"`,
+    'protocol = "ppp"',
+    `speed = ${SPEED}`,
+    "restart = 0.3",
+    ...more,
+    "",
+  ].join("\n");
+
+const inBundle = (side: Side, line: number, ...more: readonly string[]): string =>
+  pppTable(side, line, 'master = "eql"', ...more);
+
+/** How often it was said. */
+const count = (daemon: TestDaemon, what: RegExp): number =>
+  daemon.said.split("\n").filter((line) => what.test(line)).length;
+
+describe("the life of PPP links in a bundle", { skip: worldMissing() }, () => {
+  let world: World;
+  let daemons: TestDaemon[] = [];
+  before(async () => {
+    world = await World.create([SPEED, SPEED]);
+  });
+  after(() => world.close());
+  afterEach(async () => {
+    await Promise.all(daemons.map((daemon) => daemon.stop()));
+    daemons = [];
+    for (const line of [0, 1]) await world.lines.restore(line);
+  });
+
+  /** Both sides, with both lines in the bundle. */
+  async function up(...more: readonly string[]): Promise<[TestDaemon, TestDaemon]> {
+    daemons = await world.upBoth((side, address, peer) => [
+      masterTable(address, peer, ...more),
+      inBundle(side, 0),
+      inBundle(side, 1),
+    ]);
+    for (const daemon of daemons) {
+      await daemon.untilSlaves(["ppp0", "ppp1"]);
+      await daemon.until("it is up", ({ masters }) => masters[0]?.multilink?.ipv4);
+    }
+    return daemons as [TestDaemon, TestDaemon];
+  }
+
+  it("leaves it when the peer begins anew, and comes back", async () => {
+    const [near, far] = await up();
+    far.kill("SIGKILL");
+    await far.exit();
+    daemons = [
+      near,
+      await world.far.up(masterTable(FAR, NEAR), inBundle(world.far, 0), inBundle(world.far, 1)),
+    ];
+    await near.until("the first bundle has ended", () => count(near, /"msg":"network down"/) > 0);
+    await daemons[1]?.untilSlaves(["ppp0", "ppp1"]);
+    await near.untilSlaves(["ppp0", "ppp1"]);
+    assert.ok(count(near, /"msg":"freed"/) >= 2);
+    await near.until("it is up", ({ masters }) => masters[0]?.multilink?.ipv4);
+    await world.transfer(50_000);
+  });
+
+  it("comes back though another link is a dead peer's still", async () => {
+    const [near, far] = await up();
+    far.kill("SIGKILL");
+    await far.exit();
+    // The other line's end is gone, and nobody has noticed.
+    await world.lines.setCut(1, true);
+    daemons = [
+      near,
+      await world.far.up(masterTable(FAR, NEAR), inBundle(world.far, 0), inBundle(world.far, 1)),
+    ];
+    await near.until("the first one is refused", () => count(near, /"msg":"not enslaved"/) > 0);
+    await world.lines.setCut(1, false);
+    await near.untilSlaves(["ppp0", "ppp1"], 20_000);
+    await world.transfer(50_000);
+  });
+
+  it("does not depend on what becomes of its own interface", async () => {
+    const [near] = await up();
+    await world.near.ip("link", "set", "ppp1", "up");
+    await near.until("that is seen", () => count(near, /"line":"ppp1".*"msg":"interface up"/) > 0);
+    await world.near.ip("link", "set", "ppp1", "mtu", "1000");
+    await near.until("that is seen", () => count(near, /"interface":"ppp1".*"msg":"MTU changed"/) > 0);
+    await world.near.ip("link", "set", "ppp1", "down");
+    await near.until("that is seen", () => count(near, /"line":"ppp1".*"msg":"interface down"/) > 0);
+    assert.deepEqual((await near.master()).slaves, ["ppp0", "ppp1"]);
+    assert.equal(count(near, /"msg":"freed"/), 0);
+  });
+
+  it("is not begun anew when it is enslaved again", async () => {
+    daemons = await world.upBoth((side, address, peer) => [masterTable(address, peer), inBundle(side, 0)]);
+    const [near] = daemons as [TestDaemon, TestDaemon];
+    await near.until("it is up", ({ masters }) => masters[0]?.multilink?.ipv4);
+    await near.enslave("ppp0", 115_200);
+    assert.equal((await near.line("ppp0")).rateGivenBps, 115_200);
+    assert.ok(await world.near.ping(FAR));
+    assert.equal(count(near, /"msg":"network (up|down)"/), 1);
+  });
+
+  it("is ended at both ends when the master goes down, and begins anew when it comes up", async () => {
+    const [near, far] = await up();
+    await world.near.ip("link", "set", "eql", "down");
+    await near.untilSlaves([]);
+    await far.untilSlaves([]);
+    await world.near.ip("link", "set", "eql", "up");
+    for (const daemon of daemons) await daemon.untilSlaves(["ppp0", "ppp1"], 20_000);
+    await near.until("it is up", ({ masters }) => masters[0]?.multilink?.ipv4);
+    await world.transfer(50_000);
+  });
+
+  it("is ended when there is no room for it, or the peer would send by it", async () => {
+    daemons = await world.upBoth((side, address, peer) =>
+      side === world.near
+        ? [masterTable(address, peer, "max-slaves = 1"), inBundle(side, 0)]
+        : [masterTable(address, peer), inBundle(side, 0), inBundle(side, 1)],
+    );
+    const [near, far] = daemons as [TestDaemon, TestDaemon];
+    await far.until("one is in it", ({ masters }) => masters[0]?.slaves.length === 1);
+    const settings = {
+      device: world.near.device(1),
+      protocol: "ppp",
+      speed: SPEED,
+      restart: 0.3,
+      master: "eql",
+    };
+    await near.client.request("POST", "/lines", { name: "ppp1", settings });
+    await near.until("one is refused", () => count(near, /SLAVES_FULL/) > 0);
+    await far.until("one is left", ({ masters }) => masters[0]?.slaves.length === 1);
+    await world.transfer(50_000);
+  });
+
+  it("takes its routes along when it is the last one, and gives them back", async () => {
+    daemons = await Promise.all([
+      world.near.up("[master.eql]\ndefault-route = true\n", inBundle(world.near, 0)),
+      world.far.up(masterTable(FAR, NEAR), inBundle(world.far, 0, `address = "${FAR}"`, `peer = "${NEAR}"`)),
+    ]);
+    const [near] = daemons as [TestDaemon, TestDaemon];
+    for (const round of [1, 2]) {
+      await near.until("it is up", () => count(near, /"msg":"network up"/) === round);
+      await eventually("the route is there", async () =>
+        (await world.near.routes("eql")).includes("default"),
+      );
+      await world.lines.hangUp(0);
+      await near.untilSlaves([]);
+      await world.lines.restore(0);
+    }
+  });
+
+  it("gives back what waits when it is the last one", async () => {
+    const [near] = await up();
+    for (let round = 1; round <= 5; round++) {
+      const flood = world.near.host.run([
+        "ping",
+        "-q",
+        "-f",
+        "-c",
+        "300",
+        "-s",
+        "1400",
+        "-W",
+        "1",
+        "-w",
+        "2",
+        FAR,
+      ]);
+      await near.until("packets wait", ({ masters }) => (masters[0]?.queue.packets ?? 0) > 50);
+      for (const line of [0, 1]) await world.lines.hangUp(line);
+      await near.untilSlaves([]);
+      for (const line of [0, 1]) await world.lines.restore(line);
+      await flood;
+      await near.untilSlaves(["ppp0", "ppp1"]);
+    }
+    await near.until("it is up", ({ masters }) => masters[0]?.multilink?.ipv4);
+    const { sent } = await near.master();
+    assert.ok(sent.packets > 0);
+    assert.ok(await world.near.ping(FAR));
+  });
+
+  it("ends with all others of the bundle when the bundle has no network", async () => {
+    daemons = await Promise.all([
+      world.near.up(masterTable(NEAR, FAR), inBundle(world.near, 0), inBundle(world.near, 1)),
+      world.far.up(
+        masterTable(FAR, NEAR),
+        inBundle(world.far, 0, "ipv4 = false", "ipv6 = true"),
+        inBundle(world.far, 1, "ipv4 = false", "ipv6 = true"),
+      ),
+    ]);
+    const [near] = daemons as [TestDaemon, TestDaemon];
+    await near.until("both have ended", () =>
+      ["ppp0", "ppp1"].every((name) => new RegExp(`"line":"${name}","end":"no-network"`).test(near.said)),
+    );
+  });
+});
+
+describe("PPP lines of clients", { skip: worldMissing() }, () => {
+  let world: World;
+  let daemons: TestDaemon[] = [];
+  const followed: Held[] = [];
+  before(async () => {
+    world = await World.create([SPEED, SPEED]);
+  });
+  after(() => world.close());
+  afterEach(async () => {
+    for (const held of followed.splice(0)) held.close();
+    await Promise.all(daemons.map((daemon) => daemon.stop()));
+    daemons = [];
+    for (const line of [0, 1]) await world.lines.restore(line);
+  });
+
+  /** A line of a client's, with what it is told. */
+  async function hold(
+    daemon: TestDaemon,
+    side: Side,
+    line: number,
+    more: object,
+    unit: number | null = null,
+  ): Promise<Held> {
+    const settings = { device: side.device(line), protocol: "ppp", speed: SPEED, restart: 0.3, ...more };
+    const request = { name: `tty${line}`, unit, settings };
+    const { events, close } = await daemon.client.follow<PppEvent>("POST", "/ppp", request);
+    const told: PppEvent[] = [];
+    const ended = (async () => {
+      for await (const event of events) told.push(event);
+    })();
+    const until = (kind: PppEvent["event"]): Promise<PppEvent> =>
+      eventually(`the client is told "${kind}"`, () => told.find(({ event }) => event === kind));
+    const held = { told, until, ended, close };
+    followed.push(held);
+    return held;
+  }
+
+  async function up(): Promise<[TestDaemon, TestDaemon]> {
+    daemons = await Promise.all([world.near.up("[master.eql]"), world.far.up("[master.eql]")]);
+    return daemons as [TestDaemon, TestDaemon];
+  }
+
+  it("find interfaces of their own when they come at once", async () => {
+    const [near] = await up();
+    const lines = await Promise.all([0, 1].map((line) => hold(near, world.near, line, {})));
+    const told = await Promise.all(lines.map((line) => line.until("line")));
+    const names = told.map((event) => event.event === "line" && event.line);
+    assert.deepEqual(new Set(names), new Set(["ppp0", "ppp1"]));
+  });
+
+  it("end when their interface is deleted", async () => {
+    const [near, far] = await up();
+    const line = await hold(near, world.near, 0, { peer: FAR });
+    await hold(far, world.far, 0, { address: FAR, peer: NEAR });
+    await line.until("up");
+    await world.near.ip("link", "delete", "ppp0");
+    await line.until("ended");
+    assert.ok(line.told.some(({ event }) => event === "down"));
+  });
+
+  it("end when the interface of their bundle is deleted, and another bundle can be made", async () => {
+    const [near, far] = await up();
+    for (const round of [1, 2]) {
+      const line = await hold(near, world.near, 0, { multilink: true });
+      const peer = await hold(far, world.far, 0, { multilink: true, address: FAR, peer: NEAR });
+      assert.deepEqual(await line.until("up"), { event: "up", interface: "ppp0", local: NEAR, remote: FAR });
+      if (round === 1) {
+        await world.near.ip("link", "delete", "ppp0");
+        await line.until("ended");
+      } else line.close();
+      await peer.until("ended");
+    }
+  });
+
+  it("end when the unit that they are to have is taken meanwhile", async () => {
+    const [near, far] = await up();
+    await world.near.ip("tuntap", "add", "ppp7", "mode", "tun");
+    try {
+      for (const multilink of [true, false]) {
+        const line = await hold(near, world.near, 0, { multilink: true }, 7);
+        const peer = await hold(far, world.far, 0, { multilink, address: FAR, peer: NEAR });
+        await line.until("ended");
+        await peer.until("ended");
+      }
+    } finally {
+      await world.near.ip("link", "delete", "ppp7");
+    }
+  });
+
+  it("do not keep the daemon from its end when their peers are gone", async () => {
+    const [near, far] = await up();
+    const slow = { restart: 3 };
+    const line = await hold(near, world.near, 0, { ...slow, peer: FAR });
+    await hold(far, world.far, 0, { ...slow, address: FAR, peer: NEAR });
+    await line.until("up");
+    await world.lines.setCut(0, true);
+    line.close();
+    near.kill("SIGTERM");
+    assert.equal(await near.exit(15_000), 0);
+    await world.lines.setCut(0, false);
+  });
+});
+
+interface Held {
+  readonly told: readonly PppEvent[];
+  until(kind: PppEvent["event"]): Promise<PppEvent>;
+  readonly ended: Promise<void>;
+  close(): void;
+}
