@@ -19,6 +19,9 @@ import { endpointText, LINK_PROTOCOLS, type PppBundle } from "./ppp-bundle.ts";
 import { LONGEST_PACKET, type PortEvents } from "./slave-port.ts";
 import { TtyPort } from "./tty-port.ts";
 
+/** A link rests for so long, milliseconds, when it joins: pppd opens LCP before it has put the link into its bundle, and parts that come between are lost. */
+const SETTLE_MS = 250;
+
 /**
  * A PPP line: its session agrees with the peer, then it carries packets alone, as a classic slave, or as a link of a numbered bundle.
  *
@@ -106,6 +109,8 @@ export class PppPort extends TtyPort {
     this.bundle = master.numberedFor(this);
     this.link.numbering = this.bundle.numbering;
     super.place(master, alive, now);
+    const { pacer } = this.member;
+    pacer.freeAt = instant(Math.max(pacer.freeAt, now + SETTLE_MS));
     master.handleLinksChanged(now);
   }
 
