@@ -1,9 +1,9 @@
+import { ENDPOINT_CLASSES } from "../ppp/endpoint.ts";
 import type { Endpoint } from "../ppp/settings.ts";
 import { parseIpAddress } from "../wire/ip-address.ts";
 
 /** Endpoint discriminators and interface identifiers, as they are written in configurations. */
 
-const CLASSES: readonly string[] = ["null", "local", "IP", "MAC", "magic", "phone"];
 /** RFC 1990, section 5.1.3: how long the address of each class may be. */
 const LENGTHS: readonly (readonly [least: number, most: number])[] = [
   [0, 0],
@@ -17,7 +17,7 @@ const LENGTHS: readonly (readonly [least: number, most: number])[] = [
 /** `CLASS:address`, as pppd's `endpoint` takes it. @returns null: it is none */
 export function parseEndpoint(written: string): Endpoint | null {
   const [word = "", ...rest] = written.split(":");
-  const kind = CLASSES.findIndex((known) => known.toLowerCase() === word.toLowerCase());
+  const kind = ENDPOINT_CLASSES.findIndex((known) => known.toLowerCase() === word.toLowerCase());
   const address = kind < 0 ? null : endpointAddress(kind, rest.join(":"));
   const [least, most] = LENGTHS[kind] ?? [0, 0];
   if (address === null || address.length < least || address.length > most) return null;
@@ -25,8 +25,8 @@ export function parseEndpoint(written: string): Endpoint | null {
 }
 
 function endpointAddress(kind: number, written: string): Uint8Array | null {
-  if (kind === CLASSES.indexOf("IP")) return parseIpAddress(written);
-  if (kind === CLASSES.indexOf("phone")) {
+  if (kind === ENDPOINT_CLASSES.indexOf("IP")) return parseIpAddress(written);
+  if (kind === ENDPOINT_CLASSES.indexOf("phone")) {
     return /^[\d ]*$/.test(written) ? Uint8Array.from(written, (digit) => digit.charCodeAt(0)) : null;
   }
   const digits = written.replace(/[.:-]/g, "");

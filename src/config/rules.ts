@@ -98,6 +98,8 @@ function checkPpp({ address, peer, ppp }: LineConfig, say: Say): void {
       say(key, `found ${text}; allowed: an IPv4 address; PPP agrees on IPv6 by itself (ipv6 = true)`);
     }
   }
+  const sixth = ppp?.network.ipv4?.dns.some((octets) => octets.length !== 4);
+  if (sixth === true) say("dns", "found an IPv6 address; allowed: IPv4 addresses, as PPP tells no others");
   if (ppp?.network.ipv4 === null && ppp.network.ipv6 === null) {
     say("ipv4", "found false without ipv6 = true; allowed: at least one of them");
   }

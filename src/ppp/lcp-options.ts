@@ -1,4 +1,5 @@
 import { hexNumber, longAt, wordAt } from "./describe-text.ts";
+import { endpointText } from "./endpoint.ts";
 import { ACK, type ConfigOption, REJECT, sameOctets, type Verdict } from "./option.ts";
 import type { AuthProtocol, Endpoint, LcpSettings, MultilinkSettings } from "./settings.ts";
 
@@ -215,6 +216,5 @@ export const endpointOption = (multilink: MultilinkSettings | null): ConfigOptio
       ? undefined
       : { class: data[0] as number, address: data.slice(1) },
   write: (endpoint) => Uint8Array.of(endpoint.class, ...endpoint.address),
-  show: (endpoint) =>
-    `${endpoint.class}:${[...endpoint.address].map((octet) => octet.toString(16).padStart(2, "0")).join("")}`,
+  show: endpointText,
 });

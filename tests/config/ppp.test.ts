@@ -51,6 +51,7 @@ describe("a PPP line in the configuration", () => {
 
   it("refuses what cannot be, with what is allowed", () => {
     refuses('address = "fd00::1"', /address: found fd00::1; allowed: an IPv4 address/);
+    refuses('dns = ["fd00::1"]', /dns: found an IPv6 address; allowed: IPv4/);
     refuses("ipv4 = false", /allowed: at least one of them/);
     refuses('require-auth = ["chap"]', /"pap", "chap-md5", "mschapv2"/);
     refuses('endpoint = "nonsense"', /it is no endpoint discriminator/);

@@ -121,6 +121,7 @@ describe("commands to a daemon that carries", { skip: worldMissing() }, () => {
       hints: "object",
       backlogOctets: "number",
       echoMs: "object",
+      ppp: "object",
     });
     const master = status.masters[0];
     assert.deepEqual(Object.keys(master ?? {}).toSorted(), [
@@ -128,6 +129,7 @@ describe("commands to a daemon that carries", { skip: worldMissing() }, () => {
       "maxSlaves",
       "minSlaves",
       "mtu",
+      "multilink",
       "name",
       "queue",
       "received",

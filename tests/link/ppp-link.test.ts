@@ -129,7 +129,10 @@ describe("a PPP link", () => {
     receive(link, take(link));
     receive(link, send(link, Uint8Array.of(9, 1, 0, 4), PPP_LCP));
     assert.deepEqual(seen, [
-      [true, [0xff, 0x03, 0x00, 0x3d, 0x80, 0, 0, 7, 0x00, 0x21, 0x45, packet.octets[packet.start + 1] as number]],
+      [
+        true,
+        [0xff, 0x03, 0x00, 0x3d, 0x80, 0, 0, 7, 0x00, 0x21, 0x45, packet.octets[packet.start + 1] as number],
+      ],
       [false, [0x3d, 0x80, 0, 0, 7, 0x21, 0x45, packet.octets[packet.start + 1] as number]],
       [true, [0xff, 0x03, 0xc0, 0x21, 9, 1, 0, 4]],
       [false, [0xff, 0x03, 0xc0, 0x21, 9, 1, 0, 4]],

@@ -3,9 +3,9 @@ import { resequencerMemory } from "../../bundle/resequencer.ts";
 import type { MultilinkStatus } from "../../control/messages.ts";
 import { type Packet, PacketPool } from "../../link/packet.ts";
 import type { PppNumbering } from "../../link/ppp-link.ts";
+import { endpointText } from "../../ppp/endpoint.ts";
 import { NetworkLayer } from "../../ppp/network-layer.ts";
 import type { Agreement } from "../../ppp/session.ts";
-import type { Endpoint } from "../../ppp/settings.ts";
 import type { Scheduler } from "../../scheduler/scheduler.ts";
 import type { Instant } from "../../time.ts";
 import { PPP_IP, PPP_IPV6, PPP_LCP, PppHeader } from "../../wire/ppp-packet.ts";
@@ -173,18 +173,4 @@ function discardRequest(): Packet {
   packet.length = octets.length;
   packet.protocol = PPP_LCP;
   return packet;
-}
-
-const CLASSES: readonly string[] = ["null", "local", "IP", "MAC", "magic", "phone"];
-
-/** Such as "local:01.23"; empty: none. */
-export function endpointText(endpoint: Endpoint | null): string {
-  if (endpoint === null) return "";
-  const { class: kind, address } = endpoint;
-  const octets = [...address];
-  const text =
-    kind === 2
-      ? octets.join(".")
-      : octets.map((octet) => octet.toString(16).padStart(2, "0")).join(kind === 3 ? ":" : ".");
-  return `${CLASSES[kind] ?? kind}:${text}`;
 }

@@ -4,6 +4,7 @@ import type { LinkId } from "../../link/link.ts";
 import { Pacer } from "../../link/pacer.ts";
 import { PppLink, pppLinkMemory } from "../../link/ppp-link.ts";
 import { describeControlPacket } from "../../ppp/describe.ts";
+import { endpointText } from "../../ppp/endpoint.ts";
 import { NetworkLayer } from "../../ppp/network-layer.ts";
 import { type Agreement, PppSession, type SessionEvent } from "../../ppp/session.ts";
 import { type Instant, instant, NEVER } from "../../time.ts";
@@ -15,7 +16,7 @@ import { setCarrier } from "../tun.ts";
 import type { MasterPort } from "./master-port.ts";
 import type { LineSettings, PppLineSettings, TrafficOctets } from "./messages.ts";
 import { NetworkDriver, since, timeoutOf } from "./network-driver.ts";
-import { endpointText, LINK_PROTOCOLS, type PppBundle } from "./ppp-bundle.ts";
+import { LINK_PROTOCOLS, type PppBundle } from "./ppp-bundle.ts";
 import { LONGEST_PACKET, type PortEvents } from "./slave-port.ts";
 import { TtyPort } from "./tty-port.ts";
 
