@@ -50,6 +50,13 @@ describe("the life of PPP links in a bundle", { skip: worldMissing() }, () => {
     return daemons as [TestDaemon, TestDaemon];
   }
 
+  /** The second line, of a side that had only one. */
+  async function addSecond(near: TestDaemon): Promise<void> {
+    const device = world.near.device(1);
+    const settings = { device, protocol: "ppp", speed: SPEED, restart: 0.3, master: "eql" };
+    await near.client.request("POST", "/lines", { name: "ppp1", settings });
+  }
+
   it("leaves it when the peer begins anew, and comes back", async () => {
     const [near, far] = await up();
     far.kill("SIGKILL");
@@ -123,14 +130,7 @@ describe("the life of PPP links in a bundle", { skip: worldMissing() }, () => {
     );
     const [near, far] = daemons as [TestDaemon, TestDaemon];
     await far.until("one is in it", ({ masters }) => masters[0]?.slaves.length === 1);
-    const settings = {
-      device: world.near.device(1),
-      protocol: "ppp",
-      speed: SPEED,
-      restart: 0.3,
-      master: "eql",
-    };
-    await near.client.request("POST", "/lines", { name: "ppp1", settings });
+    await addSecond(near);
     await near.until("one is refused", () => count(near, /SLAVES_FULL/) > 0);
     await far.until("one is left", ({ masters }) => masters[0]?.slaves.length === 1);
     await world.transfer(50_000);
@@ -183,6 +183,27 @@ describe("the life of PPP links in a bundle", { skip: worldMissing() }, () => {
     assert.ok(await world.near.ping(FAR));
   });
 
+  it("is of one kind with the others at last, whichever were of which before", async () => {
+    const farUp = (...more: readonly string[]): Promise<TestDaemon> =>
+      world.far.up(masterTable(FAR, NEAR), inBundle(world.far, 0, ...more), inBundle(world.far, 1));
+    const [near, far] = await Promise.all([
+      world.near.up(masterTable(NEAR, FAR, "max-slaves = 2"), inBundle(world.near, 0)),
+      farUp("multilink = false"),
+    ]);
+    daemons = [near, far];
+    await near.untilSlaves(["ppp0"]);
+    await addSecond(near);
+    // The first one is of no bundle: so is the second, though its peer would have it.
+    for (const daemon of daemons) await daemon.untilSlaves(["ppp0", "ppp1"]);
+    assert.equal((await near.master()).multilink, null);
+    far.kill("SIGKILL");
+    await far.exit();
+    daemons = [near, await farUp()];
+    await near.until("the peer's new beginning is seen", () => count(near, /"msg":"freed"/) > 0);
+    for (const daemon of daemons) await daemon.untilSlaves(["ppp0", "ppp1"], 30_000);
+    await world.transfer(50_000);
+  });
+
   it("ends with all others of the bundle when the bundle has no network", async () => {
     daemons = await Promise.all([
       world.near.up(masterTable(NEAR, FAR), inBundle(world.near, 0), inBundle(world.near, 1)),
@@ -196,6 +217,37 @@ describe("the life of PPP links in a bundle", { skip: worldMissing() }, () => {
     await near.until("both have ended", () =>
       ["ppp0", "ppp1"].every((name) => new RegExp(`"line":"${name}","end":"no-network"`).test(near.said)),
     );
+  });
+});
+
+describe("a slow PPP link", { skip: worldMissing() }, () => {
+  it("joins its bundle without losing what it has to say before", async () => {
+    const world = await World.create([2400]);
+    try {
+      const start = (side: Side, address: string, peer: string): Promise<TestDaemon> =>
+        side.up(
+          masterTable(address, peer),
+          "[line.ppp0]",
+          `device = "${side.device(0)}"`,
+          'protocol = "ppp"',
+          "speed = 2400",
+          'master = "eql"',
+          `identification = "this is ${side.name}"`,
+        );
+      // The one that begins later has not heard the other's first request, and agrees to its second one at last.
+      const daemons = [await start(world.far, FAR, NEAR), await start(world.near, NEAR, FAR)];
+      for (const daemon of daemons) await daemon.untilSlaves(["ppp0"], 20_000);
+      // What it has to say waits then behind the answer by which the link was established.
+      for (const daemon of daemons) {
+        await daemon.until(
+          "the peer's identification is there",
+          () => count(daemon, /this is (near|far)/) > 0,
+        );
+      }
+      await Promise.all(daemons.map((daemon) => daemon.stop()));
+    } finally {
+      await world.close();
+    }
   });
 });
 
