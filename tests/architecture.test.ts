@@ -20,12 +20,13 @@ const FOLDERS: Readonly<Record<string, Rule>> = {
   link: { core: true, values: ["wire", "ppp"] },
   scheduler: { core: true, types: ["link"] },
   bundle: { core: true, values: ["wire", "link", "scheduler"] },
-  sim: { core: true, values: ["wire", "ppp", "link", "bundle", "scheduler"] },
+  dial: { core: true, values: ["wire"], types: ["link"] },
+  sim: { core: true, values: ["wire", "ppp", "link", "bundle", "scheduler", "dial"] },
   host: { values: ["wire", "ppp", "link", "bundle", "scheduler"], types: ["control"] },
   config: { values: ["wire", "control", "ppp"], types: ["link", "bundle", "scheduler"] },
-  lab: { values: ["host", "sim", "wire"], types: ["control"] },
+  lab: { values: ["host", "sim", "wire", "dial"], types: ["control"] },
   daemon: { values: ["wire", "ppp", "link", "bundle", "scheduler", "control", "host", "config"] },
-  cli: { values: ["control", "config", "sim", "lab", "host", "daemon", "wire"] },
+  cli: { values: ["control", "config", "sim", "lab", "host", "daemon", "wire", "dial"] },
 };
 /** Files that every folder may import; they import each other at most. */
 const LEAVES: readonly string[] = ["errors.ts", "time.ts"];
