@@ -56,6 +56,9 @@ export function checkLine(
   if (["address", "peer", "mtu", "routes"].some((key) => key in checked.raw))
     checkAddresses(line, say, line.kind === "ppp");
   if (line.kind === "ppp") checkPpp(line, say);
+  if (checked.table["accept-local"] === true && master !== undefined && master.address !== null) {
+    say("accept-local", `found true, but master.${master.name} has an address and keeps it; leave one out`);
+  }
   if (line.kind !== "ppp" && line.echo !== null && line.peer === null) {
     say("echo-interval", "an echo needs somebody to answer; give peer here or in the master, or no echo");
   }

@@ -43,6 +43,8 @@ export class Interfaces {
   assign(index: number, { local, remote }: NetworkAgreement, mtu: number, isAddressed: boolean): void {
     this.#netlink.setMtu(index, mtu);
     if (mtu >= LEAST_IPV6_MTU) this.#netlink.disableGeneratedAddresses(index);
+    // An address that is given before makes no route to an IPv6 peer.
+    if (local.includes(":")) this.#netlink.setUp(index, true);
     if (!isAddressed) this.#netlink.addAddress(index, local, remote, prefixOf(local));
   }
 

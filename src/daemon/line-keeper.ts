@@ -98,7 +98,8 @@ export class LineKeeper {
     const multilink = (line.owner?.wantsMultilink ?? line.wants !== null) && !line.isClassic;
     line.index = (await this.#tools.engine.request("openLine", { name: line.name, multilink })).index;
     line.opened();
-    line.note("");
+    // Why a PPP link ended is worth knowing until the next one is up.
+    line.note(line.config.ppp === null ? "" : line.reason);
     if (line.config.kind === "device" && this.#tools.interfaces.isUp(line.index)) {
       this.#attempt(line, () => this.#tools.interfaces.addRoutes(line.index, line.config));
     }
@@ -200,6 +201,7 @@ export class LineKeeper {
     // Only slaves without numbers are no company for it.
     line.isClassic = isLink && !isNumbered && (master?.slaves.length ?? 0) > 0;
     line.endsFor = "no-network";
+    line.failure = line.reason;
     await this.#tools.ppp.hangUp(line, "no bundle to join");
   }
 
@@ -259,7 +261,8 @@ export class LineKeeper {
         this.#handleLeft(line, event);
         break;
       case "closed":
-        line.note(event.reason);
+        line.note(line.failure ?? event.reason);
+        line.failure = null;
         this.#forgetSilence(line);
         line.closed();
         this.#log.warn({ line: name, device: line.config.device, reason: event.reason }, "line closed");
@@ -339,7 +342,7 @@ export class LineKeeper {
     const line = links[0] ?? this.#tools.ppp.lineOf(name);
     if (master === undefined || line === undefined) return;
     const { index, config } = master;
-    const isAddressed = config.address !== null;
+    const isAddressed = config.address !== null && config.address.includes(":") === (event.family === 6);
     this.#handleNetwork({ name, index, line, links, config, isAddressed, isMaster: true }, event);
     if (event.kind !== "up") return;
     for (const other of links.slice(1)) other.owner?.tell({ event: "joined", interface: name });

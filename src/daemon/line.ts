@@ -43,6 +43,8 @@ export class Line {
   interface: string;
   /** It is being removed: it is not opened again. */
   isLeaving = false;
+  /** Why it is being hung up, in words that say more than its end will; null: they do. */
+  failure: string | null = null;
   /** Why it is being hung up, when that is not because somebody asked for it. */
   endsFor: PppEnd | null = null;
   readonly #closedWaiters: (() => void)[] = [];

@@ -96,6 +96,7 @@ export class PppLines {
         line.owner?.tell({ event: "log", level: event.level, text: event.text });
         break;
       case "phase":
+        line.sinceMs = Date.now();
         this.#log.debug({ line: name, phase: event.phase }, "phase");
         break;
       case "established":
@@ -145,7 +146,7 @@ export class PppLines {
     this.#failed.delete(name);
     await Promise.all(
       links.map((link) => {
-        link.reason = reason;
+        link.failure = reason;
         link.endsFor = "no-network";
         return this.hangUp(link, "No network protocols running");
       }),
@@ -194,8 +195,6 @@ export class PppLines {
     const hooks = this.#hooksOf(line);
     const about = this.#about(line, name);
     try {
-      // An address that is given before makes no route to an IPv6 peer.
-      if (family === 6) this.#interfaces.setUp(index);
       this.#interfaces.assign(index, agreement, Math.min(mtu, line.config.mtu), target.isAddressed);
     } catch (error) {
       this.#up.delete(key);
@@ -209,6 +208,7 @@ export class PppLines {
     if (target.isMaster || line.master === null) this.#interfaces.addRoutes(index, target.config);
     const { local, remote, dns } = agreement;
     this.#log.info({ interface: name, local, remote, dns }, "network up");
+    line.note("");
     line.owner?.tell({ event: "up", interface: name, local, remote });
     if (family === 4) hooks?.ipUp(about, agreement);
     else hooks?.ipv6Up(about, agreement);

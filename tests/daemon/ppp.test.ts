@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { after, afterEach, before, describe, it } from "node:test";
 import type { PppEvent } from "../../src/control/messages.ts";
 import { eventually, FAR, masterTable, NEAR, type Side, TestDaemon, World, worldMissing } from "./world.ts";
 
@@ -21,6 +21,10 @@ describe("PPP lines of two daemons", { skip: worldMissing() }, () => {
   let daemons: TestDaemon[] = [];
   before(async () => {
     world = await World.create([SPEED, SPEED]);
+  });
+  afterEach(async () => {
+    // Only where a test has failed.
+    for (const daemon of daemons) if (daemon.isRunning) await daemon.stop();
   });
   after(() => world.close());
 
@@ -93,6 +97,42 @@ describe("PPP lines of two daemons", { skip: worldMissing() }, () => {
     await near.until("the MTU follows", ({ masters }) => masters[0]?.mtu === 1000);
     assert.deepEqual((await near.master()).slaves, ["ppp0"]);
     assert.ok(await world.near.ping(FAR, "-s", "972"));
+    await stop();
+  });
+
+  it("give a master with an IPv4 address of its own the IPv6 addresses that they agreed on", async () => {
+    for (const { host } of [world.near, world.far]) {
+      const script = "for of in all default; do echo 0 > /proc/sys/net/ipv6/conf/$of/disable_ipv6; done";
+      await host.must(["sh", "-c", script]);
+    }
+    daemons = await world.upBoth((side, address, peer) => [
+      masterTable(address, peer),
+      pppTable(side, 0, 'master = "eql"', "ipv6 = true"),
+    ]);
+    const [near] = daemons as [TestDaemon, TestDaemon];
+    const { local, remote } = await near.until("IPv6 is up", ({ masters }) => masters[0]?.multilink?.ipv6);
+    const addresses = async (family: string): Promise<string[]> =>
+      [
+        ...(await world.near.ip(family, "addr", "show", "dev", "eql")).matchAll(/inet6? (\S+?)(?:\/\d+)? /g),
+      ].map(([, address = ""]) => address);
+    await eventually("the address is there", async () => (await addresses("-6")).join() === local);
+    assert.deepEqual(await addresses("-4"), [NEAR]);
+    assert.ok(await world.near.ping(`${remote}%eql`));
+    await stop();
+  });
+
+  it("say why they carry nothing until they do", async () => {
+    daemons = await Promise.all([
+      world.near.up(pppTable(world.near, 0)),
+      world.far.up(pppTable(world.far, 0, `address = "${FAR}"`)),
+    ]);
+    const [near] = daemons as [TestDaemon, TestDaemon];
+    const { reason } = await near.untilLine(
+      "ppp0",
+      "tries again",
+      ({ reason: text, state }) => text !== "" && state === "negotiating",
+    );
+    assert.match(reason, /address/);
     await stop();
   });
 

@@ -149,7 +149,11 @@ export class PppBundle {
       port?.receiveControl(protocol, received.slice(0, to), dataFrom, to, now);
       return;
     }
-    if (!this.network.isOpen(protocol === PPP_IP ? 4 : 6)) return;
+    if (!this.network.isOpen(protocol === PPP_IP ? 4 : 6)) {
+      const [port] = this.#master.slaves as PppPort[];
+      if (port !== undefined) port.link.drops.notOpen++;
+      return;
+    }
     const { tun } = this.#master;
     this.#master.receivedPackets++;
     this.#master.receivedOctets += to - dataFrom;
