@@ -8,7 +8,7 @@ import type { KernelPeer } from "./kernel-peer.ts";
 const SEED = 1995;
 
 /** One end of a transfer: where its commands run, and where the kernel peer's directory is there. */
-export interface TransferEnd {
+interface TransferEnd {
   readonly folder: string;
   must(shell: string, limitMs: number): Promise<string>;
 }

@@ -123,7 +123,9 @@ describe("a PPP link", () => {
     const link = make(1500);
     link.numbering = { sendShort: false, receiveShort: false };
     const seen: [boolean, number[]][] = [];
-    link.tap = { handlePacket: (octets, from, to, sent) => seen.push([sent, [...octets.slice(from, to)]]) };
+    link.tap = {
+      handlePacket: (octets, from, to, sent) => seen.push([sent, Array.from(octets.subarray(from, to))]),
+    };
     const packet = packetOf(poolOf(1, 200), ipv4({ length: 28 }));
     link.sendFragment(packet, 0, 2, 7, now);
     receive(link, take(link));
