@@ -2,12 +2,12 @@ import { NumberedBundle } from "../../bundle/numbered-bundle.ts";
 import { resequencerMemory } from "../../bundle/resequencer.ts";
 import type { MultilinkStatus } from "../../control/messages.ts";
 import { type Packet, PacketPool } from "../../link/packet.ts";
-import type { PppNumbering } from "../../link/ppp-link.ts";
 import { endpointText } from "../../ppp/endpoint.ts";
 import { NetworkLayer } from "../../ppp/network-layer.ts";
 import type { Agreement } from "../../ppp/session.ts";
 import type { Scheduler } from "../../scheduler/scheduler.ts";
 import type { Instant } from "../../time.ts";
+import type { MultilinkHeader } from "../../wire/multilink-header.ts";
 import { PPP_IP, PPP_IPV6, PPP_LCP, PppHeader } from "../../wire/ppp-packet.ts";
 import { nativeBuffer } from "../libc.ts";
 import { pppCrypto } from "../ppp-crypto.ts";
@@ -99,16 +99,16 @@ export class PppBundle {
     return Math.min(mtu, this.#multilink.peerMrru);
   }
 
-  get numbering(): PppNumbering {
-    return this.#multilink;
-  }
-
-  /** A fragment that a link has received. */
-  handleFragment(port: PppPort, now: Instant): void {
-    const { received, receivedFrom, receivedLength, fragment } = port.link;
-    const { number, first, last } = fragment;
-    const to = receivedFrom + receivedLength;
-    this.bundle.handleFragment(port.member, received, receivedFrom, to, number, first, last, now);
+  /** A fragment that a link has received, `octets[from, to)`. */
+  handleFragment(
+    { member }: PppPort,
+    octets: Uint8Array,
+    from: number,
+    to: number,
+    { number, first, last }: Pick<MultilinkHeader, "number" | "first" | "last">,
+    now: Instant,
+  ): void {
+    this.bundle.handleFragment(member, octets, from, to, number, first, last, now);
     this.drain(now);
     this.#master.pollAt = now;
   }

@@ -22,6 +22,18 @@ import { TtyPort } from "./tty-port.ts";
 
 /** A link rests for so long, milliseconds, when it joins: pppd opens LCP before it has put the link into its bundle, and parts that come between are lost. */
 const SETTLE_MS = 250;
+/** Parts that may come by a link before it has joined, and for how long they are of use, milliseconds. */
+const MOST_EARLY = 32;
+const EARLY_MS = 1000;
+
+/** A part of a packet whose bundle is not there yet. */
+interface EarlyPart {
+  readonly at: Instant;
+  readonly octets: Uint8Array;
+  readonly number: number;
+  readonly first: boolean;
+  readonly last: boolean;
+}
 
 /**
  * A PPP line: its session agrees with the peer, then it carries packets alone, as a classic slave, or as a link of a numbered bundle.
@@ -43,6 +55,8 @@ export class PppPort extends TtyPort {
   readonly #receivedAddress: number;
   #startAt: Instant = NEVER;
   #countsBefore: TrafficOctets = { sent: 0, received: 0 };
+  /** What a peer has sent that was faster into the bundle than this link. */
+  readonly #early: EarlyPart[] = [];
   /** The session has ended: why the line is to be closed. */
   #ended: string | null = null;
 
@@ -100,7 +114,6 @@ export class PppPort extends TtyPort {
     if (left !== null) {
       super.place(null, alive, now);
       this.bundle = null;
-      this.link.numbering = null;
       left.handleLinksChanged(now);
     }
     if (master === null || this.agreement?.multilink == null) {
@@ -108,11 +121,11 @@ export class PppPort extends TtyPort {
       return;
     }
     this.bundle = master.numberedFor(this);
-    this.link.numbering = this.bundle.numbering;
     super.place(master, alive, now);
     const { pacer } = this.member;
     pacer.freeAt = instant(Math.max(pacer.freeAt, now + SETTLE_MS));
     master.handleLinksChanged(now);
+    this.#takeEarly(this.bundle, now);
   }
 
   override close(now: Instant): void {
@@ -192,12 +205,32 @@ export class PppPort extends TtyPort {
         this.#receivePacket(now);
         return;
       case PPP_MULTILINK:
-        if (this.bundle !== null) {
-          this.bundle.handleFragment(this, now);
+        if (this.agreement?.multilink != null) {
+          this.#receiveFragment(now);
           return;
         }
     }
     this.#receiveControl(link.receivedProtocol, now);
+  }
+
+  #receiveFragment(now: Instant): void {
+    const { received, receivedFrom, receivedLength, fragment } = this.link;
+    const to = receivedFrom + receivedLength;
+    if (this.bundle !== null) this.bundle.handleFragment(this, received, receivedFrom, to, fragment, now);
+    else {
+      const { number, first, last } = fragment;
+      this.#early.push({ at: now, octets: received.slice(receivedFrom, to), number, first, last });
+      if (this.#early.length <= MOST_EARLY) return;
+      this.#early.shift();
+      this.link.drops.notOpen++;
+    }
+  }
+
+  #takeEarly(bundle: PppBundle, now: Instant): void {
+    for (const part of this.#early.splice(0)) {
+      const { at, octets } = part;
+      if (now - at <= EARLY_MS) bundle.handleFragment(this, octets, 0, octets.length, part, now);
+    }
   }
 
   #receivePacket(now: Instant): void {
@@ -245,6 +278,8 @@ export class PppPort extends TtyPort {
       this.#handle(event, now);
     }
     if (session.framing !== this.link.framing) this.link.framing = session.framing;
+    this.link.numbering = this.agreement?.multilink ?? null;
+    if (this.agreement === null) this.#early.length = 0;
   }
 
   /** Sends a control packet on this link, as it is. */

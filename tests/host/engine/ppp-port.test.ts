@@ -1,36 +1,117 @@
 import assert from "node:assert/strict";
 import { Engine } from "../../../src/host/engine/engine.ts";
-import type { EngineEvent } from "../../../src/host/engine/messages.ts";
+import { MasterPort } from "../../../src/host/engine/master-port.ts";
+import type { EngineEvent, LineSettings } from "../../../src/host/engine/messages.ts";
+import { PppPort } from "../../../src/host/engine/ppp-port.ts";
+import type { PortEvents } from "../../../src/host/engine/slave-port.ts";
 import { Wakeup } from "../../../src/host/epoll.ts";
+import { nativeBuffer, read, write } from "../../../src/host/libc.ts";
+import { Netlink } from "../../../src/host/netlink.ts";
 import { Pty } from "../../../src/host/pty.ts";
+import type { LinkId } from "../../../src/link/link.ts";
+import type { LcpSettings } from "../../../src/ppp/settings.ts";
+import { type Instant, instant } from "../../../src/time.ts";
+import { PppEnd } from "../../link/ppp-end.ts";
 import { authSettings } from "../../ppp/auth-pair.ts";
-import { ipv4 } from "../../ppp/network-pair.ts";
+import { ip, ipv4 } from "../../ppp/network-pair.ts";
 import { lcpSettings } from "../../ppp/pair.ts";
 import { scenario } from "../netlink-scenario.ts";
+
+const settingsOf = (device: string, multilink: LcpSettings["multilink"]): LineSettings => ({
+  name: "ppp0",
+  kind: "ppp",
+  device,
+  speedBps: 38400,
+  rateBps: 38400,
+  rtscts: false,
+  lockDirectory: null,
+  mtu: 1500,
+  echo: null,
+  ppp: {
+    lcp: lcpSettings({ multilink }),
+    auth: authSettings({}),
+    network: ipv4({}),
+    carrier: false,
+    debug: false,
+    bundle: null,
+  },
+});
+
+/** Moves what either side has written. */
+function exchange(port: PppPort, peer: PppEnd, pty: Pty, now: Instant): void {
+  const memory = nativeBuffer(4096);
+  for (let idle = false; !idle; ) {
+    idle = true;
+    if (port.timeoutAt <= now) port.handleTimeout(now);
+    if (peer.pollTimeout() <= now) peer.handleTimeout(now);
+    port.poll(now);
+    port.master?.poll(now);
+    const count = read(pty.master, memory.address, 4096);
+    if (count > 0) peer.handleOctets(0, memory.octets.slice(0, count), now);
+    const octets = peer.pollOctets(0);
+    memory.octets.set(octets);
+    if (octets.length > 0) write(pty.master, memory.address, octets.length);
+    port.handleReadable(now);
+    idle = count <= 0 && octets.length === 0;
+  }
+}
+
+scenario(import.meta.url, "a PPP link takes what a quicker peer has sent before it joins its bundle", () => {
+  const netlink = new Netlink();
+  const pty = Pty.open();
+  const multilink = { mrru: 1500, shortSequenceNumbers: false, endpoint: null };
+  const told: string[] = [];
+  const events: PortEvents = {
+    failed: (_, reason) => told.push(reason),
+    echoReply: () => false,
+    silent: () => {},
+    ppp: (_, event) => told.push(event.kind),
+    network: () => {},
+    unsettled: () => {},
+    interest: () => {},
+  };
+  const port = new PppPort(settingsOf(pty.path, multilink), 1 as LinkId, netlink, events, 1);
+  const masterSettings = { name: "eql", mtu: 1500, maxSlaves: 2, minSlaves: 1, queuePackets: 64 };
+  const master = new MasterPort(
+    { ...masterSettings, scheduler: "earliest-arrival" },
+    netlink,
+    { masterNetwork: (_, event) => told.push(event.kind) },
+    1,
+  );
+  const peer = new PppEnd({
+    lines: 1,
+    bps: 38400,
+    lcp: lcpSettings({ multilink }),
+    auth: authSettings({}),
+    network: ipv4({ local: ip("10.0.0.1"), remote: ip("10.0.0.2") }),
+    seed: 1,
+  });
+  let now = instant(1000);
+  const run = (ms: number): void => {
+    for (const end = now + ms; now < end; now = instant(now + 5)) exchange(port, peer, pty, now);
+  };
+  port.open(now, true);
+  port.place(null, true, now);
+  run(500);
+  assert.ok(told.includes("established"));
+  assert.equal(peer.isUp, false);
+  port.place(master, true, now);
+  // The peer would say again what was lost after 3 s only.
+  run(1500);
+  assert.ok(told.includes("up"));
+  assert.ok(peer.isUp);
+  port.place(null, false, now);
+  port.close(now);
+  for (const { tun } of [port, master]) tun.close();
+  pty.close();
+  netlink.close();
+});
 
 scenario(import.meta.url, "a PPP line that is hung up before it has said anything is closed at once", () => {
   const events: EngineEvent[] = [];
   const engine = new Engine((event) => events.push(event));
   const pty = Pty.open();
-  engine.handle("addLine", {
-    name: "ppp0",
-    kind: "ppp",
-    device: pty.path,
-    speedBps: 38400,
-    rateBps: 38400,
-    rtscts: false,
-    lockDirectory: null,
-    mtu: 1500,
-    echo: null,
-    ppp: {
-      lcp: lcpSettings(),
-      auth: authSettings({}),
-      network: ipv4({}),
-      carrier: false,
-      debug: false,
-      bundle: null,
-    },
-  });
+  engine.handle("addLine", settingsOf(pty.path, null));
   engine.handle("openLine", { name: "ppp0", multilink: false });
   engine.handle("hangUpLine", { name: "ppp0", reason: "not wanted" });
   // One turn of the engine for what is due, and one to stop it.
