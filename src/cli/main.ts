@@ -13,9 +13,13 @@ function tolerateClosedOutput(): void {
 /**
  * The command `eql`.
  * @param args what follows the program's name
- * @returns the exit code: 0 done; 1 failed, and standard error says why; 2 wrong usage
+ * @returns the exit code: 0 done; 1 failed, and standard error says why; 2 wrong usage; `pppd` and `chat` have those of pppd and chat
  */
 export async function main(args: readonly string[]): Promise<number> {
+  // Its standard output is a line, which nobody else may touch; and its words are chat's.
+  if (args[0] === "chat" && args[1] !== "--help" && args[1] !== "-h") {
+    return await (await import("./chat.ts")).chat(args.slice(1));
+  }
   tolerateClosedOutput();
   try {
     // Its words are pppd's: `-vj` and `password -h` mean there what they mean nowhere else.

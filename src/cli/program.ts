@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   line: async () => (await import("./commands/line.ts")).lineCommand(),
   capture: async () => (await import("./commands/capture.ts")).captureCommand(),
   pppd: async () => (await import("./commands/pppd.ts")).pppdCommand(),
+  chat: async () => (await import("./commands/chat.ts")).chatCommand(),
   "check-config": async () => (await import("./commands/check-config.ts")).checkConfigCommand(),
   demo: async () => (await import("./commands/demo.ts")).demoCommand(),
   lab: async () => (await import("./commands/lab.ts")).labCommand(),

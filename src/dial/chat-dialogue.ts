@@ -82,6 +82,11 @@ export class ChatDialogue {
     return this.#end === null && this.#work.type === "file" ? this.#work.path : null;
   }
 
+  /** Whether a line that is hung up ends it: HANGUP. */
+  get mindsHangUp(): boolean {
+    return this.#mindsHangUp;
+  }
+
   /** TIMEOUT as it is now. */
   get timeoutMs(): number {
     return this.#timeoutMs;
@@ -119,12 +124,7 @@ export class ChatDialogue {
     this.#run(now);
   }
 
-  /** The line was hung up; after HANGUP OFF it goes on all the same. */
-  handleHangUp(): void {
-    if (this.#mindsHangUp) this.fail({ type: "broken", reason: "SIGHUP" });
-  }
-
-  /** Its owner ends it. */
+  /** Its owner ends it, as when the line was hung up. */
   fail(end: Extract<ChatEnd, { readonly reason: string }>): void {
     if (this.#end !== null) return;
     this.#events.push({ type: "error", text: end.reason });

@@ -49,6 +49,8 @@ const native = {
   ptsnameR: declare("ptsname_r", "int", P, "size_t"),
   prctl: declare("prctl", "int", "ulong", "ulong", "ulong", "ulong"),
   mkfifo: declare("mkfifo", "str", "int"),
+  openlog: declare("openlog", P, "int", "int"),
+  syslog: c.func("syslog", "void", ["int", "str", "..."]) as unknown as Native,
 };
 
 export const open = (path: string, flags: number, mode = 0): number =>
@@ -105,6 +107,12 @@ export const ptsname = (fd: number, address: number, length: number): number =>
   -native.ptsnameR(fd, address, length);
 export const prctl = (option: number, arg: number): number => orErrno(native.prctl(option, arg, 0, 0, 0));
 export const mkfifo = (path: string, mode: number): number => orErrno(native.mkfifo(path, mode));
+
+/** @param ident an address that stays: it is not copied */
+export const openlog = (ident: number, options: number, facility: number): void =>
+  void native.openlog(ident, options, facility);
+export const syslog = (priority: number, text: string): void =>
+  void native.syslog(priority, "%s", "str", text);
 
 /** Numbers that are the same on every Linux that Node runs on (the generic ABI: x86-64, arm64, riscv). */
 export const EPERM = 1;

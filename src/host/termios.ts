@@ -16,6 +16,10 @@ const OSPEED = 40;
 const VTIME = 5;
 const VMIN = 6;
 
+const IGNBRK = 0o1;
+const IGNPAR = 0o4;
+const ISTRIP = 0o40;
+
 const CBAUD = 0o010017;
 const BOTHER = 0o010000;
 const CSIZE = 0o60;
@@ -85,6 +89,18 @@ export class Termios {
     this.#write(LFLAG, 0);
     const cleared = CSIZE | CSTOPB | PARENB | CMSPAR | CRTSCTS;
     this.#write(CFLAG, (this.#read(CFLAG) & ~cleared) | CS8 | CREAD | CLOCAL | HUPCL);
+    this.#memory.octets[CC + VMIN] = 1;
+    this.#memory.octets[CC + VTIME] = 0;
+  }
+
+  /**
+   * For a dialogue with a modem: no echo, no editing, no signals, no translation, and no eighth bit, which may be one of
+   * parity. Speed and flow control stay as they are.
+   */
+  makePlain(): void {
+    this.#write(IFLAG, IGNBRK | IGNPAR | ISTRIP);
+    this.#write(OFLAG, 0);
+    this.#write(LFLAG, 0);
     this.#memory.octets[CC + VMIN] = 1;
     this.#memory.octets[CC + VTIME] = 0;
   }

@@ -183,22 +183,23 @@ describe("ChatDialogue", () => {
     assert.deepEqual(speak(script("'' @/run/other x y")).end, { type: "unfit", reason: "no /run/other" });
   });
 
-  it("ends when the line is hung up, unless the script expects that", () => {
+  it("knows whether it minds that the line is hung up, and ends when its owner says so", () => {
     const dialogue = (words: string): ChatDialogue => {
-      const started = new ChatDialogue({
-        steps: parseChat(script(words), WORDS),
-        timeoutSeconds: 1,
-        typingMs: 0,
-        echo: false,
-      });
+      const steps = parseChat(script(words), WORDS);
+      const started = new ChatDialogue({ steps, timeoutSeconds: 1, typingMs: 0, echo: false });
       started.start(instant(0));
-      started.handleHangUp();
       return started;
     };
-    assert.deepEqual(dialogue("a b").end, { type: "broken", reason: "SIGHUP" });
-    assert.equal(dialogue("a b").pollTimeout(), NEVER);
-    assert.equal(dialogue("HANGUP OFF a b").end, null);
-    assert.deepEqual(dialogue("HANGUP OFF HANGUP junk a b").end, { type: "broken", reason: "SIGHUP" });
+    assert.equal(dialogue("HANGUP OFF a b").mindsHangUp, false);
+    assert.equal(dialogue("HANGUP OFF HANGUP junk a b").mindsHangUp, true);
+    const ended = dialogue("a b");
+    ended.fail({ type: "broken", reason: "SIGHUP" });
+    ended.fail({ type: "unfit", reason: "later" });
+    assert.deepEqual(ended.end, { type: "broken", reason: "SIGHUP" });
+    assert.equal(ended.pollTimeout(), NEVER);
+    ended.handleTimeout(instant(5000));
+    ended.handleOctets(latin1("a"), 0, 1, instant(5000));
+    assert.deepEqual([ended.end.type, ended.pollTransmit()], ["broken", undefined]);
   });
 
   it("keeps what a terminal would while it sends, and counts the rest", () => {
