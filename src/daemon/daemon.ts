@@ -115,7 +115,8 @@ export class Daemon implements DaemonApi {
     await this.#ready;
     const line = this.#keeper.lineOf(slave);
     if (line !== undefined || this.#keeper.masters.has(slave) || !this.#keeper.masters.has(master)) {
-      await this.#engine.request("enslave", { master, slave: line?.name ?? slave, bps });
+      if (line?.config.kind === "ppp") await this.#keeper.enslavePpp(line, master, bps);
+      else await this.#engine.request("enslave", { master, slave: line?.name ?? slave, bps });
       if (line !== undefined && line.config.master === master) line.wants = master;
       return;
     }

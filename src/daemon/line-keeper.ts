@@ -158,6 +158,26 @@ export class LineKeeper {
     }
   }
 
+  /**
+   * Enslaves a PPP line by command. One that is alone, while the master's links are a numbered bundle, negotiates anew to be one of them.
+   * @throws EqlError as the engine's `enslave`
+   */
+  async enslavePpp(line: Line, master: string, bps: number): Promise<void> {
+    try {
+      await this.#tools.engine.request("enslave", { master, slave: line.name, bps });
+    } catch (error) {
+      const { masters, lines } = await this.#tools.engine.request("status", {});
+      const isNumbered = masters.find(({ name }) => name === master)?.multilink != null;
+      const { state, ppp } = lines.find(({ name }) => name === line.name) ?? { state: "closed", ppp: null };
+      const couldBeLink = line.config.ppp?.lcp.multilink != null && line.owner === null;
+      if (!isNumbered || !couldBeLink || state !== "alone" || ppp?.multilink === true) throw error;
+      line.wants = master;
+      line.nextBps = bps;
+      line.isClassic = false;
+      await this.#tools.ppp.hangUp(line, "to join a bundle");
+    }
+  }
+
   /** It is to be no slave of a master any more, neither now nor when it can be one again. */
   release(line: Line, master: string): void {
     if (line.wants === master) line.wants = null;
@@ -181,7 +201,11 @@ export class LineKeeper {
     // A link that agreed on multilink has no network of its own: it is ready for the master's.
     if (state !== "alone" && !isLink) return;
     try {
-      await this.#tools.engine.request("enslave", { master, slave: line.name, bps: rateGivenBps });
+      const bps = line.nextBps ?? rateGivenBps;
+      await this.#tools.engine.request("enslave", { master, slave: line.name, bps });
+      // By command it is a slave until it is lost, as any line.
+      if (line.nextBps !== null && line.config.master !== master) line.wants = null;
+      line.nextBps = null;
     } catch (error) {
       if (!(error instanceof EqlError)) throw error;
       line.reason = error.message;

@@ -48,6 +48,8 @@ export class Line {
   /** Why it is being hung up, when that is not because somebody asked for it. */
   endsFor: PppEnd | null = null;
   readonly #closedWaiters: (() => void)[] = [];
+  /** Its estimated bits per second for the next time it joins, as a command gave them; null: as they are. */
+  nextBps: number | null = null;
   /** PPP: its master takes no link of a numbered bundle, or not this one. */
   isClassic = false;
   sinceMs = Date.now();

@@ -172,6 +172,10 @@ describe("PPP lines of two daemons", { skip: worldMissing() }, () => {
     assert.deepEqual((await near.master()).slaves, ["ppp0"]);
     await far.untilLine("ppp1", "is alone", ({ state }) => state === "alone");
     assert.ok(await world.near.ping(FAR));
+    // And by command it is one of its links again.
+    await near.enslave("ppp1", 57_600);
+    for (const daemon of daemons) await daemon.untilSlaves(["ppp0", "ppp1"]);
+    assert.equal((await near.line("ppp1")).rateGivenBps, 57_600);
     await stop();
   });
 
