@@ -151,16 +151,17 @@ describe("our multilink and pppd's", { skip: kernelPeerMissing() || hostMissing(
 
   for (const direction of ["from-us", "to-us"] as const) {
     it(`carry a transfer ${direction} intact while a line is pulled and comes back`, async () => {
-      const echo = { "echo-interval": 0.5, "echo-failures": 3 };
+      // A machine that is busy elsewhere must not make a good line look dead.
+      const echo = { "echo-interval": 1, "echo-failures": 4 };
       const daemon = await daemonWith(2, { multilink: true, ...echo });
-      const options = "multilink noipdefault lcp-echo-interval 1 lcp-echo-failure 3";
+      const options = "multilink noipdefault lcp-echo-interval 1 lcp-echo-failure 5";
       const theirs = await pppds(2, options);
       const owner = await bundleOwner(theirs);
       await owner.up();
       await allEnslaved(daemon, 2);
       const other = theirs.find((pppd) => pppd !== owner) as Pppd;
       const name = `ppp${other.line}`;
-      const transfer = world.transfer(direction, direction === "to-us" ? US : PPPD, 100_000);
+      const transfer = world.transfer(direction, direction === "to-us" ? US : PPPD, 160_000);
       transfer.catch(() => undefined); // it is waited for below, unless something else fails
       const carried = ({ masters }: Status): number =>
         masters[0]?.[direction === "to-us" ? "received" : "sent"].octets ?? 0;
@@ -173,7 +174,7 @@ describe("our multilink and pppd's", { skip: kernelPeerMissing() || hostMissing(
       const again = await world.peer.pppd(other.line, options);
       await again.saw(/^Link attached to ppp0$/);
       const { status } = await untilLine(daemon, name, ({ state }) => state === "enslaved", "to be back");
-      assert.ok(carried(status) < 100_000, "the transfer still goes on");
+      assert.ok(carried(status) < 160_000, "the transfer still goes on");
       await transfer;
       assert.equal(owner.count(/^(LCP|Link) terminated/), 0, owner.log.join("\n"));
       assert.equal(owner.count(/^rcvd \[IPCP ConfAck /), 1, owner.log.join("\n"));
