@@ -23,9 +23,9 @@ const FOLDERS: Readonly<Record<string, Rule>> = {
   dial: { core: true, values: ["wire"], types: ["link"] },
   sim: { core: true, values: ["wire", "ppp", "link", "bundle", "scheduler", "dial"] },
   host: { values: ["wire", "ppp", "link", "bundle", "scheduler"], types: ["control"] },
-  config: { values: ["wire", "control", "ppp"], types: ["link", "bundle", "scheduler"] },
+  config: { values: ["wire", "control", "ppp"], types: ["link", "bundle", "scheduler", "dial"] },
   lab: { values: ["host", "sim", "wire", "dial"], types: ["control"] },
-  daemon: { values: ["wire", "ppp", "link", "bundle", "scheduler", "control", "host", "config"] },
+  daemon: { values: ["wire", "ppp", "link", "bundle", "scheduler", "control", "host", "config", "dial"] },
   cli: { values: ["control", "config", "sim", "lab", "host", "daemon", "wire", "dial"] },
 };
 /** Files that every folder may import; they import each other at most. */

@@ -36,7 +36,6 @@ export function completePpp(table: LineTable, line: PppLineBasis): PppConfig {
     papSecretsFile: table["pap-secrets"],
     chapSecretsFile: table["chap-secrets"],
     network: completeNetwork(table, line, restart),
-    carrier: table.carrier,
     debug: table.debug,
     scripts: table.scripts ?? null,
     ipparam: table.ipparam ?? null,

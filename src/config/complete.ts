@@ -47,6 +47,7 @@ export function completeLine({ name, table }: Checked<LineTable>, masters: Confi
     speedBps: table.interface === undefined ? table.speed : rateBps,
     rateBps,
     rtscts: table.rtscts,
+    carrier: table.carrier ?? false,
     lock: table.interface === undefined && table.lock,
     mtu: table.mtu ?? master?.mtu ?? DEFAULT_MTU,
     master: table.master ?? null,

@@ -54,6 +54,8 @@ export interface LineConfig extends InterfaceConfig {
   /** What the line is estimated to carry, in bits per second. */
   readonly rateBps: number;
   readonly rtscts: boolean;
+  /** The line has hung up when its carrier is lost. */
+  readonly carrier: boolean;
   readonly lock: boolean;
   /** Name of the master that it joins; null: it stays alone. */
   readonly master: string | null;
@@ -72,8 +74,6 @@ export interface PppConfig {
   readonly papSecretsFile: string;
   readonly chapSecretsFile: string;
   readonly network: NetworkSettings;
-  /** The line has hung up when its carrier is lost. */
-  readonly carrier: boolean;
   /** Each control packet is logged. */
   readonly debug: boolean;
   /** Directory of scripts to run as pppd does; null: none are run. */

@@ -128,7 +128,6 @@ export const pppKeys = {
   identification: name()
     .optional()
     .describe("PPP: what the peer is told for its log when the link opens (RFC 1570)"),
-  carrier: flag().default(false).describe("PPP: whether loss of carrier hangs the line up"),
   debug: flag()
     .default(false)
     .describe("PPP: whether each control packet is logged, decoded, at level debug"),

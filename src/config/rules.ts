@@ -84,7 +84,7 @@ function checkKind({ raw, table }: Checked<LineTable>, say: Say): void {
     say("interface", "found device as well; give one of them");
     return;
   }
-  for (const key of ["protocol", "speed", "rtscts", "lock"].filter((name) => name in raw)) {
+  for (const key of ["protocol", "speed", "rtscts", "carrier", "lock"].filter((name) => name in raw)) {
     say(key, "a kernel interface has no such setting; leave it out, or give device instead of interface");
   }
   if (table.rate === undefined) {

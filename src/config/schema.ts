@@ -69,6 +69,9 @@ const lineKeys = {
     .optional()
     .describe("What the line is estimated to carry, at ten bits an octet"),
   rtscts: flag().default(false).describe("Whether RTS and CTS stop and start the flow"),
+  carrier: flag()
+    .optional()
+    .describe("Whether loss of carrier hangs the line up; by default for a line that dials or answers"),
   lock: flag().default(true).describe("Whether a UUCP lock file is taken"),
   mtu: integer(68, 16384, "octets")
     .optional()

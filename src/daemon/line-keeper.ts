@@ -71,7 +71,7 @@ export class LineKeeper {
 
   /** Adds a line to the engine and opens its device; undone if that fails. */
   async #add(line: Line): Promise<void> {
-    const { name, kind, device, speedBps, rateBps, rtscts, lock, mtu, echo, address, peer, ppp } =
+    const { name, kind, device, speedBps, rateBps, rtscts, carrier, lock, mtu, echo, address, peer, ppp } =
       line.config;
     await this.#tools.engine.request("addLine", {
       name,
@@ -80,6 +80,7 @@ export class LineKeeper {
       speedBps,
       rateBps,
       rtscts,
+      carrier,
       lockDirectory: lock ? this.#tools.lockDirectory : null,
       mtu,
       echo: echo !== null && address !== null && peer !== null ? { ...echo, local: address, peer } : null,
@@ -96,7 +97,9 @@ export class LineKeeper {
 
   async #open(line: Line): Promise<void> {
     const multilink = (line.owner?.wantsMultilink ?? line.wants !== null) && !line.isClassic;
-    line.index = (await this.#tools.engine.request("openLine", { name: line.name, multilink })).index;
+    line.index = (
+      await this.#tools.engine.request("openLine", { name: line.name, multilink, talk: null })
+    ).index;
     line.opened();
     // Why a PPP link ended is worth knowing until the next one is up.
     line.note(line.config.ppp === null ? "" : line.reason);
@@ -138,6 +141,7 @@ export class LineKeeper {
       speedBps: bps,
       rateBps: bps,
       rtscts: false,
+      carrier: false,
       lock: false,
       mtu,
       master: null,
@@ -264,6 +268,8 @@ export class LineKeeper {
     if (event.type === "masterGone") return this.#handleMasterGone(event.master);
     if (event.type === "masterNetwork") return this.#handleMasterNetwork(event.master, event.event);
     if (event.type === "mtu") return this.#handleMtu(event.name, event.was, event.mtu);
+    // Talks are their owners'.
+    if (event.type === "heard" || event.type === "talkEnded") return;
     const line = this.lines.get(event.line);
     if (line === undefined) return;
     const { name } = line;

@@ -65,7 +65,7 @@ export class PppLines {
 
   /** @throws EqlError as readSecrets */
   settingsOf(ppp: PppConfig): PppLineSettings {
-    const { lcp, auth, secrets, network, carrier, debug, bundle } = ppp;
+    const { lcp, auth, secrets, network, debug, bundle } = ppp;
     const needsSecrets = auth.require.length > 0 || auth.password === null;
     const read = (path: string): PppLineSettings["auth"]["papSecrets"] =>
       needsSecrets ? [...secrets, ...readSecrets(path)] : secrets;
@@ -77,7 +77,6 @@ export class PppLines {
       },
       auth: { ...auth, papSecrets: read(ppp.papSecretsFile), chapSecrets: read(ppp.chapSecretsFile) },
       network,
-      carrier,
       debug,
       bundle,
     };

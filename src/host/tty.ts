@@ -29,6 +29,8 @@ const TCFLSH = 0x540b;
 const TIOCEXCL = 0x540c;
 const TIOCNXCL = 0x540d;
 const TIOCOUTQ = 0x5411;
+const TIOCSBRK = 0x5427;
+const TIOCCBRK = 0x5428;
 const TCOFLUSH = 1;
 const TCIOFLUSH = 2;
 /** Major device numbers of the slaves of ptys. */
@@ -54,6 +56,7 @@ export class Tty {
   /** What the driver made of the speed that was asked for. */
   readonly speedBps: number;
   readonly #saved: Termios;
+  readonly #settings = new Termios();
   readonly #exclusive: boolean;
   readonly #queued: NativeBuffer = nativeBuffer(4);
   readonly #queuedWord = new Int32Array(this.#queued.octets.buffer, 0, 1);
@@ -80,6 +83,18 @@ export class Tty {
   /** Octets written and not yet sent, as far as the driver tells: a pty always says 0, and so does a dead device. */
   outputQueue(): number {
     return ioctl(this.fd, TIOCOUTQ, this.#queued.address) < 0 ? 0 : (this.#queuedWord[0] as number);
+  }
+
+  /** Whether the line has hung up when its carrier is lost. A line that was hung up already takes no settings. */
+  mindCarrier(minded: boolean): void {
+    if (this.#settings.refresh(this.fd) < 0) return;
+    this.#settings.setCarrier(minded);
+    this.#settings.set(this.fd);
+  }
+
+  /** Begins a break, or ends it; a driver that knows none does nothing. */
+  setBreak(on: boolean): void {
+    ioctl(this.fd, on ? TIOCSBRK : TIOCCBRK, 0);
   }
 
   /**

@@ -30,6 +30,7 @@ const LINE: LineConfig = {
   speedBps: 38400,
   rateBps: 38400,
   rtscts: false,
+  carrier: false,
   lock: true,
   mtu: 1500,
   master: null,

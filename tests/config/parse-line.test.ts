@@ -18,6 +18,7 @@ describe("a line that is added later", () => {
       speedBps: 9600,
       rateBps: 9600,
       rtscts: false,
+      carrier: false,
       lock: true,
       mtu: 576,
       master: "eql",

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { EqlError } from "../../errors.ts";
 import type { LinkId } from "../../link/link.ts";
-import { type Instant, instant, NEVER } from "../../time.ts";
+import { type Instant, instant } from "../../time.ts";
 import { monotonicNow } from "../clock.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, type Wakeup } from "../epoll.ts";
 import { Netlink } from "../netlink.ts";
@@ -22,6 +22,7 @@ import { PppPort } from "./ppp-port.ts";
 import { type Port, Registry, unequalMtu } from "./registry.ts";
 import type { PortEvents, SlavePort } from "./slave-port.ts";
 import { SlipPort } from "./slip-port.ts";
+import { Talks } from "./talks.ts";
 import { TtyPort } from "./tty-port.ts";
 import { Watcher } from "./watcher.ts";
 
@@ -47,6 +48,7 @@ export class Engine implements PortEvents, MasterEvents {
   readonly #netlink = new Netlink();
   readonly #monitor = new NetlinkMonitor();
   readonly #registry = new Registry();
+  readonly #talks: Talks;
   readonly #captures = new Map<string, { capture: Capture; port: Port }>();
   readonly #failures: { port: Port; reason: string }[] = [];
   readonly #emit: (event: EngineEvent) => void;
@@ -55,6 +57,7 @@ export class Engine implements PortEvents, MasterEvents {
 
   constructor(emit: (event: EngineEvent) => void) {
     this.#emit = emit;
+    this.#talks = new Talks(this.#watcher, emit);
     this.#watcher.watch(this.#monitor.fd, (_events, now) => this.#handleNetlink(now));
   }
 
@@ -139,7 +142,7 @@ export class Engine implements PortEvents, MasterEvents {
 
   #deadline(): Instant {
     if (this.#failures.length > 0) return instant(0);
-    let at: number = NEVER;
+    let at: number = this.#talks.timeoutAt;
     for (const master of this.#registry.masters.values()) {
       at = Math.min(at, master.pollAt, master.timeoutAt);
     }
@@ -151,6 +154,7 @@ export class Engine implements PortEvents, MasterEvents {
   }
 
   #pollDue(now: Instant): void {
+    if (this.#talks.timeoutAt <= now) this.#talks.handleTimeout(now);
     for (const port of this.#registry.ports.values()) {
       if (!(port instanceof TtyPort)) continue;
       if (port.timeoutAt <= now) port.handleTimeout(now);
@@ -182,14 +186,30 @@ export class Engine implements PortEvents, MasterEvents {
       this.#removePort(this.#registry.port(name), now);
       return null;
     },
-    openLine: ({ name, multilink }, now) => {
+    openLine: ({ name, multilink, talk }, now) => {
       const port = this.#registry.port(name);
       if (!port.isOpen) {
-        port.open(now, multilink);
+        const takeover = talk && { ...talk, held: this.#talks.take(talk.talk) };
+        if (port instanceof TtyPort) port.open(now, multilink, takeover);
+        else port.open(now);
         if (port instanceof TtyPort) this.#watchLine(port);
         port.place(null, true, now);
+        if (port instanceof TtyPort && talk !== null) port.handleEarly(now);
       }
       return { index: port.index };
+    },
+    openTalk: (settings) => this.#talks.open(settings),
+    say: ({ talk, octets }, now) => {
+      this.#talks.say(talk, octets, now);
+      return null;
+    },
+    holdTalk: ({ talk, hold }) => {
+      this.#talks.hold(talk, hold);
+      return null;
+    },
+    closeTalk: ({ talk }) => {
+      this.#talks.close(talk);
+      return null;
     },
     enslave: ({ master, slave, bps }, now) => this.#enslave(this.#registry.master(master), slave, bps, now),
     hangUpLine: ({ name, reason }, now) => {
@@ -245,6 +265,7 @@ export class Engine implements PortEvents, MasterEvents {
       }
       for (const master of this.#registry.masters.values()) master.tun.close();
       for (const pipe of this.#captures.keys()) this.#endCapture(pipe);
+      this.#talks.closeAll();
       this.#monitor.close();
       this.#netlink.close();
       return null;

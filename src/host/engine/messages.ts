@@ -22,9 +22,22 @@ export interface EngineOperations {
       readonly name: string;
       /** PPP: whether it may become a link of a numbered bundle. */
       readonly multilink: boolean;
+      /** Null: it opens its device itself. */
+      readonly talk: TalkTakeover | null;
     };
     readonly reply: InterfaceMade;
   };
+  /** Locks and opens a tty to talk on, before a link begins. */
+  openTalk: { readonly request: TalkSettings; readonly reply: { readonly fd: number } };
+  /** Sends octets, or, for null, a break. A talk that has ended takes them and does nothing. */
+  say: {
+    readonly request: { readonly talk: string; readonly octets: Uint8Array | null };
+    readonly reply: null;
+  };
+  /** Whether it is left alone, as while another program has its descriptor: what comes is not read. */
+  holdTalk: { readonly request: { readonly talk: string; readonly hold: boolean }; readonly reply: null };
+  /** Gives the device back, which hangs a modem up. */
+  closeTalk: { readonly request: { readonly talk: string }; readonly reply: null };
   /** Tells the peer of a PPP line that it ends; the line is closed when the peer agrees or does not answer. */
   hangUpLine: {
     readonly request: { readonly name: string; readonly reason: string };
@@ -81,6 +94,8 @@ export interface LineSettings {
   readonly speedBps: number;
   readonly rateBps: number;
   readonly rtscts: boolean;
+  /** The line has hung up when its carrier is lost. */
+  readonly carrier: boolean;
   /** Where its UUCP lock goes; null: none. */
   readonly lockDirectory: string | null;
   readonly mtu: number;
@@ -94,12 +109,30 @@ export interface LineSettings {
   readonly ppp: PppLineSettings | null;
 }
 
+/** A tty on which the control plane talks, by dialogues or other programs. */
+export interface TalkSettings {
+  readonly talk: string;
+  /** Path. */
+  readonly device: string;
+  readonly speedBps: number;
+  readonly rtscts: boolean;
+  /** Where its UUCP lock goes; null: none. */
+  readonly lockDirectory: string | null;
+}
+
+/** A line begins on a tty that was talked on. */
+interface TalkTakeover {
+  readonly talk: string;
+  /** Octets that came already and are the link's. */
+  readonly early: Uint8Array;
+  /** What the line carries, bits per second; null: as it was given before. */
+  readonly rateBps: number | null;
+}
+
 export interface PppLineSettings {
   readonly lcp: LcpSettings;
   readonly auth: AuthSettings;
   readonly network: NetworkSettings;
-  /** The line has hung up when its carrier is lost. */
-  readonly carrier: boolean;
   /** Each control packet is told, decoded. */
   readonly debug: boolean;
   /** Tells apart bundles to the same peer; null: there is one. */
@@ -153,6 +186,10 @@ export type EngineLineStatus = Omit<LineStatus, "since" | "reason" | "retryAt">;
 
 /** What the data plane tells unasked. */
 export type EngineEvent =
+  /** What came on a tty that is talked on. */
+  | { readonly type: "heard"; readonly talk: string; readonly octets: Uint8Array }
+  /** A tty that was talked on hung up or failed, and is closed. */
+  | { readonly type: "talkEnded"; readonly talk: string; readonly reason: string }
   /** The device hung up or failed: the line is closed, and out of its master. */
   | { readonly type: "closed"; readonly line: string; readonly reason: string }
   | { readonly type: "joined"; readonly line: string; readonly master: string }

@@ -18,7 +18,7 @@ import type { LineSettings, PppLineSettings, TrafficOctets } from "./messages.ts
 import { NetworkDriver, since, timeoutOf } from "./network-driver.ts";
 import { LINK_PROTOCOLS, type PppBundle } from "./ppp-bundle.ts";
 import { LONGEST_PACKET, type PortEvents } from "./slave-port.ts";
-import { TtyPort } from "./tty-port.ts";
+import { type Takeover, TtyPort } from "./tty-port.ts";
 
 /** A link rests for so long, milliseconds, when it joins: pppd opens LCP before it has put the link into its bundle, and parts that come between are lost. */
 const SETTLE_MS = 250;
@@ -100,12 +100,18 @@ export class PppPort extends TtyPort {
   }
 
   /** @param multilink whether there is a master to be a link of */
-  override open(now: Instant, multilink: boolean): void {
-    super.open(now, multilink);
+  override open(now: Instant, multilink: boolean, takeover: Takeover | null): void {
+    super.open(now, multilink, takeover);
     this.session = this.#makeSession(multilink);
     this.#ended = null;
     // Its first packet goes out when the port has its place.
     this.#startAt = now;
+  }
+
+  override handleEarly(now: Instant): void {
+    // The peer may have begun: its first packet is to be understood.
+    this.handleTimeout(now);
+    super.handleEarly(now);
   }
 
   /** A link that agreed on multilink joins the numbered bundle of its master. */

@@ -10,7 +10,7 @@ import type { Netlink } from "../netlink.ts";
 import { setCarrier } from "../tun.ts";
 import type { LineSettings } from "./messages.ts";
 import { LONGEST_PACKET, type PortEvents } from "./slave-port.ts";
-import { TtyPort } from "./tty-port.ts";
+import { type Takeover, TtyPort } from "./tty-port.ts";
 
 /** A SLIP line: up as long as its device is open. */
 export class SlipPort extends TtyPort {
@@ -42,8 +42,8 @@ export class SlipPort extends TtyPort {
     return this.echo?.roundTripMs ?? null;
   }
 
-  override open(now: Instant, multilink: boolean): void {
-    super.open(now, multilink);
+  override open(now: Instant, multilink: boolean, takeover: Takeover | null): void {
+    super.open(now, multilink, takeover);
     setCarrier(this.tun.fd, true);
     this.echo?.handleUp(now);
   }

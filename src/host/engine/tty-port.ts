@@ -1,11 +1,11 @@
 import type { Packet } from "../../link/packet.ts";
 import type { Instant } from "../../time.ts";
 import { ipVersion } from "../../wire/ip-packet.ts";
+import { HeldTty } from "../held-tty.ts";
 import { describeErrno, EAGAIN, EINTR, nativeBuffer } from "../libc.ts";
 import type { Netlink } from "../netlink.ts";
-import { openTty, type Tty } from "../tty.ts";
+import type { Tty } from "../tty.ts";
 import { setCarrier } from "../tun.ts";
-import { acquireLock, type UucpLock } from "../uucp-lock.ts";
 import type { LineSettings } from "./messages.ts";
 import { type PortEvents, SlavePort, SOLO_QUEUE_PACKETS } from "./slave-port.ts";
 import { TunPort } from "./tun-port.ts";
@@ -15,6 +15,15 @@ const READ_BATCH = 16;
 const PACKET_BATCH = 32;
 /** A write of as many octets must stand in the queue of a driver that tells its queue. */
 const TELLING_OCTETS = 64;
+
+/** A tty on which a dialogue has led to where a link begins. */
+export interface Takeover {
+  readonly held: HeldTty;
+  /** What came already and belongs to the link. */
+  readonly early: Uint8Array;
+  /** What the line carries, bits per second; null: as it was given before. */
+  readonly rateBps: number | null;
+}
 
 /** A line on a tty, with its interface: what SLIP and PPP have in common. */
 export abstract class TtyPort extends SlavePort {
@@ -27,8 +36,8 @@ export abstract class TtyPort extends SlavePort {
   protected readonly input = nativeBuffer(READ_OCTETS);
   /** Where the link's outbox begins in native memory. */
   protected abstract readonly outboxAddress: number;
-  #tty: Tty | null = null;
-  #lock: UucpLock | null = null;
+  #held: HeldTty | null = null;
+  #early: Uint8Array | null = null;
   /** Octets that the driver took since the line was opened. */
   #taken = 0;
   #tellsQueue = false;
@@ -56,7 +65,11 @@ export abstract class TtyPort extends SlavePort {
   }
 
   get isOpen(): boolean {
-    return this.#tty !== null;
+    return this.#held !== null;
+  }
+
+  get #tty(): Tty | null {
+    return this.#held?.tty ?? null;
   }
 
   /** The tty's descriptor; -1 while it is closed. */
@@ -70,22 +83,34 @@ export abstract class TtyPort extends SlavePort {
   /** Octets of the line: `input.octets[0, count)`. */
   protected abstract handleInput(count: number, now: Instant): void;
 
-  /** @throws EqlError as acquireLock and openTty */
-  open(now: Instant, _multilink: boolean): void {
-    const { device, speedBps, rtscts, lockDirectory, ppp } = this.settings;
-    const lock = lockDirectory === null ? null : acquireLock(device, lockDirectory);
-    try {
-      this.#tty = openTty(device, { speedBps, rtscts, carrier: ppp?.carrier ?? false });
-    } catch (error) {
-      lock?.release();
-      throw error;
-    }
-    this.#lock = lock;
+  /**
+   * @param takeover what the link begins with; it is the port's from now on, even if this throws
+   * @throws EqlError as HeldTty.open
+   */
+  open(now: Instant, _multilink: boolean, takeover: Takeover | null): void {
+    const { device, speedBps, rtscts, lockDirectory, carrier } = this.settings;
+    this.#held = takeover?.held ?? HeldTty.open(device, { speedBps, rtscts, carrier }, lockDirectory);
+    if (takeover !== null) this.#held.tty.mindCarrier(carrier);
+    this.#early = takeover?.early ?? null;
     this.link.reset();
     this.member.pacer.reset(now);
+    const rateBps = takeover?.rateBps ?? null;
+    if (rateBps !== null) this.member.pacer.setGiven(rateBps, now);
     this.member.blocked = false;
     this.#taken = 0;
     this.#tellsQueue = false;
+  }
+
+  /** Octets that came before the link began. The port has its place. */
+  handleEarly(now: Instant): void {
+    const early = this.#early;
+    this.#early = null;
+    for (let at = 0; early !== null && at < early.length; at += READ_OCTETS) {
+      const part = early.subarray(at, at + READ_OCTETS);
+      this.input.octets.set(part);
+      this.lineReceived += part.length;
+      this.handleInput(part.length, now);
+    }
   }
 
   /**
@@ -93,12 +118,10 @@ export abstract class TtyPort extends SlavePort {
    * @throws EqlError LOCK_FAILED: all is given back but the lock file
    */
   close(_now: Instant): void {
-    const lock = this.#lock;
-    this.#tty?.close();
-    this.#tty = null;
-    this.#lock = null;
+    const held = this.#held;
+    this.#held = null;
     setCarrier(this.tun.fd, false);
-    lock?.release();
+    held?.close();
   }
 
   override setMtu(mtu: number): void {

@@ -23,12 +23,13 @@ scenario(import.meta.url, "knows of an interface what was done before it is aske
     speedBps: 38400,
     rateBps: 38400,
     rtscts: false,
+    carrier: false,
     lockDirectory: null,
     mtu: 576,
     echo: null,
     ppp: null,
   });
-  const line = engine.handle("openLine", { name: "sl0", multilink: false });
+  const line = engine.handle("openLine", { name: "sl0", multilink: false, talk: null });
   netlink.setUp(master.index, true);
   netlink.setUp(line.index, true);
   engine.handle("enslave", { master: "eql", slave: "sl0", bps: 38400 });

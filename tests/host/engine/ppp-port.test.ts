@@ -24,6 +24,7 @@ const settingsOf = (device: string, multilink: LcpSettings["multilink"]): LineSe
   speedBps: 38400,
   rateBps: 38400,
   rtscts: false,
+  carrier: false,
   lockDirectory: null,
   mtu: 1500,
   echo: null,
@@ -31,7 +32,6 @@ const settingsOf = (device: string, multilink: LcpSettings["multilink"]): LineSe
     lcp: lcpSettings({ multilink }),
     auth: authSettings({}),
     network: ipv4({}),
-    carrier: false,
     debug: false,
     bundle: null,
   },
@@ -90,7 +90,7 @@ scenario(import.meta.url, "a PPP link takes what a quicker peer has sent before 
   const run = (ms: number): void => {
     for (const end = now + ms; now < end; now = instant(now + 5)) exchange(port, peer, pty, now);
   };
-  port.open(now, true);
+  port.open(now, true, null);
   port.place(null, true, now);
   run(500);
   assert.ok(told.includes("established"));
@@ -112,7 +112,7 @@ scenario(import.meta.url, "a PPP line that is hung up before it has said anythin
   const engine = new Engine((event) => events.push(event));
   const pty = Pty.open();
   engine.handle("addLine", settingsOf(pty.path, null));
-  engine.handle("openLine", { name: "ppp0", multilink: false });
+  engine.handle("openLine", { name: "ppp0", multilink: false, talk: null });
   engine.handle("hangUpLine", { name: "ppp0", reason: "not wanted" });
   // One turn of the engine for what is due, and one to stop it.
   const wakeup = new Wakeup();

@@ -1,0 +1,96 @@
+import { EqlError } from "../../errors.ts";
+import { type Instant, instant, NEVER } from "../../time.ts";
+import type { HeldTty } from "../held-tty.ts";
+import type { EngineEvent, TalkSettings } from "./messages.ts";
+import { type TalkEvents, TalkPort } from "./talk-port.ts";
+import type { Watcher } from "./watcher.ts";
+
+/** The ttys on which the control plane talks, by name. */
+export class Talks implements TalkEvents {
+  readonly #watcher: Watcher;
+  readonly #emit: (event: EngineEvent) => void;
+  readonly #talks = new Map<string, TalkPort>();
+
+  constructor(watcher: Watcher, emit: (event: EngineEvent) => void) {
+    this.#watcher = watcher;
+    this.#emit = emit;
+  }
+
+  /** @throws EqlError as HeldTty.open; LINE_EXISTS */
+  open(settings: TalkSettings): { readonly fd: number } {
+    const { talk: name } = settings;
+    if (this.#talks.has(name)) throw new EqlError("LINE_EXISTS", `${name} is talked on already`);
+    const talk = new TalkPort(settings, this);
+    this.#talks.set(name, talk);
+    this.#watch(talk);
+    return { fd: talk.fd };
+  }
+
+  /** To one that has ended, nothing is said: the control plane will hear of it. */
+  say(name: string, octets: Uint8Array | null, now: Instant): void {
+    this.#talks.get(name)?.say(octets, now);
+  }
+
+  hold(name: string, hold: boolean): void {
+    const talk = this.#talks.get(name);
+    if (talk === undefined) return;
+    this.#watcher.unwatch(talk.fd);
+    if (!hold) this.#watch(talk);
+  }
+
+  close(name: string): void {
+    this.#remove(name)?.close();
+  }
+
+  /**
+   * Ends the talk without closing its device, which is the caller's from now on.
+   * @throws EqlError LINE_UNKNOWN: it has ended
+   */
+  take(name: string): HeldTty {
+    const held = this.#remove(name);
+    if (held === undefined) throw new EqlError("LINE_UNKNOWN", `the line ${name} has hung up`);
+    return held;
+  }
+
+  closeAll(): void {
+    for (const name of this.#talks.keys()) this.close(name);
+  }
+
+  get timeoutAt(): Instant {
+    let at: number = NEVER;
+    for (const talk of this.#talks.values()) at = Math.min(at, talk.timeoutAt);
+    return instant(at);
+  }
+
+  handleTimeout(now: Instant): void {
+    for (const talk of this.#talks.values()) talk.handleTimeout(now);
+  }
+
+  heard({ name }: TalkPort, octets: Uint8Array): void {
+    this.#emit({ type: "heard", talk: name, octets });
+  }
+
+  talkFailed({ name }: TalkPort, reason: string): void {
+    try {
+      this.close(name);
+    } finally {
+      this.#emit({ type: "talkEnded", talk: name, reason });
+    }
+  }
+
+  talkInterest(talk: TalkPort, writable: boolean): void {
+    this.#watcher.setWritable(talk.fd, writable);
+  }
+
+  #watch(talk: TalkPort): void {
+    this.#watcher.watch(talk.fd, (events, now) => talk.handleReady(events, now));
+  }
+
+  #remove(name: string): HeldTty | undefined {
+    const talk = this.#talks.get(name);
+    if (talk === undefined) return undefined;
+    this.#talks.delete(name);
+    this.#watcher.unwatch(talk.fd);
+    return talk.held;
+  }
+}
