@@ -30,6 +30,7 @@ export function completePpp(table: LineTable, line: PppLineBasis): PppConfig {
       user: table.user ?? name,
       remoteName: table["remote-name"] ?? null,
       password: table.password ?? null,
+      deferred: false,
       timeoutMs: table["auth-timeout"] * 1000,
     },
     secrets: table.secrets,

@@ -1,6 +1,7 @@
 import { after, type Instant, NEVER } from "../time.ts";
 import type { AuthMachine } from "./auth-machine.ts";
-import type { Secret } from "./settings.ts";
+import type { Proof, Verdict } from "./proof.ts";
+import type { PppCrypto, Secret } from "./settings.ts";
 import { printable } from "./text.ts";
 
 const REPEAT_MS = 3000;
@@ -29,6 +30,9 @@ export abstract class AuthExchange implements AuthMachine {
   #giveUpAt: Instant = NEVER;
   #repeatAt: Instant = NEVER;
   #tries = 0;
+  /** What is being judged. */
+  #judged: Judged | null = null;
+  #proof: Proof | undefined;
 
   /** @param timeoutMs for the whole */
   constructor(timeoutMs: number) {
@@ -48,6 +52,7 @@ export abstract class AuthExchange implements AuthMachine {
     this.name = "";
     this.entry = null;
     this.#outbox = [];
+    this.#dropProof();
     this.answered();
     this.#giveUpAt = after(now, this.#timeoutMs);
     this.begin(now);
@@ -70,6 +75,13 @@ export abstract class AuthExchange implements AuthMachine {
     if (!taken) this.dropped++;
   }
 
+  handleVerdict(id: number, verdict: Verdict): void {
+    const judged = this.#judged;
+    if (judged?.id !== id) return;
+    this.#dropProof();
+    judged.decide(verdict);
+  }
+
   handleTimeout(now: Instant): void {
     if (now >= this.#giveUpAt) this.fail(`not done after ${this.#timeoutMs / 1000} s`);
     else if (now >= this.#repeatAt) {
@@ -85,6 +97,24 @@ export abstract class AuthExchange implements AuthMachine {
 
   pollPacket(): Uint8Array | undefined {
     return this.#outbox.shift();
+  }
+
+  pollProof(): Proof | undefined {
+    const proof = this.#proof;
+    this.#proof = undefined;
+    return proof;
+  }
+
+  /** A verdict is awaited. */
+  protected get isJudged(): boolean {
+    return this.#judged !== null;
+  }
+
+  /** Has somebody else judge a proof. The peer has done its part: nothing is repeated until then. */
+  protected defer(proof: Proof, decide: (verdict: Verdict) => void): void {
+    this.#judged = { id: proof.id, decide };
+    this.#proof = proof;
+    this.answered();
   }
 
   protected send(packet: Uint8Array): void {
@@ -116,10 +146,33 @@ export abstract class AuthExchange implements AuthMachine {
   }
 
   #settle(): void {
+    this.#dropProof();
     this.answered();
     this.#giveUpAt = NEVER;
   }
+
+  #dropProof(): void {
+    this.#judged = null;
+    this.#proof = undefined;
+  }
 }
+
+interface Judged {
+  readonly id: number;
+  decide(verdict: Verdict): void;
+}
+
+/** A proof's number: nobody has seen it before, whatever became of earlier sessions. */
+export const proofId = (primitives: PppCrypto): number =>
+  primitives.random(6).reduce((sum, octet) => 256 * sum + octet, 0);
+
+/** The entry of whom a verdict has let in. */
+export const judgedEntry = (client: string, server: string, addresses: readonly string[]): Secret => ({
+  client,
+  server,
+  secret: "",
+  addresses,
+});
 
 /** Writes a packet: header, and the parts one after the other. */
 export function authPacket(code: number, id: number, ...parts: readonly Uint8Array[]): Uint8Array {
@@ -152,3 +205,7 @@ export function readCounted(octets: Uint8Array, at: number): Uint8Array | null {
 /** What to say when the peer did not believe us. */
 export const refusal = (method: string, message: string): string =>
   `the peer refused us by ${method}${message === "" ? "" : `: ${printable(message)}`}`;
+
+/** What to say when we did not believe the peer. @param why "": nothing is known but that */
+export const disbelief = (name: string, method: string, why: string): string =>
+  `"${printable(name)}" did not prove itself by ${method}${why === "" ? "" : `: ${printable(why)}`}`;

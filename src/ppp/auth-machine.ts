@@ -1,4 +1,5 @@
 import type { Instant } from "../time.ts";
+import type { Proof, Verdict } from "./proof.ts";
 import type { Secret } from "./settings.ts";
 
 /**
@@ -20,8 +21,12 @@ export interface AuthMachine {
   handleUp(now: Instant): void;
   /** A packet of its protocol: `octets[from, to)` from the code on. Hostile. */
   handlePacket(octets: Uint8Array, from: number, to: number, now: Instant): void;
+  /** What somebody else found of a proof. One that is not awaited, or not any more, is nothing. */
+  handleVerdict(id: number, verdict: Verdict): void;
   handleTimeout(now: Instant): void;
   pollTimeout(): Instant;
+  /** What somebody else is to judge now; undefined: nothing. */
+  pollProof(): Proof | undefined;
   /** The next packet for the peer, from the code on; undefined: none. */
   pollPacket(): Uint8Array | undefined;
 }

@@ -1,9 +1,20 @@
 import type { Instant } from "../time.ts";
 import { PPP_CHAP } from "../wire/ppp-packet.ts";
-import { AuthExchange, type AuthPacket, authPacket, counted, readCounted, refusal } from "./auth-exchange.ts";
+import {
+  AuthExchange,
+  type AuthPacket,
+  authPacket,
+  counted,
+  disbelief,
+  judgedEntry,
+  proofId,
+  readCounted,
+  refusal,
+} from "./auth-exchange.ts";
 import type { ChallengeMint } from "./challenge-mint.ts";
+import type { Verdict } from "./proof.ts";
 import { findSecret, ownName } from "./secrets.ts";
-import type { AuthSettings, PppCrypto } from "./settings.ts";
+import type { AuthSettings, PppCrypto, Secret } from "./settings.ts";
 import { isPlainText, printable, utf8Octets, utf8Text } from "./text.ts";
 
 /** RFC 1994, section 4. */
@@ -23,12 +34,17 @@ export interface ChapQuestion {
 
 /** What CHAP-MD5 and MS-CHAPv2 do differently with the same packets. */
 export interface ChapMethod {
+  readonly protocol: "chap-md5" | "mschapv2";
   readonly label: string;
+  /** Octets of a response. */
+  readonly responseLength: number;
   /** Whether it can answer a challenge of this many octets. */
   takesChallenge(length: number): boolean;
   respond(question: ChapQuestion): Uint8Array;
   /** @returns the message of the Success packet; null: the response is wrong. Takes as long for a wrong one. */
   check(question: ChapQuestion, response: Uint8Array): Uint8Array | null;
+  /** The message of the Success packet when somebody else has judged. @param said by the verdict @returns null: that will not do */
+  accept(said: string | undefined): Uint8Array | null;
   /** The message of a Failure packet. */
   failure(): Uint8Array;
   /** Whether only one who knows the secret could have sent this message with Success, where the method knows such a thing. */
@@ -39,7 +55,9 @@ export interface ChapMethod {
 
 /** MD5 over Identifier, secret and challenge (RFC 1994, section 4.1). */
 export class ChapMd5 implements ChapMethod {
+  readonly protocol = "chap-md5";
   readonly label = "CHAP";
+  readonly responseLength = 16;
   readonly #primitives: PppCrypto;
 
   constructor(primitives: PppCrypto) {
@@ -55,7 +73,11 @@ export class ChapMd5 implements ChapMethod {
   }
 
   check(question: ChapQuestion, response: Uint8Array): Uint8Array | null {
-    return this.#primitives.equal(this.respond(question), response) ? utf8Octets("Access granted") : null;
+    return this.#primitives.equal(this.respond(question), response) ? this.accept() : null;
+  }
+
+  accept(): Uint8Array {
+    return utf8Octets("Access granted");
   }
 
   failure(): Uint8Array {
@@ -108,19 +130,42 @@ export class ChapAuthenticator extends AuthExchange {
   protected take({ code, id, data }: AuthPacket): boolean {
     const response = readCounted(data, 0);
     if (code !== RESPONSE || id !== this.#id || response === null) return false;
-    // A repeated Response means that the answer was lost: it is the same again, whatever the Response says now.
-    if (this.#answer === null && this.outcome === "pending") {
-      this.#answer = this.#decide(response, data.subarray(1 + response.length));
+    // What is being judged is the first Response, whatever a repeated one says.
+    if (this.isJudged) return true;
+    if (this.#answer !== null) {
+      // A repeated Response means that the answer was lost: it is the same again, whatever the Response says now.
+      this.send(this.#answer);
+      return true;
     }
-    if (this.#answer === null) return false;
-    this.send(this.#answer);
+    if (this.outcome !== "pending") return false;
+    const said = data.subarray(1 + response.length);
+    const name = this.#settings.remoteName ?? utf8Text(said);
+    if (this.#settings.deferred) this.#defer(name, response);
+    else this.#judge(name, response, said);
     return true;
   }
 
+  #defer(name: string, response: Uint8Array): void {
+    const { protocol: method, responseLength } = this.#method;
+    if (!this.#mayBe(name) || response.length !== responseLength) return this.#refuse(name, "");
+    const id = proofId(this.#primitives);
+    const [identifier, challenge] = [this.#id, this.#challenge.slice()];
+    this.defer({ id, name, method, identifier, challenge, response: response.slice() }, (verdict) =>
+      this.#obey(name, verdict),
+    );
+  }
+
+  #obey(said: string, verdict: Verdict): void {
+    if (!verdict.ok) return this.#refuse(said, verdict.message);
+    const message = this.#method.accept(verdict.success);
+    if (message === null) return this.#refuse(said, "whoever judged it gave no proof of its own");
+    const name = verdict.name ?? said;
+    this.#accept(name, judgedEntry(name, this.#settings.name, verdict.addresses), message);
+  }
+
   /** As much work for a name that nobody has as for one that somebody has. */
-  #decide(response: Uint8Array, said: Uint8Array): Uint8Array {
-    const { chapSecrets, name: server, remoteName } = this.#settings;
-    const name = remoteName ?? utf8Text(said);
+  #judge(name: string, response: Uint8Array, said: Uint8Array): void {
+    const { chapSecrets, name: server } = this.#settings;
     const entry = findSecret(chapSecrets, name, server);
     const question = {
       id: this.#id,
@@ -129,15 +174,31 @@ export class ChapAuthenticator extends AuthExchange {
       secret: entry?.secret ?? "nobody",
     };
     const success = this.#method.check(question, response);
-    // An empty secret is known to all, and our own name could be on a response that we made (RFC 1994, section 6).
-    const usable =
-      entry !== null && entry.secret !== "" && name !== "" && isPlainText(name) && name !== server;
-    if (usable && success !== null) {
-      this.pass(name, entry);
-      return authPacket(SUCCESS, this.#id, success);
-    }
-    this.fail(`"${printable(name)}" did not prove itself by ${this.#method.label}`);
-    return authPacket(FAILURE, this.#id, this.#method.failure());
+    // An empty secret is known to all.
+    const usable = entry !== null && entry.secret !== "" && this.#mayBe(name);
+    if (usable && success !== null) this.#accept(name, entry, success);
+    else this.#refuse(name, "");
+  }
+
+  /** Our own name could be on a response that we made (RFC 1994, section 6). */
+  #mayBe(name: string): boolean {
+    return name !== "" && isPlainText(name) && name !== this.#settings.name;
+  }
+
+  #accept(name: string, entry: Secret, message: Uint8Array): void {
+    this.pass(name, entry);
+    this.#answerWith(SUCCESS, message);
+  }
+
+  /** @param why for our own log; "": the proof says it all */
+  #refuse(name: string, why: string): void {
+    this.fail(disbelief(name, this.#method.label, why));
+    this.#answerWith(FAILURE, this.#method.failure());
+  }
+
+  #answerWith(code: number, message: Uint8Array): void {
+    this.#answer = authPacket(code, this.#id, message);
+    this.send(this.#answer);
   }
 }
 

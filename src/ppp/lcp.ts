@@ -15,6 +15,7 @@ import {
 } from "./lcp-agreement.ts";
 import { type AuthDemand, DEFAULT_MRU, writeLong } from "./lcp-options.ts";
 import type { ConfigOption } from "./option.ts";
+import { RateLimit } from "./rate-limit.ts";
 import type { AuthProtocol, LcpSettings } from "./settings.ts";
 import { printable, utf8Octets, utf8Text } from "./text.ts";
 
@@ -28,6 +29,9 @@ const TIME_REMAINING = 13;
 
 /** Packets in a row that only we can have sent, after which the line is known to lead back. */
 const MOST_LOOPS = 5;
+/** Identifications that are logged at once, and then one each time that so long has passed, milliseconds. */
+const MOST_IDENTIFICATIONS = 5;
+const IDENTIFICATION_EACH_MS = 60_000;
 type LcpEnd = "peer" | "negotiation" | "peer-unauthenticated" | "unauthenticated" | "echo" | "loopback";
 
 export type LcpEvent =
@@ -50,6 +54,7 @@ export class Lcp {
   /** Echo-Requests of our own that came back, in a row. */
   #ownEchoes = 0;
   #identification = "";
+  readonly #identifications = new RateLimit(MOST_IDENTIFICATIONS, IDENTIFICATION_EACH_MS);
 
   /**
    * @param demanded how the peer has to prove itself, any one of them; empty: not at all
@@ -188,7 +193,7 @@ export class Lcp {
         }
         return true;
       case IDENTIFICATION:
-        if (data.length >= 4) this.#handleIdentification(printable(utf8Text(data.subarray(4))));
+        if (data.length >= 4) this.#handleIdentification(printable(utf8Text(data.subarray(4))), now);
         return true;
       case DISCARD_REQUEST:
       case TIME_REMAINING:
@@ -217,8 +222,8 @@ export class Lcp {
     this.#protocol.send(ECHO_REPLY, id, answer);
   }
 
-  #handleIdentification(text: string): void {
-    if (text === this.#identification) return;
+  #handleIdentification(text: string, now: Instant): void {
+    if (text === this.#identification || !this.#identifications.take(now)) return;
     this.#identification = text;
     this.#log(`the peer's identification: ${text}`);
   }

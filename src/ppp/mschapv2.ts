@@ -9,6 +9,7 @@ const NT_RESPONSE_AT = 24;
 const NT_RESPONSE_LENGTH = 24;
 /** The authenticator's response in a Success message: `S=` and 40 hexadecimal digits. */
 const PROOF_LENGTH = 42;
+const PROOF = /^S=[0-9A-F]{40}$/;
 
 const SIGNING = utf8Octets("Magic server to client signing constant");
 const PADDING = utf8Octets("Pad to make it do more than one iteration");
@@ -25,7 +26,9 @@ const FAILURES: Readonly<Record<string, string>> = {
 
 /** Microsoft's CHAP, version 2 (RFC 2759): the authenticator proves that it knows the password, too. */
 export class MsChapV2 implements ChapMethod {
+  readonly protocol = "mschapv2";
   readonly label = "MS-CHAPv2";
+  readonly responseLength: number = RESPONSE_LENGTH;
   readonly #primitives: PppCrypto;
 
   constructor(primitives: PppCrypto) {
@@ -52,9 +55,11 @@ export class MsChapV2 implements ChapMethod {
     if (response.length !== RESPONSE_LENGTH) return null;
     const expected = this.#ntResponse(question, response.subarray(0, CHALLENGE_LENGTH));
     const proof = this.#proof(question, response);
-    return this.#primitives.equal(expected, ntResponseOf(response))
-      ? utf8Octets(`${proof} M=Access granted`)
-      : null;
+    return this.#primitives.equal(expected, ntResponseOf(response)) ? this.accept(proof) : null;
+  }
+
+  accept(said: string | undefined): Uint8Array | null {
+    return said !== undefined && PROOF.test(said) ? utf8Octets(`${said} M=Access granted`) : null;
   }
 
   /** 691: wrong name or password; R=0: it is not to be tried again; then a challenge that nobody will answer, and the version. */

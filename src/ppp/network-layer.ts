@@ -2,6 +2,7 @@ import { type Instant, instant, NEVER } from "../time.ts";
 import type { ControlProtocol } from "./control-protocol.ts";
 import { Ipcp, type Ipv4Agreement } from "./ipcp.ts";
 import { type Ipv6Agreement, Ipv6cp } from "./ipv6cp.ts";
+import { RateLimit } from "./rate-limit.ts";
 import type { NetworkSettings, PppCrypto, Secret } from "./settings.ts";
 
 export type NetworkEvent =
@@ -9,6 +10,10 @@ export type NetworkEvent =
   | Ipv6Agreement
   | { readonly type: "down"; readonly family: 4 | 6 }
   | { readonly type: "failed"; readonly family: 4 | 6; readonly reason: string };
+
+/** A peer may negotiate a protocol so often at once, and once more each time that so long has passed, milliseconds: each time runs scripts. */
+const MOST_NEGOTIATIONS = 10;
+const NEGOTIATION_EACH_MS = 20_000;
 
 /** What IPCP and IPV6CP are alike in. */
 interface NetworkProtocol {
@@ -21,6 +26,7 @@ interface NetworkProtocol {
 /** One network protocol, and whether it is of use. */
 interface Family {
   readonly machine: NetworkProtocol;
+  readonly negotiations: RateLimit;
   isUp: boolean;
   /** Its end has been told, or was asked for. */
   isEnded: boolean;
@@ -40,7 +46,12 @@ export class NetworkLayer {
     const machines: NetworkProtocol[] = [];
     if (settings.ipv4 !== null) machines.push(new Ipcp(settings, settings.ipv4, peerEntry, primitives));
     if (settings.ipv6 !== null) machines.push(new Ipv6cp(settings, settings.ipv6, primitives));
-    this.#families = machines.map((machine) => ({ machine, isUp: false, isEnded: false }));
+    this.#families = machines.map((machine) => ({
+      machine,
+      negotiations: new RateLimit(MOST_NEGOTIATIONS, NEGOTIATION_EACH_MS),
+      isUp: false,
+      isEnded: false,
+    }));
   }
 
   /** Whether IPv4 packets may pass. */
@@ -146,7 +157,9 @@ export class NetworkLayer {
   }
 
   #open(family: Family, now: Instant): void {
-    const result = family.machine.result();
+    const result = family.negotiations.take(now)
+      ? family.machine.result()
+      : "the peer negotiates again and again";
     if (typeof result === "string") {
       this.#fail(family, result);
       this.#close(family, result, now);

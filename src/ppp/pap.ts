@@ -1,6 +1,17 @@
 import type { Instant } from "../time.ts";
 import { PPP_PAP } from "../wire/ppp-packet.ts";
-import { AuthExchange, type AuthPacket, authPacket, counted, readCounted, refusal } from "./auth-exchange.ts";
+import {
+  AuthExchange,
+  type AuthPacket,
+  authPacket,
+  counted,
+  disbelief,
+  judgedEntry,
+  proofId,
+  readCounted,
+  refusal,
+} from "./auth-exchange.ts";
+import type { Verdict } from "./proof.ts";
 import { findSecret, ownName } from "./secrets.ts";
 import type { AuthSettings, PppCrypto } from "./settings.ts";
 import { isPlainText, printable, utf8Octets, utf8Text } from "./text.ts";
@@ -18,6 +29,8 @@ export class PapAuthenticator extends AuthExchange {
   readonly protocol: number = PPP_PAP;
   readonly #settings: AuthSettings;
   readonly #primitives: PppCrypto;
+  /** Of the last request. */
+  #id = 0;
 
   constructor(settings: AuthSettings, primitives: PppCrypto) {
     super(settings.timeoutMs);
@@ -34,17 +47,53 @@ export class PapAuthenticator extends AuthExchange {
     const peer = readCounted(data, 0);
     const password = peer && readCounted(data, 1 + peer.length);
     if (!peer || !password) return false;
+    this.#id = id;
+    // What is being judged is the first request, whatever a repeated one says.
+    if (this.isJudged) return true;
     if (this.outcome === "pending") this.#decide(utf8Text(peer), password);
     // A repeated request means that the answer was lost: it is the same again, whatever the request says now.
-    const good = this.outcome === "passed";
-    this.send(authPacket(good ? ACK : NAK, id, counted(utf8Octets(good ? "Login ok" : "Login incorrect"))));
+    if (this.outcome !== "pending") this.#answer();
     return true;
   }
 
-  /** As much work for a name that nobody has as for one that somebody has. */
+  #answer(): void {
+    const good = this.outcome === "passed";
+    const message = counted(utf8Octets(good ? "Login ok" : "Login incorrect"));
+    this.send(authPacket(good ? ACK : NAK, this.#id, message));
+  }
+
   #decide(said: string, password: Uint8Array): void {
-    const { papSecrets, name: server, remoteName } = this.#settings;
+    const { deferred, remoteName } = this.#settings;
     const name = said === "" && remoteName !== null ? remoteName : said;
+    if (!deferred) this.#judge(name, password);
+    else if (name === "" || !isPlainText(name)) this.#refuse(name, "");
+    else {
+      const proof = {
+        id: proofId(this.#primitives),
+        name,
+        method: "pap",
+        password: password.slice(),
+      } as const;
+      this.defer(proof, (verdict) => this.#obey(name, verdict));
+    }
+  }
+
+  #obey(said: string, verdict: Verdict): void {
+    if (verdict.ok) {
+      const name = verdict.name ?? said;
+      this.pass(name, judgedEntry(name, this.#settings.name, verdict.addresses));
+    } else this.#refuse(said, verdict.message);
+    this.#answer();
+  }
+
+  /** @param why for our own log; "": the proof says it all */
+  #refuse(name: string, why: string): void {
+    this.fail(disbelief(name, "PAP", why));
+  }
+
+  /** As much work for a name that nobody has as for one that somebody has. */
+  #judge(name: string, password: Uint8Array): void {
+    const { papSecrets, name: server } = this.#settings;
     const entry = findSecret(papSecrets, name, server);
     // Digests are all of one length, so the comparison does not tell the password's.
     const right = this.#primitives.equal(
@@ -55,7 +104,7 @@ export class PapAuthenticator extends AuthExchange {
     const open = entry?.secret === "";
     const usable = entry !== null && entry.secret !== SYSTEM_LOGIN && name !== "" && isPlainText(name);
     if (usable && (right || open)) this.pass(name, entry);
-    else this.fail(`"${printable(name)}" did not prove itself by PAP`);
+    else this.#refuse(name, "");
   }
 }
 

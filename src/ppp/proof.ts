@@ -2,9 +2,9 @@
 export type Proof = PapProof | ChapProof | MsChapV2Proof;
 
 interface AnyProof {
-  /** Another one for each proof of a session; the verdict names it. */
+  /** A random one, by which the verdict names it. */
   readonly id: number;
-  /** As the peer says, printable. */
+  /** As the peer says; it has no control characters. */
   readonly name: string;
 }
 

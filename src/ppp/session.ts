@@ -5,6 +5,8 @@ import type { AuthMachine } from "./auth-machine.ts";
 import { ChallengeMint } from "./challenge-mint.ts";
 import { Lcp, type LcpEvent } from "./lcp.ts";
 import { DEFAULT_FRAMING, type Framing, type MultilinkAgreement } from "./lcp-agreement.ts";
+import type { Proof, Verdict } from "./proof.ts";
+import { RateLimit } from "./rate-limit.ts";
 import type { AuthSettings, LcpSettings, PppCrypto, Secret } from "./settings.ts";
 
 /** RFC 1661, section 3.2. */
@@ -36,6 +38,8 @@ export type SessionEvent =
   | { readonly type: "established"; readonly agreement: Agreement }
   /** The last one, until `handleUp` begins afresh. */
   | { readonly type: "ended"; readonly end: PppEnd; readonly reason: string }
+  /** What the peer proves itself with, for whoever judges it: `handleVerdict` takes what he found. */
+  | { readonly type: "proof"; readonly proof: Proof }
   | { readonly type: "log"; readonly text: string }
   | { readonly type: "protocolRejected"; readonly protocol: number };
 
@@ -47,6 +51,13 @@ export interface SessionPacket {
 
 /** What the peer is told, whichever side's secret it was and whatever was wrong with it. */
 const AUTH_FAILED = "Authentication failed";
+
+/** Said to us and to the peer. */
+const OFTEN = "the link is negotiated again and again";
+
+/** A peer may negotiate so often at once, and once more each time that so long has passed, milliseconds: each time runs scripts and asks servers. */
+const MOST_NEGOTIATIONS = 10;
+const NEGOTIATION_EACH_MS = 20_000;
 
 /**
  * One PPP line (RFC 1661, section 3) up to where the network protocols begin, without I/O.
@@ -72,6 +83,7 @@ export class PppSession {
   #authenticator: AuthMachine | null = null;
   /** It proves us to the peer. */
   #authenticatee: AuthMachine | null = null;
+  #negotiations = new RateLimit(MOST_NEGOTIATIONS, NEGOTIATION_EACH_MS);
   /** Why this side closed it. */
   #end: { readonly end: PppEnd; readonly reason: string } | null = null;
 
@@ -109,6 +121,7 @@ export class PppSession {
   handleUp(now: Instant): void {
     if (this.#lcp !== null) return;
     this.#end = null;
+    this.#negotiations = new RateLimit(MOST_NEGOTIATIONS, NEGOTIATION_EACH_MS);
     this.#lcp = new Lcp(
       this.#settings,
       this.#auth.require,
@@ -146,6 +159,12 @@ export class PppSession {
       }
     } else if (this.#phase === "network") lcp.rejectProtocol(protocol, octets, from, to);
     // Before that phase what comes too early is dropped: the peer will send it again (RFC 1661, section 3.5).
+    this.#drain(now);
+  }
+
+  /** What was found of a proof; one on another negotiation's is nothing. */
+  handleVerdict(id: number, verdict: Verdict, now: Instant): void {
+    this.#authenticator?.handleVerdict(id, verdict);
     this.#drain(now);
   }
 
@@ -221,6 +240,8 @@ export class PppSession {
     if (lcp === null) return;
     this.#collect(PPP_LCP, lcp);
     for (const machine of this.#machines()) this.#collect(machine.protocol, machine);
+    const proof = this.#authenticator?.pollProof();
+    if (proof !== undefined) this.#events.push({ type: "proof", proof });
     const event = lcp.pollEvent();
     if (event !== undefined) {
       this.#handleLcp(lcp, event, now);
@@ -240,7 +261,8 @@ export class PppSession {
   #handleLcp(lcp: Lcp, event: LcpEvent, now: Instant): void {
     switch (event.type) {
       case "up":
-        return this.#authenticate(lcp, now);
+        if (this.#negotiations.take(now)) return this.#authenticate(lcp, now);
+        return this.#close("negotiation", OFTEN, OFTEN, now);
       case "down":
         this.#dropAuthentication();
         return this.#enter(lcp.isClosing ? "terminate" : "establish");

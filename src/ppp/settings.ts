@@ -68,7 +68,12 @@ export interface AuthSettings {
   readonly password: string | null;
   readonly papSecrets: readonly Secret[];
   readonly chapSecrets: readonly Secret[];
-  /** Time for the whole authentication, milliseconds. */
+  /**
+   * Whether somebody else judges what the peer proves itself with: it is told as a proof, and secrets are not looked at. `require` then has
+   * to be what can be judged.
+   */
+  readonly deferred: boolean;
+  /** Time for the whole authentication, milliseconds. That for a verdict is part of it. */
   readonly timeoutMs: number;
 }
 

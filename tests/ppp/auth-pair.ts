@@ -23,6 +23,7 @@ export function authSettings(changes: Partial<AuthSettings>): AuthSettings {
     password: null,
     papSecrets: [],
     chapSecrets: [],
+    deferred: false,
     timeoutMs: 60_000,
     ...changes,
   };

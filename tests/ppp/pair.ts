@@ -1,4 +1,5 @@
 import { pppCrypto } from "../../src/host/ppp-crypto.ts";
+import type { Verdict } from "../../src/ppp/proof.ts";
 import { type PppEnd, type PppPhase, PppSession, type SessionEvent } from "../../src/ppp/session.ts";
 import type { AuthSettings, LcpSettings, PppCrypto } from "../../src/ppp/settings.ts";
 import { type Instant, instant, NEVER } from "../../src/time.ts";
@@ -182,6 +183,11 @@ export class SessionPeer implements Peer {
 
   close(reason: string, now: Instant): void {
     this.session.close(reason, now);
+    this.#drain(now);
+  }
+
+  verdict(id: number, verdict: Verdict, now: Instant): void {
+    this.session.handleVerdict(id, verdict, now);
     this.#drain(now);
   }
 
