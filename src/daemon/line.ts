@@ -1,5 +1,6 @@
 import type { LineConfig } from "../config/config.ts";
 import type { PppEnd, PppEvent } from "../control/messages.ts";
+import type { Proof, Verdict } from "../ppp/proof.ts";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
@@ -15,6 +16,8 @@ export interface LineOwner {
   nameInterface(): string | null;
   /** Links with the same key lead to the same peer; null: it did not agree on multilink. */
   handleEstablished(bundleKey: string | null): Promise<void>;
+  /** Judges what the peer proves itself with, where the settings of PPP defer that. */
+  verify?(proof: Proof): Promise<Verdict>;
   /** Its device is closed, and it is not opened again. */
   handleClosed(end: PppEnd, reason: string): void;
 }

@@ -10,6 +10,7 @@ import type {
   PppLineSettings,
   TrafficOctets,
 } from "../host/engine/messages.ts";
+import type { Proof, Verdict } from "../ppp/proof.ts";
 import type { Endpoint } from "../ppp/settings.ts";
 import { type HookLine, Hooks, type HookTotals } from "./hooks.ts";
 import type { Interfaces } from "./interfaces.ts";
@@ -94,6 +95,9 @@ export class PppLines {
         this.#log[event.level]({ line: name }, event.text);
         line.owner?.tell({ event: "log", level: event.level, text: event.text });
         break;
+      case "proof":
+        void this.#judge(line, event.proof);
+        break;
       case "phase":
         line.sinceMs = Date.now();
         this.#log.debug({ line: name, phase: event.phase }, "phase");
@@ -130,9 +134,17 @@ export class PppLines {
 
   /** Ends a line's PPP link, if there is one still. */
   async hangUp({ name }: Line, reason: string): Promise<void> {
-    await this.#engine.request("hangUpLine", { name, reason }).catch((error: unknown) => {
-      if (!(error instanceof EqlError)) throw error; // it has been removed
+    await this.#engine.request("hangUpLine", { name, reason }).catch(ignoreRemoved);
+  }
+
+  async #judge(line: Line, proof: Proof): Promise<void> {
+    const asked = line.owner?.verify?.(proof) ?? Promise.resolve(NOBODY_JUDGES);
+    const verdict = await asked.catch((error: unknown): Verdict => {
+      if (!(error instanceof EqlError)) throw error;
+      this.#log.warn({ line: line.name, code: error.code, error: error.message }, "proof not judged");
+      return { ok: false, message: error.message };
     });
+    await this.#engine.request("verdict", { line: line.name, id: proof.id, verdict }).catch(ignoreRemoved);
   }
 
   async #handleFailed({ name, line, links }: PppInterface, { family, reason }: NetworkFailed): Promise<void> {
@@ -233,6 +245,13 @@ export class PppLines {
     this.#hooks.set(directory, hooks);
     return hooks;
   }
+}
+
+const NOBODY_JUDGES: Verdict = { ok: false, message: "nobody is there to judge it" };
+
+/** The line has been removed meanwhile. */
+function ignoreRemoved(error: unknown): void {
+  if (!(error instanceof EqlError)) throw error;
 }
 
 const totalsOf = (sinceMs: number, { sent, received }: TrafficOctets): HookTotals => ({

@@ -217,6 +217,11 @@ export class Engine implements PortEvents, MasterEvents {
       if (port instanceof PppPort && port.isOpen) port.hangUp(reason, now);
       return null;
     },
+    verdict: ({ line, id, verdict }, now) => {
+      const port = this.#registry.port(line);
+      if (port instanceof PppPort) port.handleVerdict(id, verdict, now);
+      return null;
+    },
     emancipate: ({ master, slave }, now) => {
       this.#free(this.#registry.slaveOf(this.#registry.master(master), slave), true, "emancipated", now);
       return null;

@@ -7,6 +7,7 @@ import type {
   SchedulerName,
 } from "../../control/messages.ts";
 import type { EqlErrorCode, EqlErrorDetails } from "../../errors.ts";
+import type { Proof, Verdict } from "../../ppp/proof.ts";
 import type { AuthSettings, LcpSettings, NetworkSettings } from "../../ppp/settings.ts";
 
 /** What the control plane (main thread) asks of the data plane (worker). Plain data; packets never cross. */
@@ -41,6 +42,11 @@ export interface EngineOperations {
   /** Tells the peer of a PPP line that it ends; the line is closed when the peer agrees or does not answer. */
   hangUpLine: {
     readonly request: { readonly name: string; readonly reason: string };
+    readonly reply: null;
+  };
+  /** What was found of a PPP peer's proof; one that is not awaited any more is nothing. */
+  verdict: {
+    readonly request: { readonly line: string; readonly id: number; readonly verdict: Verdict };
     readonly reply: null;
   };
   enslave: {
@@ -150,6 +156,8 @@ export type PppLineEvent =
       /** The same for all links that may be in one bundle. */
       readonly bundleKey: string;
     }
+  /** To be answered by a `verdict`. It may hold a password. */
+  | { readonly kind: "proof"; readonly proof: Proof }
   /** A control packet, decoded, or a remark. */
   | { readonly kind: "log"; readonly level: "debug" | "info" | "warn"; readonly text: string }
   | {

@@ -6,6 +6,7 @@ import { PppLink, pppLinkMemory } from "../../link/ppp-link.ts";
 import { describeControlPacket } from "../../ppp/describe.ts";
 import { endpointText } from "../../ppp/endpoint.ts";
 import { NetworkLayer } from "../../ppp/network-layer.ts";
+import type { Verdict } from "../../ppp/proof.ts";
 import { type Agreement, PppSession, type SessionEvent } from "../../ppp/session.ts";
 import { type Instant, instant, NEVER } from "../../time.ts";
 import { PPP_IP, PPP_IPV6, PPP_MULTILINK } from "../../wire/ppp-packet.ts";
@@ -157,6 +158,12 @@ export class PppPort extends TtyPort {
       this.#startAt = NEVER;
       this.#end({ type: "ended", end: "asked", reason });
     }
+  }
+
+  /** What was found of the peer's proof. */
+  handleVerdict(id: number, verdict: Verdict, now: Instant): void {
+    this.session.handleVerdict(id, verdict, now);
+    this.#drain(now);
   }
 
   get timeoutAt(): Instant {
@@ -333,6 +340,9 @@ export class PppPort extends TtyPort {
         driver?.drain(now);
         break;
       }
+      case "proof":
+        this.events.ppp(this, { kind: "proof", proof: event.proof });
+        break;
       case "log":
         this.events.ppp(this, { kind: "log", level: "info", text: event.text });
         break;
