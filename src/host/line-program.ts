@@ -26,9 +26,10 @@ const LAST_WORDS_MS = 500;
 const LONGEST_TEXT = 1_000;
 /**
  * A shell leads the session, and only waits, also when signals come to all. If the program led it, a tty that it opens by its
- * path would become its controlling terminal, and the kernel would hang the line up when the program ends.
+ * path would become its controlling terminal, and the kernel would hang the line up when the program ends. It says nothing of
+ * how the program ended: its standard error is the program's alone.
  */
-const LEADER = 'trap : HUP INT TERM; "$@"; exit $?';
+const LEADER = 'trap : HUP INT TERM; exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&-); exit $?';
 
 /** How a program has ended: the code is 128 and the signal's number after a signal. Both null: it could not be started. */
 export interface LineProgramEnd {

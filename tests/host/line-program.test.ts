@@ -106,6 +106,7 @@ describe("a program on a line", () => {
     });
     assert.deepEqual({ code, signal, timedOut }, { code: 143, signal: null, timedOut: true });
     assert.equal(isRunning(await saidPid()), false);
+    assert.equal(said.length, 1, "nobody has said that it was ended");
   });
 
   it("ends it by force where it does not end on being asked, as when the line is lost", async () => {
