@@ -1,5 +1,14 @@
 import { completePpp } from "./complete-ppp.ts";
-import type { Config, DaemonConfig, EchoConfig, LineConfig, MasterConfig } from "./config.ts";
+import type {
+  Config,
+  DaemonConfig,
+  DialConfig,
+  EchoConfig,
+  LineConfig,
+  LoginConfig,
+  MasterConfig,
+} from "./config.ts";
+import type { DialTable } from "./dial-keys.ts";
 import { canonicalAddress, canonicalNetwork } from "./network.ts";
 import type { DaemonTable, LineTable, MasterTable } from "./schema.ts";
 import type { Checked } from "./tables.ts";
@@ -21,6 +30,51 @@ export function completeDaemon(table: DaemonTable): DaemonConfig {
   };
 }
 
+const seconds = (value: number | undefined): number | null => (value === undefined ? null : value * 1000);
+
+function completeDial(
+  { name, table }: Checked<DialTable>,
+  numbers: readonly string[] | undefined,
+): DialConfig {
+  const isWhole = table.connect !== undefined || table.chat !== undefined;
+  return {
+    name,
+    numbers: numbers ?? table.numbers ?? [],
+    connect: table.connect ?? null,
+    chatFile: table.chat ?? null,
+    modem:
+      isWhole || table.direct
+        ? null
+        : {
+            init: table["modem-init"],
+            dial: table["dial-command"],
+            carrierWaitMs: table["carrier-wait"] * 1000,
+          },
+    login: isWhole ? null : completeLogin(table),
+    firstPauseMs: table["redial-pause"] * 1000,
+    longestPauseMs: table["longest-redial-pause"] * 1000,
+    attempts: table.attempts ?? null,
+    loginWaitMs: table["login-wait"] * 1000,
+    linkWaitMs: table["link-wait"] * 1000,
+    sessionLimitMs: seconds(table["session-limit"]),
+    demand: table.demand,
+    idleLimitMs: seconds(table["idle-limit"]),
+  };
+}
+
+function completeLogin(table: DialTable): LoginConfig | null {
+  if (table.user === undefined) return null;
+  return {
+    user: table.user,
+    password: table.password ?? null,
+    passwordFile: table["password-file"] ?? null,
+    loginPrompt: table["login-prompt"],
+    passwordPrompt: table["password-prompt"],
+    command: table["login-command"] ?? null,
+    ready: table["login-ready"] ?? null,
+  };
+}
+
 /** @param slaves how many lines of the configuration join it */
 export function completeMaster({ name, table }: Checked<MasterTable>, slaves: number): MasterConfig {
   return {
@@ -32,12 +86,24 @@ export function completeMaster({ name, table }: Checked<MasterTable>, slaves: nu
     maxSlaves: Math.max(table["max-slaves"], slaves),
     minSlaves: table["min-slaves"],
     queuePackets: table["queue-packets"],
+    group: {
+      wanted: table["lines-wanted"] ?? (table.demand ? 1 : null),
+      demand: table.demand,
+      highWaterOctets: table["high-water"] ?? null,
+      highWaterMs: table["high-water-time"] * 1000,
+      idleMs: seconds(table["idle-time"]),
+    },
     defaultRoute: table["default-route"],
     routes: table.routes.map(canonicalNetwork),
   };
 }
 
-export function completeLine({ name, table }: Checked<LineTable>, masters: Config["masters"]): LineConfig {
+export function completeLine(
+  { name, table }: Checked<LineTable>,
+  masters: Config["masters"],
+  dialers: readonly Checked<DialTable>[],
+): LineConfig {
+  const dialer = dialers.find((candidate) => candidate.name === table.dial);
   const master = masters.find((candidate) => candidate.name === table.master);
   const rateBps = table.rate ?? table.speed;
   const line: Omit<LineConfig, "ppp"> = {
@@ -47,7 +113,7 @@ export function completeLine({ name, table }: Checked<LineTable>, masters: Confi
     speedBps: table.interface === undefined ? table.speed : rateBps,
     rateBps,
     rtscts: table.rtscts,
-    carrier: table.carrier ?? false,
+    carrier: table.carrier ?? (table.dial !== undefined || table.role === "answer"),
     lock: table.interface === undefined && table.lock,
     mtu: table.mtu ?? master?.mtu ?? DEFAULT_MTU,
     master: table.master ?? null,
@@ -56,6 +122,8 @@ export function completeLine({ name, table }: Checked<LineTable>, masters: Confi
     routes: table.routes.map(canonicalNetwork),
     defaultRoute: table["default-route"],
     echo: completeEcho(table),
+    dial: dialer === undefined ? null : completeDial(dialer, table.numbers),
+    upCommand: table["up-command"] ?? null,
   };
   return { ...line, ppp: line.kind === "ppp" ? completePpp(table, line) : null };
 }

@@ -1,5 +1,7 @@
 import type { SchedulerName } from "../control/messages.ts";
 import type { AuthSettings, LcpSettings, NetworkSettings, Secret } from "../ppp/settings.ts";
+import type { DialTable } from "./dial-keys.ts";
+import type { Checked } from "./tables.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 
@@ -9,6 +11,8 @@ export interface Config {
   /** In the order of the file, as are the lines. */
   readonly masters: readonly MasterConfig[];
   readonly lines: readonly LineConfig[];
+  /** Tables [dial.NAME], for lines that are added later. */
+  readonly dialers: readonly Checked<DialTable>[];
 }
 
 export interface DaemonConfig {
@@ -36,7 +40,21 @@ export interface InterfaceConfig {
   readonly routes: readonly string[];
 }
 
+/** Which of a master's lines are up. */
+export interface GroupConfig {
+  /** How many are kept up; null: all. */
+  readonly wanted: number | null;
+  /** Not before there are packets. */
+  readonly demand: boolean;
+  /** Queued octets above which, after `highWaterMs`, one more is wanted; null: never. */
+  readonly highWaterOctets: number | null;
+  readonly highWaterMs: number;
+  /** After so long without need, those beyond `wanted` go, or with `demand` all; null: never. */
+  readonly idleMs: number | null;
+}
+
 export interface MasterConfig extends InterfaceConfig {
+  readonly group: GroupConfig;
   readonly scheduler: SchedulerName;
   /** Never less than the slaves that the configuration gives it. */
   readonly maxSlaves: number;
@@ -63,6 +81,49 @@ export interface LineConfig extends InterfaceConfig {
   readonly echo: EchoConfig | null;
   /** Null: it is no PPP line. */
   readonly ppp: PppConfig | null;
+  /** Null: it is there as soon as its device is. */
+  readonly dial: DialConfig | null;
+  /** For the shell, each time it is up; `$interface` stands for the name of its interface. Null: none. */
+  readonly upCommand: string | null;
+}
+
+/** How a line's far side is called. */
+export interface DialConfig {
+  /** That of the table. */
+  readonly name: string;
+  readonly numbers: readonly string[];
+  /** A command that does it all, or a file with a script of chat(8). */
+  readonly connect: string | null;
+  readonly chatFile: string | null;
+  /** Null: there is none between the line and the far side. */
+  readonly modem: {
+    readonly init: readonly string[];
+    readonly dial: string;
+    readonly carrierWaitMs: number;
+  } | null;
+  readonly login: LoginConfig | null;
+  readonly firstPauseMs: number;
+  readonly longestPauseMs: number;
+  /** How many may fail in a row; null: any number. */
+  readonly attempts: number | null;
+  readonly loginWaitMs: number;
+  readonly linkWaitMs: number;
+  readonly sessionLimitMs: number | null;
+  /** Of a line alone. */
+  readonly demand: boolean;
+  readonly idleLimitMs: number | null;
+}
+
+export interface LoginConfig {
+  readonly user: string;
+  /** Null: it is in the file. */
+  readonly password: string | null;
+  readonly passwordFile: string | null;
+  readonly loginPrompt: string;
+  readonly passwordPrompt: string;
+  /** What is said once logged in, and what is waited for then; null: nothing. */
+  readonly command: string | null;
+  readonly ready: string | null;
 }
 
 export interface PppConfig {

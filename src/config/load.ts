@@ -4,7 +4,7 @@ import { EqlError } from "../errors.ts";
 import { completeDaemon, completeLine, completeMaster } from "./complete.ts";
 import type { Config, LineConfig } from "./config.ts";
 import { Problems } from "./problems.ts";
-import { checkLine, checkMaster } from "./rules.ts";
+import { checkDialer, checkLine, checkMaster } from "./rules.ts";
 import type { LineTable } from "./schema.ts";
 import { type Checked, type RawTable, readLine, readTables } from "./tables.ts";
 
@@ -35,6 +35,7 @@ export function loadConfig(path: string): Config {
   }
   const config = parseConfig(text, path);
   if (
+    config.dialers.some(({ table }) => table.password !== undefined) ||
     config.lines.some(({ ppp }) => ppp !== null && (ppp.auth.password !== null || ppp.secrets.length > 0))
   ) {
     refuseExposed(path);
@@ -69,18 +70,25 @@ export function parseConfig(text: string, path: string): Config {
     completeMaster(master, tables.lines.filter(({ table }) => table.master === master.name).length),
   );
   for (const master of masters) checkMaster(master, problems);
-  const lines = tables.lines.map((line) => completeLine(line, masters));
+  const lines = tables.lines.map((line) => completeLine(line, masters, tables.dialers));
   for (const [at, line] of lines.entries()) {
     const around = {
       masters,
       masterNames: tables.masterNames,
+      dialerNames: tables.dialerNames,
       earlier: lines.slice(0, at),
       later: lines.slice(at + 1),
     };
     checkLine(tables.lines[at] as Checked<LineTable>, line, ["line", line.name], around, problems);
   }
+  for (const dialer of tables.dialers) checkDialer(dialer, problems);
   problems.throwIfAny("CONFIG_INVALID");
-  return { daemon: completeDaemon(tables.daemon as NonNullable<typeof tables.daemon>), masters, lines };
+  return {
+    daemon: completeDaemon(tables.daemon as NonNullable<typeof tables.daemon>),
+    masters,
+    lines,
+    dialers: tables.dialers,
+  };
 }
 
 /** What runs without a file: a master `eql` that waits to be addressed and given slaves, as the driver of 1995 did. */
@@ -96,9 +104,15 @@ export function parseLine(name: string, settings: RawTable, config: Config): Lin
   const table = readLine(name, settings, [], problems);
   problems.throwIfAny("REQUEST_INVALID");
   const checked = { name, raw: settings, table: table as NonNullable<typeof table> };
-  const line = completeLine(checked, config.masters);
+  const line = completeLine(checked, config.masters, config.dialers);
   const masterNames = config.masters.map((master) => master.name);
-  const around = { masters: config.masters, masterNames, earlier: config.lines, later: [] };
+  const around = {
+    masters: config.masters,
+    masterNames,
+    dialerNames: config.dialers.map((dialer) => dialer.name),
+    earlier: config.lines,
+    later: [],
+  };
   checkLine(checked, line, [], around, problems);
   problems.throwIfAny("REQUEST_INVALID");
   return line;

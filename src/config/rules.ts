@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import type { InterfaceConfig, LineConfig, MasterConfig } from "./config.ts";
+import type { DialTable } from "./dial-keys.ts";
 import { familyOf } from "./network.ts";
 import { PPP_KEYS } from "./ppp-keys.ts";
 import { type KeyPath, type Problems, show } from "./problems.ts";
@@ -16,6 +17,7 @@ export interface Surroundings {
   readonly masters: readonly MasterConfig[];
   /** The masters that exist: also those that are in error themselves and so not among `masters`. */
   readonly masterNames: readonly string[];
+  readonly dialerNames: readonly string[];
   /** The lines that stand before it: of two that are in each other's way, the later one is told. */
   readonly earlier: readonly LineConfig[];
   readonly later: readonly LineConfig[];
@@ -28,6 +30,38 @@ const sayAt =
   (path: KeyPath, problems: Problems): Say =>
   (key, text) =>
     problems.add(key === null ? path : [...path, key], text);
+
+export function checkDialer({ name, table, raw }: Checked<DialTable>, problems: Problems): void {
+  const say = sayAt(["dial", name], problems);
+  const whole = table.connect === undefined ? (table.chat === undefined ? null : "chat") : "connect";
+  if (table.connect !== undefined && table.chat !== undefined) {
+    say("chat", "found connect as well; give one of them, as each dials and logs in by itself");
+  }
+  for (const key of whole === null ? [] : DIALOGUE_KEYS.filter((each) => each in raw)) {
+    say(key, `found ${whole} as well, which does this by itself; give one of them`);
+  }
+  if (table.password !== undefined && table["password-file"] !== undefined) {
+    say("password-file", "found password as well; give one of them");
+  }
+  for (const key of table.user === undefined ? LOGIN_KEYS.filter((each) => each in raw) : []) {
+    say(key, "found no user, so that there is no login; give user as well, or leave it out");
+  }
+  if (table["longest-redial-pause"] < table["redial-pause"]) {
+    say("longest-redial-pause", `found ${table["longest-redial-pause"]}; allowed: at least redial-pause`);
+  }
+}
+
+/** What only a login has. */
+const LOGIN_KEYS = [
+  "password",
+  "password-file",
+  "login-prompt",
+  "password-prompt",
+  "login-command",
+  "login-ready",
+];
+/** What only our own dialogues have. */
+const DIALOGUE_KEYS = ["modem-init", "dial-command", "carrier-wait", "direct", "user", ...LOGIN_KEYS];
 
 export function checkMaster(master: MasterConfig, problems: Problems): void {
   checkAddresses(master, sayAt(["master", master.name], problems));
@@ -56,6 +90,7 @@ export function checkLine(
   if (["address", "peer", "mtu", "routes"].some((key) => key in checked.raw))
     checkAddresses(line, say, line.kind === "ppp");
   if (line.kind === "ppp") checkPpp(line, say);
+  checkDialing(checked, line, around, say);
   if (checked.table["accept-local"] === true && master !== undefined && master.address !== null) {
     say("accept-local", `found true, but master.${master.name} has an address and keeps it; leave one out`);
   }
@@ -84,11 +119,34 @@ function checkKind({ raw, table }: Checked<LineTable>, say: Say): void {
     say("interface", "found device as well; give one of them");
     return;
   }
-  for (const key of ["protocol", "speed", "rtscts", "carrier", "lock"].filter((name) => name in raw)) {
+  for (const key of ["protocol", "speed", "rtscts", "carrier", "lock", "dial"].filter(
+    (name) => name in raw,
+  )) {
     say(key, "a kernel interface has no such setting; leave it out, or give device instead of interface");
   }
   if (table.rate === undefined) {
     say("rate", "found nothing; allowed: the bits per second of the line, because an interface has no speed");
+  }
+}
+
+function checkDialing(
+  { table, raw }: Checked<LineTable>,
+  line: LineConfig,
+  around: Surroundings,
+  say: Say,
+): void {
+  if (table.dial === undefined) {
+    if ("numbers" in raw)
+      say("numbers", "found no dial, so that nothing is dialed; give dial, or leave it out");
+    return;
+  }
+  if (!around.dialerNames.includes(table.dial)) {
+    const known = around.dialerNames.join(", ");
+    const allowed = known === "" ? `a [dial.NAME], and there is none; add [dial.${table.dial}]` : known;
+    say("dial", `found ${show(table.dial)}; allowed: ${allowed}`);
+  }
+  if (line.dial !== null && line.dial.modem !== null && line.dial.numbers.length === 0) {
+    say("numbers", `found none, here and in dial.${line.dial.name}; give numbers in one of them`);
   }
 }
 

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { SCHEDULER_NAMES } from "../control/messages.ts";
+import { dialSchema, phoneNumbers } from "./dial-keys.ts";
 import { address, allowing, flag, integer, networks, number, oneOf, path, text } from "./keys.ts";
 import { pppKeys } from "./ppp-keys.ts";
 
@@ -15,6 +16,12 @@ import { pppKeys } from "./ppp-keys.ts";
 export const interfaceName: z.ZodString = text(
   /^(?!\.{1,2}$)[!-$&-.0-9;-~]{1,15}$/,
   "a name of 1 to 15 printable ASCII characters, without space, slash, colon or per cent sign",
+);
+
+/** What a table of the file is called that others refer to. */
+export const tableName: z.ZodString = text(
+  /^[\w.-]{1,64}$/,
+  "a name of 1 to 64 letters, digits, -, _ and dots",
 );
 
 const daemonKeys = {
@@ -53,6 +60,19 @@ const masterKeys = {
       "Fewest slaves that are wanted; kept and shown as by the driver of 1995, nothing depends on it",
     ),
   "queue-packets": integer(8, 1024, "packets").default(64).describe("How many packets may wait for a line"),
+  "lines-wanted": integer(0, 255)
+    .optional()
+    .describe("How many of its lines are kept up; by default all, or with demand one"),
+  demand: flag()
+    .default(false)
+    .describe("Whether its lines are dialed when there are packets for it, and not before"),
+  "high-water": integer(1, 10_000_000, "octets")
+    .optional()
+    .describe("When more than this has waited for a while, one more line is dialed"),
+  "high-water-time": number(1, 3600, "seconds").default(10).describe("That while"),
+  "idle-time": number(1, 10_000_000, "seconds")
+    .optional()
+    .describe("After so long without need, lines beyond lines-wanted are hung up; with demand, all of them"),
   "default-route": flag().default(false).describe("Whether the default route leads through the master"),
   routes: networks().default([]).describe("Networks that are reached through the master"),
 };
@@ -73,6 +93,15 @@ const lineKeys = {
     .optional()
     .describe("Whether loss of carrier hangs the line up; by default for a line that dials or answers"),
   lock: flag().default(true).describe("Whether a UUCP lock file is taken"),
+  role: oneOf(["link", "answer"])
+    .default("link")
+    .describe("Whether the line leads to one peer, or callers are answered and log in on it"),
+  dial: tableName.optional().describe("How the far side is called: the NAME of a [dial.NAME]"),
+  numbers: phoneNumbers().optional().describe("Numbers to dial instead of those of [dial.NAME]"),
+  answer: tableName.optional().describe("How callers are answered: the NAME of an [answer.NAME]"),
+  "up-command": text(/^[^\0\n]{1,4095}$/, "a command for the shell, in one line")
+    .optional()
+    .describe("Run each time the line is up; $interface stands for the name of its interface"),
   mtu: integer(68, 16384, "octets")
     .optional()
     .describe("Largest IP packet; equal to that of the master; at least 1280 with IPv6"),
@@ -103,6 +132,9 @@ export const fileSchema = z.strictObject({
   master: allowing(z.record(interfaceName, masterSchema), "tables [master.NAME]")
     .optional()
     .describe("Masters, by name: interfaces such as eql, each of which spreads its packets over its slaves"),
+  dial: allowing(z.record(tableName, dialSchema), "tables [dial.NAME]")
+    .optional()
+    .describe("How lines are dialed, by name"),
   line: allowing(z.record(interfaceName, lineSchema), "tables [line.NAME]")
     .optional()
     .describe("Lines, by name of their interface"),

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { type DialTable, dialSchema } from "./dial-keys.ts";
 import { allowedBy } from "./keys.ts";
 import { PPP_KEYS } from "./ppp-keys.ts";
 import { type KeyPath, type Problems, show } from "./problems.ts";
@@ -11,6 +12,7 @@ import {
   lineSchema,
   type MasterTable,
   masterSchema,
+  tableName,
 } from "./schema.ts";
 
 /** A table as it stands in the source; values unchecked. */
@@ -26,27 +28,35 @@ export interface Checked<Table> {
 export interface Tables {
   readonly daemon: DaemonTable | undefined;
   readonly masters: readonly Checked<MasterTable>[];
+  readonly dialers: readonly Checked<DialTable>[];
   readonly lines: readonly Checked<LineTable>[];
-  /** Names of all tables [master.NAME], also of those with errors. */
+  /** Names of all tables of their kind, also of those with errors. */
   readonly masterNames: readonly string[];
+  readonly dialerNames: readonly string[];
 }
 
 /** What stands there is not repeated in a message. */
 const SECRET_KEYS: readonly string[] = ["password", "secrets"];
 
-type TableSchema = typeof daemonSchema | typeof masterSchema | typeof lineSchema;
+type TableSchema = typeof daemonSchema | typeof masterSchema | typeof dialSchema | typeof lineSchema;
 
 /** Checks each key of a document by itself; tables with errors are told to `problems` and left out. */
 export function readTables(document: RawTable, problems: Problems): Tables {
   rejectUnknown(document, Object.keys(fileSchema.shape), [], problems);
   const masters = tableAt(document, "master", problems);
+  const dialers = tableAt(document, "dial", problems);
   return {
     daemon: readTable(daemonSchema, document["daemon"] ?? {}, ["daemon"], problems),
     masters: readNamed(masters, (name, raw) => readMaster(name, raw, problems)),
+    dialers: readNamed(dialers, (name, raw) => {
+      checkName(name, ["dial", name], problems, tableName);
+      return readTable(dialSchema, raw, ["dial", name], problems);
+    }),
     lines: readNamed(tableAt(document, "line", problems), (name, raw) =>
       readLine(name, raw, ["line", name], problems),
     ),
     masterNames: Object.keys(masters),
+    dialerNames: Object.keys(dialers),
   };
 }
 
@@ -67,9 +77,9 @@ export function readLine(
   return readTable(lineSchema, raw, path, problems);
 }
 
-function checkName(name: string, path: KeyPath, problems: Problems): void {
-  if (!interfaceName.safeParse(name).success) {
-    problems.add(path, `found the name ${show(name)}; allowed: ${allowedBy(interfaceName)}`);
+function checkName(name: string, path: KeyPath, problems: Problems, allowed = interfaceName): void {
+  if (!allowed.safeParse(name).success) {
+    problems.add(path, `found the name ${show(name)}; allowed: ${allowedBy(allowed)}`);
   }
 }
 
@@ -83,7 +93,7 @@ function readNamed<Table>(
   });
 }
 
-function tableAt(document: RawTable, key: "master" | "line", problems: Problems): RawTable {
+function tableAt(document: RawTable, key: "master" | "dial" | "line", problems: Problems): RawTable {
   const value = document[key] ?? {};
   if (isTable(value)) return value;
   problems.addValue([key], value, allowedBy(fileSchema.shape[key]));

@@ -119,6 +119,7 @@ export class ClientLines {
       maxSlaves: MOST_LINKS,
       minSlaves: 1,
       queuePackets: 64,
+      group: { wanted: null, demand: false, highWaterOctets: null, highWaterMs: 0, idleMs: null },
       defaultRoute,
       routes,
     });

@@ -264,6 +264,7 @@ export class Daemon implements DaemonApi {
       daemon: this.#options.config.daemon,
       masters: [...this.#keeper.masters.values()].map(({ config }) => config),
       lines: [...this.#keeper.lines.values()].map(({ config }) => config),
+      dialers: this.#options.config.dialers,
     };
   }
 

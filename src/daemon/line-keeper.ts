@@ -151,6 +151,8 @@ export class LineKeeper {
       routes: [],
       echo: null,
       ppp: null,
+      dial: null,
+      upCommand: null,
     };
     const line = new Line(config, true);
     await this.#add(line);

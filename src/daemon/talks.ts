@@ -44,7 +44,7 @@ export class Talk {
   readonly #forget: () => void;
   /** What came while nobody talked. */
   #unread: Uint8Array[] = [];
-  #run: { readonly dialogue: Dialogue; step(): void } | null = null;
+  #run: { readonly dialogue: Dialogue<unknown>; step(): void } | null = null;
 
   constructor(name: string, fd: number, engine: EngineClient, forget: () => void) {
     this.name = name;
@@ -65,7 +65,10 @@ export class Talk {
   }
 
   /** Lets a dialogue talk to its end. What it has not read is for the next one, or for the link. */
-  run(dialogue: Dialogue, onEvent: (event: DialogueEvent) => void): Promise<DialogueEnd> {
+  run<Event = DialogueEvent>(
+    dialogue: Dialogue<Event>,
+    onEvent: (event: Event) => void,
+  ): Promise<DialogueEnd> {
     const { promise, resolve } = withResolver<DialogueEnd>();
     let timer: NodeJS.Timeout | undefined;
     const step = (): void => {
@@ -127,7 +130,7 @@ export class Talk {
     if (this.ended === null) await this.#engine.request("closeTalk", { talk: this.name });
   }
 
-  #drain(dialogue: Dialogue, onEvent: (event: DialogueEvent) => void): void {
+  #drain<Event>(dialogue: Dialogue<Event>, onEvent: (event: Event) => void): void {
     for (let out = dialogue.pollTransmit(); out !== undefined; out = dialogue.pollTransmit()) {
       const octets = out === "break" ? null : out;
       void this.#engine.request("say", { talk: this.name, octets }).catch(() => {}); // the engine has stopped

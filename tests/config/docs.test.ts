@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type * as z from "zod";
+import { dialSchema } from "../../src/config/dial-keys.ts";
 import { allowedBy } from "../../src/config/keys.ts";
 import { daemonSchema, lineSchema, masterSchema } from "../../src/config/schema.ts";
 
@@ -24,6 +25,9 @@ function rowsOf(section: string): string[][] {
 
 /** Defaults that come from another key, and so do not stand in the schema. */
 const DERIVED: Readonly<Record<string, string>> = {
+  "[master.NAME] lines-wanted": "all; 1 with `demand`",
+  "[line.NAME] carrier": "true for a line that dials or answers",
+  "[line.NAME] numbers": "those of `dial`",
   "[line.NAME] rate": "`speed`",
   "[line.NAME] mtu": "that of the master, else 1500",
   "[line.NAME] address": "that of the master",
@@ -45,6 +49,7 @@ describe("docs/configuration.md", () => {
   for (const [section, { shape }] of [
     ["[daemon]", daemonSchema],
     ["[master.NAME]", masterSchema],
+    ["[dial.NAME]", dialSchema],
     ["[line.NAME]", lineSchema],
   ] as const) {
     const schemas = Object.entries<z.ZodType>(shape);

@@ -19,6 +19,7 @@ const MASTER: MasterConfig = {
   maxSlaves: 4,
   minSlaves: 1,
   queuePackets: 64,
+  group: { wanted: null, demand: false, highWaterOctets: null, highWaterMs: 10_000, idleMs: null },
   defaultRoute: false,
   routes: [],
 };
@@ -40,6 +41,8 @@ const LINE: LineConfig = {
   defaultRoute: false,
   echo: null,
   ppp: null,
+  dial: null,
+  upCommand: null,
 };
 
 describe("defaults", () => {

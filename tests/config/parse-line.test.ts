@@ -28,6 +28,8 @@ describe("a line that is added later", () => {
       defaultRoute: false,
       echo: null,
       ppp: null,
+      dial: null,
+      upCommand: null,
     };
     assert.deepEqual(line, expected);
   });
