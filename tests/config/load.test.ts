@@ -57,6 +57,7 @@ describe("defaults", () => {
       },
       masters: [MASTER],
       lines: [],
+      dialers: [],
     });
   });
 
@@ -145,8 +146,33 @@ describe("values", () => {
       max-slaves = 8
       min-slaves = 2
       queue-packets = 32
+      lines-wanted = 2
+      demand = true
+      high-water = 4000
+      high-water-time = 5
+      idle-time = 60
       default-route = true
       routes = ["fd00:7::/64", "192.0.2.7"]
+      [dial.isp]
+      numbers = ["5551000"]
+      modem-init = ["AT&F1"]
+      dial-command = "ATDP"
+      carrier-wait = 60
+      user = "alice"
+      password-file = "/etc/eql/isp.password"
+      login-prompt = "name:"
+      password-prompt = "word:"
+      login-wait = 20
+      login-command = "slip"
+      login-ready = "go"
+      redial-pause = 1
+      longest-redial-pause = 30
+      attempts = 7
+      link-wait = 25
+      session-limit = 3600
+      demand = true
+      idle-limit = 300
+
       [line.sl0]
       device = "/dev/ttyS0"
       protocol = "slip"
@@ -158,6 +184,10 @@ describe("values", () => {
       master = "eql"
       address = "10.0.0.1"
       peer = "10.0.0.2"
+      carrier = false
+      dial = "isp"
+      numbers = ["5551009"]
+      up-command = "logger $interface"
       routes = ["10.2.0.0/16"]
       default-route = true
       echo-interval = 5
@@ -180,6 +210,7 @@ describe("values", () => {
           maxSlaves: 8,
           minSlaves: 2,
           queuePackets: 32,
+          group: { wanted: 2, demand: true, highWaterOctets: 4000, highWaterMs: 5000, idleMs: 60_000 },
           defaultRoute: true,
           routes: ["fd00:7::/64", "192.0.2.7/32"],
         },
@@ -199,10 +230,37 @@ describe("values", () => {
           peer: "10.0.0.2",
           routes: ["10.2.0.0/16"],
           defaultRoute: true,
+          carrier: false,
           echo: { intervalMs: 5000, failures: 2 },
           ppp: null,
+          dial: {
+            name: "isp",
+            numbers: ["5551009"],
+            connect: null,
+            chatFile: null,
+            modem: { init: ["AT&F1"], dial: "ATDP", carrierWaitMs: 60_000 },
+            login: {
+              user: "alice",
+              password: null,
+              passwordFile: "/etc/eql/isp.password",
+              loginPrompt: "name:",
+              passwordPrompt: "word:",
+              command: "slip",
+              ready: "go",
+            },
+            firstPauseMs: 1000,
+            longestPauseMs: 30_000,
+            attempts: 7,
+            loginWaitMs: 20_000,
+            linkWaitMs: 25_000,
+            sessionLimitMs: 3_600_000,
+            demand: true,
+            idleLimitMs: 300_000,
+          },
+          upCommand: "logger $interface",
         },
       ],
+      dialers: config.dialers,
     });
   });
 

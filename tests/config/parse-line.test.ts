@@ -39,7 +39,7 @@ describe("a line that is added later", () => {
       "an unknown key",
       "sl1",
       { device: "/dev/ttyS1", baud: 9600 },
-      "line sl1: baud: unknown key; allowed: device, interface, protocol, speed, rate, rtscts, lock, mtu, master, " +
+      "line sl1: baud: unknown key; allowed: device, interface, protocol, speed, rate, rtscts, carrier, lock, role, dial, numbers, answer, up-command, mtu, master, " +
         "address, peer, routes, default-route, echo-interval, echo-failures",
     ],
     [

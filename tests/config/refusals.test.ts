@@ -22,7 +22,7 @@ const TTY = 'device = "/dev/ttyS0"';
 
 describe("a key by itself", () => {
   const cases: readonly [what: string, text: string, message: string][] = [
-    ["an unknown table", "[masters.eql]", "masters: unknown key; allowed: daemon, master, line"],
+    ["an unknown table", "[masters.eql]", "masters: unknown key; allowed: daemon, master, dial, line"],
     [
       "an unknown key",
       '[daemon]\nlog = "info"',
@@ -165,6 +165,46 @@ describe("keys together", () => {
       "line.ppp0.rate: found nothing; allowed: the bits per second of the line, because an interface has no speed",
     ],
     [
+      "a way of dialing that is not there",
+      `[line.sl0]\n${TTY}\ndial = "isp"`,
+      'line.sl0.dial: found "isp"; allowed: a [dial.NAME], and there is none; add [dial.isp]',
+    ],
+    [
+      "a modem without a number",
+      `[dial.isp]\n[line.sl0]\n${TTY}\ndial = "isp"`,
+      "line.sl0.numbers: found none, here and in dial.isp; give numbers in one of them",
+    ],
+    [
+      "numbers that nobody dials",
+      `[line.sl0]\n${TTY}\nnumbers = ["1"]`,
+      "line.sl0.numbers: found no dial, so that nothing is dialed; give dial, or leave it out",
+    ],
+    [
+      "two ways to dial",
+      '[dial.isp]\nconnect = "true"\nchat = "/etc/chat"',
+      "dial.isp.chat: found connect as well; give one of them, as each dials and logs in by itself",
+    ],
+    [
+      "a login beside a command that does it",
+      '[dial.isp]\nconnect = "true"\nuser = "a"',
+      "dial.isp.user: found connect as well, which does this by itself; give one of them",
+    ],
+    [
+      "two passwords",
+      '[dial.isp]\nuser = "a"\npassword = "b"\npassword-file = "/c"',
+      "dial.isp.password-file: found password as well; give one of them",
+    ],
+    [
+      "a password without a user",
+      '[dial.isp]\npassword = "b"',
+      "dial.isp.password: found no user, so that there is no login; give user as well, or leave it out",
+    ],
+    [
+      "a pause that is longer than the longest",
+      "[dial.isp]\nredial-pause = 90",
+      "dial.isp.longest-redial-pause: found 60; allowed: at least redial-pause",
+    ],
+    [
       "a device twice",
       `[line.sl0]\n${TTY}\n[line.sl1]\ndevice = "/dev//ttyS0"`,
       'line.sl1.device: found "/dev//ttyS0", which line.sl0 has already',
@@ -274,7 +314,7 @@ it("lists all errors of a file", () => {
     [
       "4 errors",
       '  daemon.log-level: found 3; allowed: "trace", "debug", "info", "warn", "error"',
-      "  line.sl0.sped: unknown key; allowed: device, interface, protocol, speed, rate, rtscts, lock, mtu, master, " +
+      "  line.sl0.sped: unknown key; allowed: device, interface, protocol, speed, rate, rtscts, carrier, lock, role, dial, numbers, answer, up-command, mtu, master, " +
         "address, peer, routes, default-route, echo-interval, echo-failures",
       '  line.sl1.master: found "x"; allowed: eql',
       '  line.sl2.device: found "/dev/ttyS0", which line.sl1 has already',
