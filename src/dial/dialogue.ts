@@ -42,7 +42,7 @@ export type DialogueEnd =
  * 2. what the line brings goes to `handleOctets`; the time at `pollTimeout` goes to `handleTimeout`
  * 3. `end` says how it ended; octets that it had no use for are in `takeUnread`: they belong to whoever uses the line next
  */
-export interface Dialogue {
+export interface Dialogue<Event = DialogueEvent> {
   /** Null: it is not over. */
   readonly end: DialogueEnd | null;
   start(now: Instant): void;
@@ -53,6 +53,6 @@ export interface Dialogue {
   pollTimeout(): Instant;
   /** Octets for the line, or a break. */
   pollTransmit(): Uint8Array | "break" | undefined;
-  pollEvent(): DialogueEvent | undefined;
+  pollEvent(): Event | undefined;
   takeUnread(): Uint8Array;
 }
