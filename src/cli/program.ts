@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   pppd: async () => (await import("./commands/pppd.ts")).pppdCommand(),
   chat: async () => (await import("./commands/chat.ts")).chatCommand(),
   "check-config": async () => (await import("./commands/check-config.ts")).checkConfigCommand(),
+  import: async () => (await import("./commands/import.ts")).importCommand(),
   demo: async () => (await import("./commands/demo.ts")).demoCommand(),
   lab: async () => (await import("./commands/lab.ts")).labCommand(),
   bench: async () => (await import("./commands/bench.ts")).benchCommand(),

@@ -5,6 +5,8 @@ import { completeDaemon, completeLine, completeMaster } from "./complete.ts";
 import type { Config, LineConfig } from "./config.ts";
 import { Problems } from "./problems.ts";
 import { checkDialer, checkLine, checkMaster } from "./rules.ts";
+import { parseRunslip } from "./runslip-conf.ts";
+import { runslipToToml } from "./runslip-toml.ts";
 import type { LineTable } from "./schema.ts";
 import { type Checked, type RawTable, readLine, readTables } from "./tables.ts";
 
@@ -22,17 +24,7 @@ import { type Checked, type RawTable, readLine, readTables } from "./tables.ts";
  * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID
  */
 export function loadConfig(path: string): Config {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    const why = UNREADABLE[code] ?? message;
-    throw new EqlError("CONFIG_UNREADABLE", `cannot read the configuration ${path}: ${why}`, {
-      details: { file: path },
-      cause: error,
-    });
-  }
+  const text = readSource(path);
   const config = parseConfig(text, path);
   if (
     config.dialers.some(({ table }) => table.password !== undefined) ||
@@ -41,6 +33,20 @@ export function loadConfig(path: string): Config {
     refuseExposed(path);
   }
   return config;
+}
+
+/** @throws EqlError CONFIG_UNREADABLE */
+function readSource(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    const why = UNREADABLE[code] ?? message;
+    throw new EqlError("CONFIG_UNREADABLE", `cannot read the configuration ${path}: ${why}`, {
+      details: { file: path },
+      cause: error,
+    });
+  }
 }
 
 /** @throws EqlError CONFIG_UNREADABLE: others than its owner may read the file, and there are secrets in it */
@@ -89,6 +95,15 @@ export function parseConfig(text: string, path: string): Config {
     lines,
     dialers: tables.dialers,
   };
+}
+
+/**
+ * A runslip.conf of DSLIP as a configuration, and the text of that.
+ * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID
+ */
+export function loadRunslip(path: string): { readonly config: Config; readonly toml: string } {
+  const toml = runslipToToml(parseRunslip(readSource(path), path), path);
+  return { config: parseConfig(toml, path), toml };
 }
 
 /** What runs without a file: a master `eql` that waits to be addressed and given slaves, as the driver of 1995 did. */

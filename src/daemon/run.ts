@@ -1,14 +1,12 @@
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config, LogLevel } from "../config/config.ts";
-import { defaultConfig, loadConfig } from "../config/load.ts";
 import { startControlServer } from "./control-server.ts";
 import { Daemon } from "./daemon.ts";
 import { makeLog } from "./log.ts";
 
 export interface RunOptions {
-  /** Null: no file, one master that waits for slaves. */
-  readonly configPath: string | null;
+  readonly config: Config;
   /** Instead of the configuration's control socket. */
   readonly socket: string | null;
   readonly logLevel: LogLevel | null;
@@ -32,14 +30,13 @@ const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
  * @throws EqlError when something cannot be brought up; nothing is left behind then
  */
 export async function runDaemon({
-  configPath,
+  config: given,
   socket,
   logLevel,
   debug,
   version,
   untilLastLine,
 }: RunOptions): Promise<number> {
-  const given = configPath === null ? defaultConfig() : loadConfig(configPath);
   const config = debug ? withDebug(given) : given;
   const log = makeLog(logLevel ?? (debug ? "debug" : config.daemon.logLevel));
   const path = socket ?? config.daemon.socket;

@@ -1,10 +1,11 @@
 import { Command, Option } from "commander";
-import type { LogLevel } from "../../config/config.ts";
+import type { Config, LogLevel } from "../../config/config.ts";
 import { socketOption } from "../options.ts";
 import { packageVersion } from "../version.ts";
 
 interface UpOptions {
   readonly config?: string;
+  readonly runslip?: string;
   readonly socket?: string;
   readonly logLevel?: LogLevel;
   readonly debug?: true;
@@ -16,6 +17,9 @@ export const upCommand = (): Command =>
     .summary("run the daemon")
     .description("Run the daemon in the foreground, until `eql down`, SIGINT, SIGTERM or SIGHUP.")
     .option("-c, --config <FILE>", "configuration; without one there is a master eql that waits for slaves")
+    .addOption(
+      new Option("--runslip <FILE>", "configuration in the form of DSLIP's runslip.conf").conflicts("config"),
+    )
     .addOption(socketOption())
     .addOption(
       new Option("--log-level <LEVEL>", "the least important messages to log").choices([
@@ -33,13 +37,14 @@ export const upCommand = (): Command =>
       `
 Examples:
   eql up -c /etc/eql.toml
+  eql up --runslip /etc/slip/runslip.conf
   eql up --socket ./eql.sock --log-level debug
 `,
     )
-    .action(async ({ config, socket, logLevel, debug, untilLastLine }: UpOptions) => {
+    .action(async ({ config, runslip, socket, logLevel, debug, untilLastLine }: UpOptions) => {
       const { runDaemon } = await import("../../daemon/run.ts");
       process.exitCode = await runDaemon({
-        configPath: config ?? null,
+        config: await readConfig(config, runslip),
         socket: socket ?? (process.env["EQL_SOCKET"] || null),
         logLevel: logLevel ?? null,
         debug: debug === true,
@@ -47,3 +52,10 @@ Examples:
         version: packageVersion(),
       });
     });
+
+/** Without a file, a master that waits for slaves. */
+async function readConfig(path: string | undefined, runslip: string | undefined): Promise<Config> {
+  const { defaultConfig, loadConfig, loadRunslip } = await import("../../config/load.ts");
+  if (runslip !== undefined) return loadRunslip(runslip).config;
+  return path === undefined ? defaultConfig() : loadConfig(path);
+}
