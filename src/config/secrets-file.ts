@@ -27,6 +27,16 @@ export function readSecrets(path: string): Secret[] {
   return entries.map((words) => toSecret(words, path));
 }
 
+/**
+ * The first line of a file that holds one secret and nothing else.
+ * @throws EqlError CONFIG_UNREADABLE: as with {@link readSecrets}, and when there is no such file or nothing in it
+ */
+export function readSecretLine(path: string): string {
+  const [line = ""] = (readPrivate(path) ?? "").split(/\r?\n/, 1);
+  if (line !== "") return line;
+  throw unreadable(path, "has no secret: it is to be the first line");
+}
+
 function toSecret(words: readonly Word[], path: string): Secret {
   const [client, server, secret, ...rest] = words.map(({ text }) => text);
   if (client === undefined || server === undefined || secret === undefined) {
@@ -50,7 +60,7 @@ function secretOf(text: string, path: string): string {
 }
 
 /** @returns null: there is no such file */
-function readPrivate(path: string): string | null {
+export function readPrivate(path: string): string | null {
   let fd = -1;
   try {
     fd = openSync(path, "r");

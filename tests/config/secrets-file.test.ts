@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { readSecrets } from "../../src/config/secrets-file.ts";
+import { readSecretLine, readSecrets } from "../../src/config/secrets-file.ts";
 import { EqlError } from "../../src/errors.ts";
 
 let directory = "";
@@ -89,5 +89,25 @@ long \\
 
   it("is refused when an entry is incomplete, without telling what it has", () => {
     refused(file("short", "\njoe sesame\n"), /\/short:2: an entry is: client, server, secret, addresses$/);
+  });
+});
+
+describe("a file with one secret", () => {
+  it("is its first line, whatever is in it", () => {
+    assert.equal(readSecretLine(file("one", " a b#c \nmore\n")), " a b#c ");
+    assert.equal(readSecretLine(file("two", "secret\r\n")), "secret");
+    assert.equal(readSecretLine(file("three", "secret")), "secret");
+  });
+
+  it("is refused when it is empty, missing, or open to others", () => {
+    const refusedLine = (path: string, message: RegExp): void =>
+      assert.throws(
+        () => readSecretLine(path),
+        (error) =>
+          error instanceof EqlError && error.code === "CONFIG_UNREADABLE" && message.test(error.message),
+      );
+    refusedLine(file("empty", "\nsecret"), /empty has no secret/);
+    refusedLine(join(directory, "missing"), /missing has no secret/);
+    refusedLine(file("open", "secret", 0o644), /chmod 600/);
   });
 });
