@@ -1,9 +1,16 @@
 import { readFileSync } from "node:fs";
-import { parse, TomlError } from "smol-toml";
 import * as z from "zod";
 import { EqlError } from "../errors.ts";
-import { allowedBy, allowing, integer, number, oneOf, path, text } from "./keys.ts";
-import { type KeyPath, Problems } from "./problems.ts";
+import { allowing, integer, number, oneOf, path, text } from "./keys.ts";
+import { Problems } from "./problems.ts";
+import {
+  type NamedTables,
+  parseDocument,
+  readNamedTables,
+  readTable,
+  rejectUnknownTables,
+  tableOf,
+} from "./toml-file.ts";
 
 /** The configuration of a virtual telephone network: `[network]`, `[modem.NAME]` and `[number.DIGITS]`. */
 
@@ -101,14 +108,10 @@ export function loadPhones(file: string): PhonesConfig {
 export function parsePhones(source: string, file: string): PhonesConfig {
   const problems = new Problems(file);
   const document = parseDocument(source, file);
-  for (const key of Object.keys(document)) {
-    if (!Object.hasOwn(PHONE_SCHEMAS, key)) {
-      problems.add([key], `unknown key; allowed: ${Object.keys(PHONE_SCHEMAS).join(", ")}`);
-    }
-  }
+  rejectUnknownTables(document, Object.keys(PHONE_SCHEMAS), problems);
   const network = readTable(PHONE_SCHEMAS.network, document["network"] ?? {}, ["network"], problems);
-  const modems = readNamed(PHONE_SCHEMAS.modem, document, "modem", MODEM_NAME, problems);
-  const numbers = readNamed(PHONE_SCHEMAS.number, document, "number", PHONE_NUMBER, problems);
+  const modems = readNamedTables(PHONE_SCHEMAS.modem, document, "modem", MODEM_NAME, problems);
+  const numbers = readNamedTables(PHONE_SCHEMAS.number, document, "number", PHONE_NUMBER, problems);
   const modemNames = Object.keys(tableOf(document["modem"]));
   if (document["modem"] === undefined)
     problems.add(["modem"], "there is none; give at least one as [modem.NAME]");
@@ -118,10 +121,9 @@ export function parsePhones(source: string, file: string): PhonesConfig {
   return complete(network as NonNullable<typeof network>, modems, numbers);
 }
 
-type Named<Schema extends z.ZodType> = readonly (readonly [name: string, table: z.output<Schema>])[];
 type NetworkTable = z.output<typeof PHONE_SCHEMAS.network>;
-type Modems = Named<typeof PHONE_SCHEMAS.modem>;
-type Numbers = Named<typeof PHONE_SCHEMAS.number>;
+type Modems = NamedTables<typeof PHONE_SCHEMAS.modem>;
+type Numbers = NamedTables<typeof PHONE_SCHEMAS.number>;
 
 const complete = (network: NetworkTable, modems: Modems, numbers: Numbers): PhonesConfig => {
   const minutes = network["mean-call-minutes"];
@@ -164,62 +166,4 @@ function checkNumbers(numbers: Numbers, modems: readonly string[], problems: Pro
       }
     }
   }
-}
-
-function parseDocument(source: string, file: string): Record<string, unknown> {
-  try {
-    return parse(source, { unsafeKeyBehaviour: "throw" });
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const { line, column, message } = error;
-    throw new EqlError("CONFIG_INVALID", `${file}:${line}:${column}: not TOML: ${message.split("\n")[0]}`, {
-      details: { source: file, line, column },
-      cause: error,
-    });
-  }
-}
-
-const isTable = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
-
-const tableOf = (value: unknown): Record<string, unknown> => (isTable(value) ? value : {});
-
-function readNamed<Schema extends z.ZodObject>(
-  schema: Schema,
-  document: Record<string, unknown>,
-  key: string,
-  naming: z.ZodString,
-  problems: Problems,
-): Named<Schema> {
-  const tables = document[key] ?? {};
-  if (!isTable(tables)) problems.addValue([key], tables, `tables [${key}.…]`);
-  return Object.entries(tableOf(tables)).flatMap(([name, raw]) => {
-    if (!naming.safeParse(name).success) problems.add([key, name], `allowed: ${allowedBy(naming)}`);
-    const table = readTable(schema, raw, [key, name], problems);
-    return table === undefined ? [] : [[name, table] as const];
-  });
-}
-
-function readTable<Schema extends z.ZodObject>(
-  schema: Schema,
-  raw: unknown,
-  at: KeyPath,
-  problems: Problems,
-): z.output<Schema> | undefined {
-  if (!isTable(raw)) {
-    problems.addValue(at, raw, "a table");
-    return undefined;
-  }
-  const { shape } = schema;
-  for (const key of Object.keys(raw)) {
-    if (!Object.hasOwn(shape, key)) {
-      problems.add([...at, key], `unknown key; allowed: ${Object.keys(shape).join(", ")}`);
-    }
-  }
-  const result = schema.safeParse(raw);
-  if (result.success) return result.data;
-  for (const key of new Set(result.error.issues.map((issue) => String(issue.path[0])))) {
-    problems.addValue([...at, key], raw[key], allowedBy(shape[key]));
-  }
-  return undefined;
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { ReadStream } from "node:tty";
 import * as libc from "../../src/host/libc.ts";
 
@@ -8,10 +8,13 @@ export class Terminal {
   readonly fd: number;
   output = "";
   readonly #reader: ReadStream;
+  readonly #master: number;
   #onData: () => void = () => {};
 
-  constructor(fd: number, reader: ReadStream) {
+  constructor(fd: number, master: number) {
     this.fd = fd;
+    this.#master = master;
+    const reader = new ReadStream(master);
     this.#reader = reader;
     reader.setEncoding("utf8").on("data", (text: string) => {
       this.output += text;
@@ -19,6 +22,11 @@ export class Terminal {
     });
     // The reader's end says EIO when the last writer has gone.
     reader.on("error", () => {});
+  }
+
+  /** What a person types. */
+  type(text: string): void {
+    writeSync(this.#master, text);
   }
 
   async untilOutput(pattern: RegExp): Promise<void> {
@@ -50,5 +58,5 @@ export function openTerminal(): Terminal {
   libc.check(libc.ptsname(master, name.address, 64), "ptsname");
   const path = Buffer.from(name.octets.subarray(0, name.octets.indexOf(0))).toString();
   const fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
-  return new Terminal(fd, new ReadStream(master));
+  return new Terminal(fd, master);
 }

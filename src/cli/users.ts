@@ -1,0 +1,70 @@
+import { chownSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { readPrivate } from "../config/secrets-file.ts";
+import { withoutUser, withUser } from "../config/users-edit.ts";
+import { isUserName, parseUsers, readUsers, type UserAccount } from "../config/users-file.ts";
+import { EqlError } from "../errors.ts";
+import { hashPassword } from "../host/password.ts";
+import { type Column, formatTable } from "./format-table.ts";
+
+/**
+ * Adds a user, or gives one another password.
+ * @param chap whether the password is kept as it is too
+ * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID, REQUEST_INVALID
+ */
+export async function addUser(file: string, name: string, password: string, chap: boolean): Promise<void> {
+  if (!isUserName(name)) {
+    throw new EqlError(
+      "REQUEST_INVALID",
+      `a user's name has 1 to 64 printable ASCII characters and no space, not ${JSON.stringify(name)}`,
+    );
+  }
+  const hash = await hashPassword(Buffer.from(password));
+  const source = readPrivate(file) ?? "";
+  write(file, withUser(source, name, { password: hash, secret: chap ? password : null }, file));
+}
+
+/** @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID, REQUEST_INVALID: there is no such user */
+export function removeUser(file: string, name: string): void {
+  const left = withoutUser(readPrivate(file) ?? "", name, file);
+  if (left === null) throw new EqlError("REQUEST_INVALID", `there is no user ${name} in ${file}`);
+  write(file, left);
+}
+
+/** @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID */
+export function listUsers(file: string): string {
+  const none = (): string[] => [];
+  return formatTable(COLUMNS, [...readUsers(file).values()], none);
+}
+
+const COLUMNS: readonly Column<UserAccount>[] = [
+  { title: "user", cell: ({ name }) => name },
+  { title: "protocol", cell: ({ protocol }) => protocol },
+  { title: "password", cell: ({ password }) => (password === null ? "no" : "yes") },
+  { title: "chap", cell: ({ secret }) => (secret === null ? "no" : "yes") },
+  {
+    title: "address",
+    cell: ({ address, pool }) => address ?? (pool === null ? "the line's pool" : "a pool of its own"),
+  },
+  { title: "lines", cell: ({ maxLines }) => maxLines ?? "" },
+];
+
+/** Writes the whole file anew, and no half of it. */
+function write(file: string, content: string): void {
+  parseUsers(content, file);
+  const draft = `${file}.new`;
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    const old = statSync(file, { throwIfNoEntry: false });
+    rmSync(draft, { force: true });
+    writeFileSync(draft, content, { mode: 0o600, flag: "wx" });
+    if (old !== undefined) chownSync(draft, old.uid, old.gid);
+    renameSync(draft, file);
+  } catch (cause) {
+    rmSync(draft, { force: true });
+    throw new EqlError("CONFIG_UNREADABLE", `cannot write ${file}: ${(cause as Error).message}`, {
+      details: { file },
+      cause,
+    });
+  }
+}
