@@ -125,6 +125,6 @@ export class LineRedial {
     const { firstPauseMs, longestPauseMs, pauseGrowth } = this.#settings;
     const power = Math.min(Math.max(0, this.#level - 1), MOST_GROWTH);
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * pauseGrowth ** power);
-    return pauseMs * (1 + JITTER * (2 * this.#random() - 1));
+    return Math.round(pauseMs * (1 + JITTER * (2 * this.#random() - 1)));
   }
 }
