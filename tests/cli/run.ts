@@ -34,6 +34,11 @@ export class Running {
     return Buffer.concat(this.#stdout);
   }
 
+  /** Standard error so far. */
+  get complaints(): string {
+    return Buffer.concat(this.#stderr).toString();
+  }
+
   /** Waits until standard output is so. */
   async until(isThere: (octets: Buffer) => boolean): Promise<void> {
     const signal = AbortSignal.timeout(15_000);
@@ -46,8 +51,7 @@ export class Running {
 
   async outcome(): Promise<Outcome> {
     await this.#closed;
-    const stderr = Buffer.concat(this.#stderr).toString();
-    return { code: this.child.exitCode, stdout: this.octets.toString(), stderr };
+    return { code: this.child.exitCode, stdout: this.octets.toString(), stderr: this.complaints };
   }
 }
 

@@ -6,6 +6,7 @@ import { parseConfig } from "../../src/config/load.ts";
 import { parseRunslip } from "../../src/config/runslip-conf.ts";
 import { runslipToToml } from "../../src/config/runslip-toml.ts";
 import { EqlError } from "../../src/errors.ts";
+import { read } from "../docs/markdown.ts";
 
 const translate = (text: string): string => runslipToToml(parseRunslip(text, "runslip.conf"), "runslip.conf");
 const load = (text: string): Config => parseConfig(translate(text), "runslip.conf");
@@ -89,6 +90,21 @@ describe("a runslip.conf", () => {
           attempts: null,
           upCommand: null,
         },
+      ],
+    );
+  });
+
+  it("is the one of the examples", () => {
+    const { masters, lines } = load(read("examples/1995/runslip.conf"));
+    assert.deepEqual(
+      masters.map(({ name, mtu }) => [name, mtu]),
+      [["eql", 576]],
+    );
+    assert.deepEqual(
+      lines.map(({ master, rateBps, dial }) => [master, rateBps, dial?.connect]),
+      [
+        ["eql", 28_800, "expect -f /etc/slip/dialout/cua2-288.xp"],
+        ["eql", 14_400, "expect -f /etc/slip/dialout/cua3-144.xp"],
       ],
     );
   });

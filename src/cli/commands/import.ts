@@ -15,7 +15,7 @@ const runslipCommand = (): Command =>
       "Translate the runslip.conf of DSLIP: its lines, how they are dialed, and the master they join.",
     )
     .argument("<FILE>", "the file, often /etc/slip/runslip.conf")
-    .addHelpText("after", "\nExample:\n  eql import runslip /etc/slip/runslip.conf > eql.toml\n")
+    .addHelpText("after", "\nExample:\n  eql import runslip /etc/slip/runslip.conf\n")
     .action(async (file: string) => {
       const { loadRunslip } = await import("../../config/load.ts");
       process.stdout.write(loadRunslip(file).toml);
