@@ -117,12 +117,20 @@ function readTable<Schema extends TableSchema>(
   const result = schema.safeParse(raw);
   if (result.success) return result.data as z.output<Schema>;
   const seen = new Set<string>();
-  for (const { code, path: inner, message } of result.error.issues) {
+  for (const issue of result.error.issues) {
+    const { code, path: inner, message } = issue;
     const where = inner.map((part) => (typeof part === "number" ? part : String(part)));
-    if (code === "unrecognized_keys" || seen.has(where.join("\0"))) continue;
+    // Those of the table itself are told.
+    if ((code === "unrecognized_keys" && where.length === 0) || seen.has(where.join("\0"))) continue;
     seen.add(where.join("\0"));
     const value = where.reduce<unknown>((at, part) => (at as Record<string | number, unknown>)[part], raw);
     const key = (schema.shape as Record<string, z.ZodType>)[String(where[0])];
+    if (issue.code === "unrecognized_keys") {
+      for (const name of issue.keys) {
+        problems.add([...path, ...where, name], `unknown key; allowed: ${allowedBy(key)}`);
+      }
+      continue;
+    }
     if (SECRET_KEYS.includes(String(where[0]))) {
       problems.add([...path, ...where], `found something else than is allowed: ${allowedBy(key)}`);
     } else problems.addValue([...path, ...where], value, allowedBy(key), code === "custom" ? message : "");

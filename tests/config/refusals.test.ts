@@ -28,6 +28,11 @@ describe("a key by itself", () => {
       '[daemon]\nlog = "info"',
       "daemon.log: unknown key; allowed: socket, socket-mode, socket-group, lock-directory, log-level",
     ],
+    [
+      "an unknown key in a list of tables",
+      `[line.ppp0]\n${TTY}\nprotocol = "ppp"\nsecrets = [{ client = "a", secret = "b", servr = "c" }]`,
+      'line.ppp0.secrets[0].servr: unknown key; allowed: a list of tables, such as [{ client = "them", secret = "…" }]',
+    ],
     ["a value for a table", "daemon = 3", "daemon: found 3; allowed: a table"],
     ["a date for a table", "master.eql = 1979-05-27", "master.eql: found a date or time; allowed: a table"],
     ["a list for the tables", "line = []", "line: found a list; allowed: tables [line.NAME]"],
