@@ -1,7 +1,7 @@
 import type { Instant } from "../time.ts";
 import { ChatDialogue } from "./chat-dialogue.ts";
 import type { ChatEnd, ChatEvent } from "./chat-events.ts";
-import { type ChatSend, type ChatStep, parseChat, parseSendFile } from "./chat-script.ts";
+import { type ChatSend, type ChatSendText, type ChatStep, parseChat, parseSendFile } from "./chat-script.ts";
 import type { ChatWords } from "./chat-text.ts";
 import type { DialFailure, Dialogue, DialogueEnd, DialogueEvent } from "./dialogue.ts";
 import { readModemWord } from "./result-words.ts";
@@ -28,6 +28,17 @@ export function chatFiles(words: readonly string[]): string[] {
   const sends = parseChat(words, wordsFor(null)).flatMap(sendsOf);
   return [...new Set(sends.flatMap((send) => (send.type === "file" ? [send.path] : [])))];
 }
+
+/** What a script of chat(8) marks as secret (`\q`), or has from files. */
+export function chatSecrets({ words, files }: CallChatSettings): string[] {
+  const fromFiles = Object.values(files).map((contents) => parseSendFile(contents, wordsFor(null)));
+  const sends = [...parseChat(words, wordsFor(null)).flatMap(sendsOf), ...fromFiles];
+  return sends.flatMap((send) => (send.type === "text" && send.secret ? [lineOf(send)] : []));
+}
+
+/** The octets that it sends, without what ends a line. */
+const lineOf = ({ actions }: ChatSendText): string =>
+  String.fromCharCode(...actions.filter((action) => typeof action === "number")).replace(/[\r\n]+$/, "");
 
 function sendsOf(step: ChatStep): readonly ChatSend[] {
   if (step.type === "send") return [step.send];

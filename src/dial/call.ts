@@ -1,15 +1,19 @@
 import { type Instant, NEVER } from "../time.ts";
-import { CallChat, type CallChatSettings } from "./call-chat.ts";
+import { CallChat, type CallChatSettings, chatSecrets } from "./call-chat.ts";
+import { type DialScript, scriptSecrets } from "./dial-script.ts";
 import type { DialFailure, Dialogue, DialogueEnd, DialogueEvent } from "./dialogue.ts";
 import { DialogueOutput } from "./dialogue-output.ts";
 import { LoginDialogue, type LoginSettings } from "./login-dialogue.ts";
 import { ModemDialogue, type ModemSettings } from "./modem-dialogue.ts";
+import { ScriptDialogue } from "./script-dialogue.ts";
 
 /** How somebody is called. */
 export interface CallSettings {
   /** Null: the line leads to the far side, or what follows dials. */
   readonly modem: ModemSettings | null;
   readonly login: LoginSettings | null;
+  /** Instead of the login; without a modem, it may dial. Absent: none. */
+  readonly script?: DialScript | null | undefined;
   /** Instead of all others. */
   readonly chat: CallChatSettings | null;
 }
@@ -19,12 +23,22 @@ export interface CallSettings {
  * @param number null: what dials knows it, or nothing dials
  */
 export function makeCall(settings: CallSettings, number: string | null): Dialogue {
-  const { modem, login, chat } = settings;
+  const { modem, login, script = null, chat } = settings;
   if (chat !== null) return new CallChat(chat, number);
   const parts: Dialogue[] = [];
   if (modem !== null) parts.push(new ModemDialogue(modem, number ?? ""));
-  if (login !== null) parts.push(new LoginDialogue(login));
-  return new Call(parts, modem === null);
+  if (script !== null) parts.push(new ScriptDialogue(script, number ?? "", modem === null));
+  else if (login !== null) parts.push(new LoginDialogue(login));
+  return new Call(parts, modem === null && script === null);
+}
+
+/** What a transcript of such calls has to mask. */
+export function callSecrets({ login, script = null, chat }: CallSettings): string[] {
+  return [
+    ...(login === null ? [] : [login.password]),
+    ...(script === null ? [] : scriptSecrets(script)),
+    ...(chat === null ? [] : chatSecrets(chat)),
+  ];
 }
 
 /** Dialogues one after the other; what one has not read is the next one's. */

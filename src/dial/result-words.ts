@@ -64,6 +64,11 @@ const LF = 0x0a;
 export class LineReader {
   #text = "";
 
+  /** The line that has not ended. */
+  get pending(): string {
+    return this.#text;
+  }
+
   /** @returns a line that has ended; null: none, or an empty one */
   handleOctet(octet: number): string | null {
     const sign = octet & ASCII;
