@@ -1,4 +1,6 @@
 import { after, type Instant, NEVER } from "../time.ts";
+import { HDLC_FLAG } from "../wire/hdlc.ts";
+import { SLIP_END } from "../wire/slip.ts";
 import { AnswerModem, type AnswerModemSettings } from "./answer-modem.ts";
 import type { DialFailure, Dialogue, DialogueEnd, DialogueEvent } from "./dialogue.ts";
 import {
@@ -36,6 +38,8 @@ export type AnswerResult =
 const MAX_UNREAD = 4096;
 const LF = 0x0a;
 const NO_CARRIER = Uint8Array.from("\r\nNO CARRIER\r\n", (character) => character.charCodeAt(0));
+/** How long a caller who may speak either protocol is waited for; then it is PPP, where we may begin. */
+const CHOICE_MS = 5000;
 /** Parity, or noise. */
 const SEVEN_BITS = 0x7f;
 
@@ -44,7 +48,8 @@ const SEVEN_BITS = 0x7f;
  *
  * 1. a modem is made ready, rings, is answered, connects; then a pause. A direct line begins here
  * 2. a prompt is shown; name and password come, and an event asks whether they are right: `handleVerdict`
- * 3. or PPP's first frame comes before that, instead of a name
+ * 3. a caller who may speak either protocol chooses by its first octet
+ * 4. or PPP's first frame comes before a login, instead of a name
  */
 export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
   readonly #settings: AnswerSettings;
@@ -57,6 +62,7 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
   #connected = false;
   #promptAt: Instant = NEVER;
   #limitAt: Instant = NEVER;
+  #choiceAt: Instant = NEVER;
   #dropped = 0;
   #end: DialogueEnd | null = null;
   #result: AnswerResult | null = null;
@@ -104,11 +110,12 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
     this.#prompt?.handleVerdict(verdict, now);
     // What came meanwhile was meant for a session that there is not.
     if (this.#prompt?.state === "refusing") this.#unread.splice(0);
-    this.#look();
+    if (this.#prompt?.state === "granted") this.#grant(this.#prompt, now);
   }
 
   handleTimeout(now: Instant): void {
     if (this.#end !== null) return;
+    if (now >= this.#choiceAt && this.#prompt !== null) return this.#choose(this.#prompt, "ppp");
     if (now >= this.#limitAt) return this.fail("timeout", "nobody has logged in in time");
     if (now >= this.#promptAt) {
       this.#promptAt = NEVER;
@@ -126,7 +133,7 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
   pollTimeout(): Instant {
     if (this.#end !== null) return NEVER;
     const line = this.#connected ? this.#prompt?.pollTimeout() : this.#modem?.pollTimeout();
-    return [this.#promptAt, this.#limitAt].reduce((a, b) => (a < b ? a : b), line ?? NEVER);
+    return [this.#promptAt, this.#limitAt, this.#choiceAt].reduce((a, b) => (a < b ? a : b), line ?? NEVER);
   }
 
   pollTransmit(): Uint8Array | undefined {
@@ -143,6 +150,7 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
 
   #handleOctet(octet: number, now: Instant): void {
     if (this.#end !== null) return this.#keep(octet);
+    if (this.#choiceAt !== NEVER) return this.#hearChoice(octet);
     if (!this.#connected) {
       this.#modem?.handleOctet(octet, now);
       if (this.#modem?.state === "connected") this.#handleCarrier(now);
@@ -183,9 +191,26 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
   #look(): void {
     if (this.#modem?.state === "failed") this.fail("modem", this.#modem.reason);
     else if (this.#prompt?.state === "refused") this.fail("refused", "too many attempts to log in");
-    else if (this.#prompt?.state === "granted") {
-      this.#succeed({ kind: "login", user: this.#prompt.user, protocol: this.#prompt.protocol });
-    }
+  }
+
+  #grant(prompt: LoginPrompt, now: Instant): void {
+    if (prompt.protocol !== "any") return this.#choose(prompt, prompt.protocol);
+    this.#choiceAt = after(now, CHOICE_MS);
+    this.#limitAt = NEVER;
+    for (const octet of this.#unread.splice(0)) this.#handleOctet(octet, now);
+  }
+
+  /** PPP begins with a flag; SLIP with its own, or with a header of IP. Line ends, and whatever else is typed, are no choice. */
+  #hearChoice(octet: number): void {
+    const isPpp = (octet & SEVEN_BITS) === HDLC_FLAG;
+    const isSlip = octet === SLIP_END || octet >> 4 === 4 || octet >> 4 === 6;
+    if (this.#prompt === null || !(isPpp || isSlip)) return;
+    this.#choose(this.#prompt, isPpp ? "ppp" : "slip");
+    this.#keep(octet);
+  }
+
+  #choose({ user }: LoginPrompt, protocol: "slip" | "ppp"): void {
+    this.#succeed({ kind: "login", user, protocol });
   }
 
   #succeed(result: AnswerResult): void {

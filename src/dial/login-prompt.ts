@@ -26,10 +26,13 @@ export interface VerifyEvent {
   readonly password: Uint8Array;
 }
 
+/** `any`: whichever the caller begins with. */
+export type LoginProtocol = "slip" | "ppp" | "any";
+
 export type LoginVerdict =
   | {
       readonly ok: true;
-      readonly protocol: "slip" | "ppp";
+      readonly protocol: LoginProtocol;
       /** What is said before packets begin, as terminal servers do; latin1, may be empty. */
       readonly message: string;
     }
@@ -51,7 +54,7 @@ export class LoginPrompt {
   readonly #line = new TypedLine();
   #state: LoginPromptState = "unprompted";
   #user = "";
-  #protocol: "slip" | "ppp" = "ppp";
+  #protocol: LoginProtocol = "any";
   #prompts = 0;
   #refusals = 0;
   #refusalAt: Instant = NEVER;
@@ -71,7 +74,7 @@ export class LoginPrompt {
   }
 
   /** What is to be spoken, once it is granted. */
-  get protocol(): "slip" | "ppp" {
+  get protocol(): LoginProtocol {
     return this.#protocol;
   }
 

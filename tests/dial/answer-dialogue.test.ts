@@ -165,6 +165,41 @@ describe("a login on a direct line", () => {
   });
 });
 
+describe("a caller who may speak either protocol", () => {
+  const EITHER: LoginVerdict = { ok: true, protocol: "any", message: "go ahead\n" };
+  const line = (meanwhile = ""): Answering => {
+    const started = new Answering();
+    started.hear(`joe\rsesame\r${meanwhile}`);
+    started.verdict(EITHER);
+    return started;
+  };
+  const speaks = (protocol: string): unknown => ({ kind: "login", user: "joe", protocol });
+
+  it("chooses by its first octet, which is the link's", () => {
+    for (const [first, protocol] of [
+      [LCP, "ppp"],
+      ["\xfe", "ppp"],
+      ["\xc0E\0", "slip"],
+      ["E\0", "slip"],
+    ] as const) {
+      const later = line();
+      assert.equal(later.dialogue.end, null);
+      later.hear(`\r\n ${first}`);
+      const sooner = line(`\n${first}`);
+      for (const { dialogue } of [later, sooner]) assert.deepEqual(dialogue.result, speaks(protocol));
+      assert.deepEqual([later.takeUnread(), sooner.takeUnread()], [first, first]);
+    }
+  });
+
+  it("speaks PPP when it waits for us", () => {
+    const silent = line();
+    silent.run(4999);
+    assert.equal(silent.dialogue.end, null);
+    silent.run(1);
+    assert.deepEqual(silent.dialogue.result, speaks("ppp"));
+  });
+});
+
 describe("PPP without a login", () => {
   it("is taken at any moment before the login is complete, its first frame whole", () => {
     for (const before of ["", "jo", "joe\r", "joe\rsesa", "\r\r~"]) {
