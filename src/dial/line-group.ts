@@ -26,8 +26,11 @@ interface Entry {
   state: LineState;
   /** While it waits, and after. */
   retryAt: Instant;
-  /** What it was told last. */
   wanted: boolean;
+  /** Why it is wanted, or not. */
+  reason: string;
+  /** What it was told last; it may be wanted no longer before it was told that it is. */
+  told: boolean;
   /** A person's word; null: automatic. */
   asked: boolean | null;
   /** A person's word was not passed on yet. */
@@ -40,6 +43,8 @@ interface Entry {
 
 const CONNECTING: readonly LineState[] = ["locking", "dialing", "login", "negotiating"];
 const UP: readonly LineState[] = ["up", "enslaved"];
+/** Of a line that is wanted: others are called in its place. */
+const FAILED: readonly LineState[] = ["waiting", "givenUp"];
 
 /** What a line has to carry, of what it could, so that the one called after it is needed still. */
 const NEEDED_SHARE = 0.75;
@@ -70,9 +75,10 @@ export class LineGroup {
   readonly #fullRates: number[] = [];
   /** Since when the queue is long; NEVER: it is not. */
   #longSince: Instant = NEVER;
+  /** Traffic until then. */
+  #longTraffic = 0;
   #trafficAt: Instant = NEVER;
   #neededAt: Instant = NEVER;
-  readonly #commands: LineCommand[] = [];
 
   /** @param lines by preference */
   constructor(settings: LineGroupSettings, lines: readonly string[]) {
@@ -88,6 +94,8 @@ export class LineGroup {
       state: "idle",
       retryAt: NEVER,
       wanted: false,
+      reason: "",
+      told: false,
       asked: null,
       isUrgent: false,
       sleeps: false,
@@ -107,7 +115,8 @@ export class LineGroup {
   handleState(name: string, state: LineState, now: Instant, retryAt: Instant = NEVER): void {
     const line = this.#lines.find((each) => each.name === name);
     if (line === undefined) return;
-    if (state === "idle" && line.state !== "idle" && line.wanted) {
+    if (state === "idle" && line.state !== "idle" && line.told) {
+      line.told = false;
       line.wanted = false;
       line.sleeps = true;
     }
@@ -163,7 +172,12 @@ export class LineGroup {
   }
 
   pollCommand(): LineCommand | undefined {
-    return this.#commands.shift();
+    const line = this.#lines.find(({ wanted, told, isUrgent }) => wanted !== told || isUrgent);
+    if (line === undefined) return undefined;
+    const { name, wanted, reason, isUrgent: atOnce } = line;
+    line.told = wanted;
+    line.isUrgent = false;
+    return { line: name, wanted, reason, atOnce };
   }
 
   /** Lines that are to be up, those apart that a person asked for. */
@@ -203,18 +217,22 @@ export class LineGroup {
     const canGrow = this.#active && automatic.some(({ wanted }) => !wanted);
     // The one that is being called may be enough.
     if (!isLong || !canGrow || isConnecting) this.#longSince = NEVER;
-    else if (this.#longSince === NEVER) this.#longSince = now;
+    else if (this.#longSince === NEVER) {
+      this.#longSince = now;
+      this.#longTraffic = this.#trafficOctets ?? 0;
+    }
     const fullRate = this.#fullRates.at(-1) ?? 0;
     if (isLong || (fullRate > 0 && this.#rate > NEEDED_SHARE * fullRate)) this.#neededAt = now;
   }
 
   #grow(now: Instant): void {
+    const fullRate = (1000 * ((this.#trafficOctets ?? 0) - this.#longTraffic)) / (now - this.#longSince);
     this.#longSince = NEVER;
     const sleeping = this.#lines.find(({ sleeps }) => sleeps);
     if (sleeping !== undefined) sleeping.sleeps = false;
     else {
       this.#extra += 1;
-      this.#fullRates.push(this.#rate);
+      this.#fullRates.push(fullRate);
       this.#neededAt = now;
     }
     this.#reason = `more than ${this.#settings.highWaterOctets} octets are queued`;
@@ -239,12 +257,18 @@ export class LineGroup {
   #decide(now: Instant): void {
     for (const line of this.#lines) if (!line.wanted && line.retryAt <= now) line.retryAt = NEVER;
     const chosen = this.#choose(now);
+    const failed = this.#lines.find(
+      ({ asked, wanted, state }) => asked === null && wanted && FAILED.includes(state),
+    );
     for (const line of this.#lines) {
-      if (line.asked !== null) {
-        const reason = line.asked ? "asked for" : "told to stay down";
-        this.#tell(line, line.asked, reason);
-      } else if (this.#count > 0 && line.state === "givenUp" && line.wanted) continue;
-      else this.#tell(line, chosen.includes(line), this.#reasonFor(line, chosen));
+      if (line.asked !== null) want(line, line.asked, line.asked ? "asked for" : "told to stay down");
+      else if (this.#count > 0 && line.state === "givenUp" && line.wanted) continue;
+      else if (chosen.includes(line)) {
+        want(line, true, failed === undefined ? this.#reason : `in place of ${failed.name}`);
+      } else {
+        const isSpare = this.#count > 0 && !UP.includes(line.state);
+        want(line, false, isSpare ? "others are there" : this.#reason);
+      }
     }
   }
 
@@ -258,9 +282,11 @@ export class LineGroup {
       if (wanted && CONNECTING.includes(state)) return 1;
       const isResting = retryAt === NEVER ? state === "waiting" : retryAt > now;
       if (isResting) return 5;
-      if (state === "hangingUp") return 4;
-      return wanted ? 2 : 3;
+      if (wanted) return 2;
+      return state === "hangingUp" ? 4 : 3;
     };
+    // One that sleeps is in its place: another one would have no more to do.
+    const asleep = this.#lines.filter(({ asked, sleeps }) => asked === null && sleeps).length;
     return candidates
       .toSorted((a, b) => {
         const rankA = rank(a);
@@ -269,24 +295,12 @@ export class LineGroup {
         if (rankA < 2) return a.call - b.call;
         return rankA === 5 && a.retryAt !== b.retryAt ? a.retryAt - b.retryAt : 0;
       })
-      .slice(0, this.#count);
+      .slice(0, Math.max(0, this.#count - asleep));
   }
+}
 
-  #reasonFor(line: Entry, chosen: readonly Entry[]): string {
-    if (!chosen.includes(line)) {
-      return this.#count > 0 && !UP.includes(line.state) ? "others are there" : this.#reason;
-    }
-    const failed = this.#lines.find(
-      (other) => other.asked === null && (other.state === "waiting" || other.state === "givenUp"),
-    );
-    return failed === undefined || failed === line ? this.#reason : `in place of ${failed.name}`;
-  }
-
-  #tell(line: Entry, wanted: boolean, reason: string): void {
-    if (line.wanted === wanted && !line.isUrgent) return;
-    const atOnce = line.isUrgent;
-    line.wanted = wanted;
-    line.isUrgent = false;
-    this.#commands.push({ line: line.name, wanted, reason, atOnce });
-  }
+function want(line: Entry, wanted: boolean, reason: string): void {
+  if (line.wanted === wanted && !line.isUrgent) return;
+  line.wanted = wanted;
+  line.reason = reason;
 }
