@@ -8,13 +8,13 @@ interface AnyProof {
   readonly name: string;
 }
 
-export interface PapProof extends AnyProof {
+interface PapProof extends AnyProof {
   readonly method: "pap";
   /** Never for a log. */
   readonly password: Uint8Array;
 }
 
-export interface ChapProof extends AnyProof {
+interface ChapProof extends AnyProof {
   readonly method: "chap-md5";
   readonly identifier: number;
   readonly challenge: Uint8Array;
@@ -22,7 +22,7 @@ export interface ChapProof extends AnyProof {
   readonly response: Uint8Array;
 }
 
-export interface MsChapV2Proof extends AnyProof {
+interface MsChapV2Proof extends AnyProof {
   readonly method: "mschapv2";
   readonly identifier: number;
   readonly challenge: Uint8Array;
