@@ -3,6 +3,7 @@ import { HDLC_FLAG } from "../wire/hdlc.ts";
 import { SLIP_END } from "../wire/slip.ts";
 import { AnswerModem, type AnswerModemSettings } from "./answer-modem.ts";
 import type { DialFailure, Dialogue, DialogueEnd, DialogueEvent } from "./dialogue.ts";
+import { DialogueOutput } from "./dialogue-output.ts";
 import {
   LoginPrompt,
   type LoginPromptSettings,
@@ -10,7 +11,6 @@ import {
   type VerifyEvent,
 } from "./login-prompt.ts";
 import { PppDetector } from "./ppp-detector.ts";
-import { Speech } from "./speech.ts";
 import { StringWatch } from "./string-watch.ts";
 
 export interface AnswerSettings {
@@ -34,8 +34,6 @@ export type AnswerResult =
   /** PPP began before anybody had logged in; its first frame is in `takeUnread`. */
   | { readonly kind: "ppp" };
 
-/** Enough for what a caller sends while its login is being verified. */
-const MAX_UNREAD = 4096;
 const LF = 0x0a;
 const NO_CARRIER = Uint8Array.from("\r\nNO CARRIER\r\n", (character) => character.charCodeAt(0));
 /** How long a caller who may speak either protocol is waited for; then it is PPP, where we may begin. */
@@ -53,28 +51,25 @@ const SEVEN_BITS = 0x7f;
  */
 export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
   readonly #settings: AnswerSettings;
-  readonly #speech = new Speech<VerifyEvent>();
+  readonly #output = new DialogueOutput<VerifyEvent>();
   readonly #modem: AnswerModem | null;
   readonly #prompt: LoginPrompt | null;
   readonly #detector = new PppDetector();
   readonly #hangUp = new StringWatch([NO_CARRIER]);
-  readonly #unread: number[] = [];
   #connected = false;
   #promptAt: Instant = NEVER;
   #limitAt: Instant = NEVER;
   #choiceAt: Instant = NEVER;
-  #dropped = 0;
-  #end: DialogueEnd | null = null;
   #result: AnswerResult | null = null;
 
   constructor(settings: AnswerSettings) {
     this.#settings = settings;
-    this.#modem = settings.modem === null ? null : new AnswerModem(settings.modem, this.#speech);
-    this.#prompt = settings.login === null ? null : new LoginPrompt(settings.login, this.#speech);
+    this.#modem = settings.modem === null ? null : new AnswerModem(settings.modem, this.#output);
+    this.#prompt = settings.login === null ? null : new LoginPrompt(settings.login, this.#output);
   }
 
   get end(): DialogueEnd | null {
-    return this.#end;
+    return this.#output.end;
   }
 
   /** Null: nobody, or not yet. */
@@ -89,7 +84,7 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
 
   /** Octets that came at a time when nobody reads them, and found no room. */
   get dropped(): number {
-    return this.#dropped;
+    return this.#output.dropped;
   }
 
   start(now: Instant): void {
@@ -106,15 +101,15 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
 
   /** Whether the name and the password of the last `verify` are right. */
   handleVerdict(verdict: LoginVerdict, now: Instant): void {
-    if (this.#end !== null) return;
+    if (this.end !== null) return;
     this.#prompt?.handleVerdict(verdict, now);
     // What came meanwhile was meant for a session that there is not.
-    if (this.#prompt?.state === "refusing") this.#unread.splice(0);
+    if (this.#prompt?.state === "refusing") this.#output.takeUnread();
     if (this.#prompt?.state === "granted") this.#grant(this.#prompt, now);
   }
 
   handleTimeout(now: Instant): void {
-    if (this.#end !== null) return;
+    if (this.end !== null) return;
     if (now >= this.#choiceAt && this.#prompt !== null) return this.#choose(this.#prompt, "ppp");
     if (now >= this.#limitAt) return this.fail("timeout", "nobody has logged in in time");
     if (now >= this.#promptAt) {
@@ -127,29 +122,32 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
   }
 
   fail(failure: DialFailure, reason: string): void {
-    this.#end ??= { ok: false, failure, reason };
+    this.#output.fail(failure, reason);
   }
 
   pollTimeout(): Instant {
-    if (this.#end !== null) return NEVER;
+    if (this.end !== null) return NEVER;
     const line = this.#connected ? this.#prompt?.pollTimeout() : this.#modem?.pollTimeout();
     return [this.#promptAt, this.#limitAt, this.#choiceAt].reduce((a, b) => (a < b ? a : b), line ?? NEVER);
   }
 
-  pollTransmit(): Uint8Array | undefined {
-    return this.#speech.pollTransmit();
+  pollTransmit(): Uint8Array | "break" | undefined {
+    return this.#output.pollTransmit();
   }
 
   pollEvent(): DialogueEvent | VerifyEvent | undefined {
-    return this.#speech.pollEvent();
+    return this.#output.pollEvent();
   }
 
   takeUnread(): Uint8Array {
-    return Uint8Array.from(this.#unread.splice(0));
+    const octets = this.#output.takeUnread();
+    // The second half of the password's line end is nobody's.
+    const from = octets.findIndex((octet) => octet !== LF);
+    return octets.subarray(from < 0 ? octets.length : from);
   }
 
   #handleOctet(octet: number, now: Instant): void {
-    if (this.#end !== null) return this.#keep(octet);
+    if (this.end !== null) return this.#keep(octet);
     if (this.#choiceAt !== NEVER) return this.#hearChoice(octet);
     if (!this.#connected) {
       this.#modem?.handleOctet(octet, now);
@@ -170,7 +168,7 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
 
   #handleCarrier(now: Instant): void {
     this.#connected = true;
-    this.#speech.tell({ type: "connected", carrierBps: this.#modem?.carrierBps ?? null });
+    this.#output.tell({ type: "connected", carrierBps: this.#modem?.carrierBps ?? null });
     this.#promptAt = after(now, this.#settings.pauseMs);
     this.#limitAt = after(now, this.#settings.loginLimitMs);
   }
@@ -181,10 +179,7 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
   }
 
   #keep(octet: number): void {
-    // The second half of the password's line end.
-    if (octet === LF && this.#unread.length === 0) return;
-    if (this.#unread.length < MAX_UNREAD) this.#unread.push(octet);
-    else this.#dropped += 1;
+    this.#output.leave(octet);
   }
 
   /** Sees what has become of modem and prompt. */
@@ -197,7 +192,7 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
     if (prompt.protocol !== "any") return this.#choose(prompt, prompt.protocol);
     this.#choiceAt = after(now, CHOICE_MS);
     this.#limitAt = NEVER;
-    for (const octet of this.#unread.splice(0)) this.#handleOctet(octet, now);
+    for (const octet of this.#output.takeUnread()) this.#handleOctet(octet, now);
   }
 
   /** PPP begins with a flag; SLIP with its own, or with a header of IP. Line ends, and whatever else is typed, are no choice. */
@@ -215,6 +210,6 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
 
   #succeed(result: AnswerResult): void {
     this.#result = result;
-    this.#end = { ok: true };
+    this.#output.succeed();
   }
 }

@@ -1,5 +1,6 @@
 import { after, type Instant, NEVER } from "../time.ts";
-import type { Speech } from "./speech.ts";
+import type { DialogueOutput } from "./dialogue-output.ts";
+import { LineReader, readModemWord } from "./result-words.ts";
 
 export interface AnswerModemSettings {
   /** Commands that make it ready, such as `ATZ`; each is to be answered OK. */
@@ -14,6 +15,8 @@ export interface AnswerModemSettings {
   /** While nobody calls: how often it is looked whether the modem is still there. */
   readonly checkMs: number;
 }
+
+type Output = Pick<DialogueOutput, "send" | "received" | "note">;
 
 /** What it waits for. */
 type AnswerModemState =
@@ -35,8 +38,6 @@ const ESCAPE = "+++";
 const MOST_SAID = 3;
 /** Rings come every six seconds at most; later, somebody else calls. */
 const SAME_CALL_MS = 10_000;
-/** Far more than a result has. */
-const MOST_LINE = 128;
 const CHECK = ["AT"];
 
 /**
@@ -45,7 +46,7 @@ const CHECK = ["AT"];
  */
 export class AnswerModem {
   readonly #settings: AnswerModemSettings;
-  readonly #speech: Pick<Speech, "say" | "hear" | "note">;
+  readonly #output: Output;
   #state: AnswerModemState = "pause";
   #waitsUntil: Instant = NEVER;
   #commands: readonly string[] = [];
@@ -53,16 +54,16 @@ export class AnswerModem {
   #said = 0;
   /** What is said when a pause is over, before the command. */
   #escapes: readonly string[] = [];
-  #line = "";
+  readonly #lines = new LineReader();
   #rings = 0;
   #rangAt: Instant = NEVER;
   #carrierBps: number | null = null;
   #callerId: string | null = null;
   #reason = "";
 
-  constructor(settings: AnswerModemSettings, speech: Pick<Speech, "say" | "hear" | "note">) {
+  constructor(settings: AnswerModemSettings, output: Output) {
     this.#settings = settings;
-    this.#speech = speech;
+    this.#output = output;
   }
 
   get state(): AnswerModemState {
@@ -89,13 +90,9 @@ export class AnswerModem {
   }
 
   handleOctet(octet: number, now: Instant): void {
-    this.#speech.hear(octet);
-    const character = String.fromCharCode(octet & 0x7f);
-    if (character === "\r" || character === "\n") {
-      const line = this.#line.trim();
-      this.#line = "";
-      if (line !== "") this.#result(line, now);
-    } else if (this.#line.length < MOST_LINE) this.#line += character;
+    this.#output.received(octet);
+    const line = this.#lines.handleOctet(octet);
+    if (line !== null) this.#result(line.trim(), now);
   }
 
   handleTimeout(now: Instant): void {
@@ -122,11 +119,11 @@ export class AnswerModem {
     const command = this.#commands[0];
     if (escape !== undefined) {
       this.#escapes = escapes;
-      this.#speech.say(escape);
+      this.#output.send(escape);
       this.#enter("pause", after(now, GUARD_MS));
     } else if (command !== undefined) {
       this.#said += 1;
-      this.#speech.say(`${command}\r`);
+      this.#output.send(`${command}\r`);
       this.#enter("command", after(now, this.#settings.commandWaitMs));
     } else this.#wait(now);
   }
@@ -145,33 +142,34 @@ export class AnswerModem {
   }
 
   #giveUpCall(now: Instant): void {
-    this.#speech.note("no carrier in time");
+    this.#output.note("no carrier in time");
     // Any octet ends the attempt; the result that follows is none of the next command's.
-    this.#speech.say("\r");
+    this.#output.send("\r");
     this.#commands = this.#settings.init;
     this.#said = 0;
     this.#enter("pause", after(now, GUARD_MS));
   }
 
   #result(line: string, now: Instant): void {
-    const connect = /^CONNECT(?:\s+(\d{1,9}))?\b/.exec(line);
     const number = /^NMBR\s*=\s*([\w*#+-]{1,32})$/.exec(line)?.[1];
-    if (connect !== null) this.#connect(connect[1]);
-    else if (/^RING\b/.test(line)) this.#ring(now);
-    else if (number !== undefined) this.#callerId = number;
-    else if (this.#state === "carrier" && isEnd(line)) this.#wait(now);
-    else if (this.#state === "command" && line === "OK") {
+    if (number !== undefined) this.#callerId = number;
+    const word = readModemWord(line);
+    if (word === null) return;
+    if (word.type === "carrier") this.#carrierBps = word.bps;
+    else if (word.type === "connect") {
+      this.#carrierBps ??= word.bps;
+      this.#enter("connected", NEVER);
+    } else if (word.type === "ring") this.#ring(now);
+    else if (this.#state === "carrier") this.#wait(now);
+    else if (this.#state === "command") this.#answered(word.type === "ok", line, now);
+  }
+
+  #answered(obeyed: boolean, line: string, now: Instant): void {
+    if (obeyed) {
       this.#commands = this.#commands.slice(1);
       this.#said = 0;
       this.#enter("pause", after(now, BETWEEN_MS));
-    } else if (this.#state === "command" && line === "ERROR") {
-      this.#fail(`the modem refuses ${this.#commands[0]}`);
-    }
-  }
-
-  #connect(digits: string | undefined): void {
-    this.#carrierBps = digits === undefined ? null : Number(digits);
-    this.#enter("connected", NEVER);
+    } else if (line === "ERROR" || line === "4") this.#fail(`the modem refuses ${this.#commands[0]}`);
   }
 
   #ring(now: Instant): void {
@@ -185,7 +183,8 @@ export class AnswerModem {
     const { answer, rings, carrierWaitMs } = this.#settings;
     if (answer === null || this.#rings < rings) return;
     this.#rings = 0;
-    this.#speech.say(`${answer}\r`);
+    this.#carrierBps = null;
+    this.#output.send(`${answer}\r`);
     this.#enter("carrier", after(now, carrierWaitMs));
   }
 
@@ -199,6 +198,3 @@ export class AnswerModem {
     this.#waitsUntil = until;
   }
 }
-
-/** What a modem says when there will be no carrier. */
-const isEnd = (line: string): boolean => /^(NO CARRIER|NO ANSWER|BUSY|ERROR|OK|VOICE)\b/.test(line);

@@ -5,12 +5,15 @@ const MAX_UNREAD = 4096;
 /** More text than this in one event is not for people. */
 const MAX_TEXT = 4096;
 
-/** What a dialogue keeps for its owner: octets to send, events, its end, and what it did not read. */
-export class DialogueOutput {
+/**
+ * What a dialogue keeps for its owner: octets to send, events, its end, and what it did not read. `Event` is what it tells beyond what
+ * all dialogues tell.
+ */
+export class DialogueOutput<Event = never> {
   /** Octets that were not read and found no room. */
   dropped = 0;
   readonly #transmits: (Uint8Array | "break")[] = [];
-  readonly #events: DialogueEvent[] = [];
+  readonly #events: (DialogueEvent | Event)[] = [];
   readonly #unread: number[] = [];
   #end: DialogueEnd | null = null;
 
@@ -20,8 +23,13 @@ export class DialogueOutput {
 
   /** @param text latin1 @param shown for people, when it is not the text */
   send(text: string, shown: string = text): void {
-    this.#transmits.push(Uint8Array.from(text, (letter) => letter.charCodeAt(0)));
+    this.echo(text);
     this.tell({ type: "sent", text: shown });
+  }
+
+  /** Sends back what somebody types: people have seen it come. */
+  echo(text: string): void {
+    if (text !== "") this.#transmits.push(Uint8Array.from(text, (letter) => letter.charCodeAt(0)));
   }
 
   sendBreak(): void {
@@ -33,7 +41,7 @@ export class DialogueOutput {
     this.tell({ type: "note", text });
   }
 
-  tell(event: DialogueEvent): void {
+  tell(event: DialogueEvent | Event): void {
     this.#events.push(event);
   }
 
@@ -41,7 +49,7 @@ export class DialogueOutput {
   received(octet: number): void {
     const last = this.#events.at(-1);
     const text = String.fromCharCode(octet);
-    if (last?.type !== "received") this.tell({ type: "received", text });
+    if (!isReceived(last)) this.tell({ type: "received", text });
     else if (last.text.length < MAX_TEXT) {
       this.#events[this.#events.length - 1] = { type: "received", text: last.text + text };
     }
@@ -70,7 +78,7 @@ export class DialogueOutput {
     return this.#transmits.shift();
   }
 
-  pollEvent(): DialogueEvent | undefined {
+  pollEvent(): DialogueEvent | Event | undefined {
     return this.#events.shift();
   }
 
@@ -78,3 +86,6 @@ export class DialogueOutput {
     return Uint8Array.from(this.#unread.splice(0));
   }
 }
+
+const isReceived = (event: unknown): event is Extract<DialogueEvent, { readonly type: "received" }> =>
+  (event as DialogueEvent | undefined)?.type === "received";

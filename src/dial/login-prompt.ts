@@ -1,5 +1,5 @@
 import { after, type Instant, NEVER } from "../time.ts";
-import type { Speech } from "./speech.ts";
+import type { DialogueOutput } from "./dialogue-output.ts";
 import { TypedLine } from "./typed-line.ts";
 
 /** Texts are latin1; a line feed in one is sent as CR LF. */
@@ -50,7 +50,7 @@ const MASK = "??????";
 /** Asks for a login and its password until they are right, or too many were wrong. What is typed ahead is taken as an answer, but not before a refusal. */
 export class LoginPrompt {
   readonly #settings: LoginPromptSettings;
-  readonly #speech: Speech<VerifyEvent>;
+  readonly #output: DialogueOutput<VerifyEvent>;
   readonly #line = new TypedLine();
   #state: LoginPromptState = "unprompted";
   #user = "";
@@ -59,9 +59,9 @@ export class LoginPrompt {
   #refusals = 0;
   #refusalAt: Instant = NEVER;
 
-  constructor(settings: LoginPromptSettings, speech: Speech<VerifyEvent>) {
+  constructor(settings: LoginPromptSettings, output: DialogueOutput<VerifyEvent>) {
     this.#settings = settings;
-    this.#speech = speech;
+    this.#output = output;
   }
 
   get state(): LoginPromptState {
@@ -114,9 +114,9 @@ export class LoginPrompt {
   #read(octet: number, now: Instant): void {
     const echo = this.#line.handleOctet(octet);
     if (this.#state === "name") {
-      this.#speech.hear(octet);
+      this.#output.received(octet);
       if (echo === null) this.#endName();
-      else this.#speech.echo(echo);
+      else this.#output.echo(echo);
     } else if (echo === null) this.#endPassword(now);
   }
 
@@ -144,21 +144,21 @@ export class LoginPrompt {
 
   #endPassword(now: Instant): void {
     const { tooLong, octets } = this.#line;
-    this.#speech.note(`received ${MASK}`);
+    this.#output.note(`received ${MASK}`);
     this.#say("\n");
     if (tooLong || this.#user === "") return this.#refuse(now);
     this.#state = "verifying";
-    this.#speech.tell({ type: "verify", user: this.#user, password: octets });
+    this.#output.tell({ type: "verify", user: this.#user, password: octets });
   }
 
   #refuse(now: Instant): void {
-    this.#speech.note(`login of "${this.#user}" refused`);
+    this.#output.note(`login of "${this.#user}" refused`);
     this.#state = "refusing";
     this.#refusalAt = after(now, this.#settings.refusalMs * 2 ** this.#refusals);
     this.#refusals += 1;
   }
 
   #say(text: string): void {
-    this.#speech.say(text.replaceAll("\n", "\r\n"));
+    if (text !== "") this.#output.send(text.replaceAll("\n", "\r\n"));
   }
 }

@@ -89,7 +89,7 @@ export class Answering {
   #drain(): void {
     const { dialogue } = this;
     for (let out = dialogue.pollTransmit(); out !== undefined; out = dialogue.pollTransmit())
-      this.sent += asText(out);
+      this.sent += out === "break" ? "<break>" : asText(out);
     for (let event = dialogue.pollEvent(); event !== undefined; event = dialogue.pollEvent()) {
       this.events.push(event);
       if (event.type !== "verify" || this.judge === null) continue;
