@@ -41,7 +41,9 @@ const LF = 0x0a;
 const ASCII = 0x7f;
 
 type Work =
-  | { readonly type: "pause" | "wait"; readonly turn: Turn }
+  /** Null: to dial. */
+  | { readonly type: "pause"; readonly turn: Turn | null }
+  | { readonly type: "wait"; readonly turn: Turn }
   | { readonly type: "dialing" | "connected" };
 
 /**
@@ -59,10 +61,11 @@ export class ModemDialogue implements Dialogue {
   readonly #output = new DialogueOutput();
   readonly #lines = new LineReader();
   readonly #turns: Turn[];
-  #work: Work = { type: "connected" };
+  #work: Work = { type: "pause", turn: null };
   #repeated = 0;
   /** The modem answers in digits, which do not tell speeds. */
   #digits = false;
+  #hasAskedForWords = false;
   #carrierBps: number | null = null;
   #dueAt: Instant = NEVER;
 
@@ -70,18 +73,11 @@ export class ModemDialogue implements Dialogue {
   constructor(settings: ModemSettings, number: string) {
     this.#settings = settings;
     this.#number = number;
-    const { commandWaitMs, guardMs } = settings;
-    const command = (text: string): Turn => ({
-      send: `${text}\r`,
-      quietMs: PAUSE_MS,
-      waitMs: RESET.test(text) ? Math.max(RESET_WAIT_MS, commandWaitMs) : commandWaitMs,
-      otherwise: null,
-      repeats: 0,
-    });
-    const wake = { ...command("AT"), repeats: WAKE_REPEATS };
-    const escape = { ...command(""), send: "+++", quietMs: guardMs, waitMs: 2 * guardMs, otherwise: [] };
-    const recovery = [escape, { ...command("ATH"), otherwise: [] }, wake];
-    this.#turns = [{ ...wake, otherwise: recovery }, ...settings.init.map(command)];
+    const { init, guardMs } = settings;
+    const wake = { ...this.#command("AT"), repeats: WAKE_REPEATS };
+    const escape = { ...wake, send: "+++", quietMs: guardMs, waitMs: 2 * guardMs, otherwise: [], repeats: 0 };
+    const recovery = [escape, { ...this.#command("ATH"), otherwise: [] }, wake];
+    this.#turns = [{ ...wake, otherwise: recovery }, ...init.map((text) => this.#command(text))];
   }
 
   get end(): DialogueEnd | null {
@@ -131,29 +127,30 @@ export class ModemDialogue implements Dialogue {
   }
 
   #next(now: Instant): void {
-    const turn = this.#turns.shift();
     this.#repeated = 0;
-    if (turn !== undefined) return this.#pause(turn, now);
-    const { dial, commandWaitMs, carrierWaitMs } = this.#settings;
-    if (this.#digits) {
-      this.#digits = false;
-      const words = { send: "ATV1\r", quietMs: PAUSE_MS, waitMs: commandWaitMs, otherwise: [], repeats: 0 };
-      return this.#pause(words, now);
-    }
-    this.#output.send(`${dial}${this.#number}\r`);
-    this.#work = { type: "dialing" };
-    this.#dueAt = after(now, carrierWaitMs);
+    const turn = this.#turns.shift();
+    if (turn !== undefined || !this.#digits || this.#hasAskedForWords) return this.#pause(turn ?? null, now);
+    this.#hasAskedForWords = true;
+    this.#pause({ ...this.#command("ATV1"), otherwise: [] }, now);
   }
 
-  #pause(turn: Turn, now: Instant): void {
+  /** @param turn null: it is time to dial */
+  #pause(turn: Turn | null, now: Instant): void {
     this.#work = { type: "pause", turn };
-    this.#dueAt = after(now, turn.quietMs);
+    this.#dueAt = after(now, turn?.quietMs ?? PAUSE_MS);
   }
 
-  #say(turn: Turn, now: Instant): void {
-    this.#output.send(turn.send);
-    this.#work = { type: "wait", turn };
-    this.#dueAt = after(now, turn.waitMs);
+  #say(turn: Turn | null, now: Instant): void {
+    const { dial, carrierWaitMs } = this.#settings;
+    this.#output.send(turn?.send ?? `${dial}${this.#number}\r`);
+    this.#work = turn === null ? { type: "dialing" } : { type: "wait", turn };
+    this.#dueAt = after(now, turn?.waitMs ?? carrierWaitMs);
+  }
+
+  #command(text: string): Turn {
+    const { commandWaitMs } = this.#settings;
+    const waitMs = RESET.test(text) ? Math.max(RESET_WAIT_MS, commandWaitMs) : commandWaitMs;
+    return { send: `${text}\r`, quietMs: PAUSE_MS, waitMs, otherwise: null, repeats: 0 };
   }
 
   /** There was no OK. */

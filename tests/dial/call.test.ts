@@ -1,21 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type CallSettings, makeCall } from "../../src/dial/call.ts";
-import type { LoginSettings } from "../../src/dial/login-dialogue.ts";
 import { Transcript } from "../../src/dial/transcript.ts";
 import { instant } from "../../src/time.ts";
-import { MODEM, phoneWorld } from "./phones.ts";
+import { LOGIN, MODEM, phoneWorld } from "./phones.ts";
 import { type Reply, type Talked, talk, talkByPhone } from "./talk.ts";
 
-const LOGIN: LoginSettings = {
-  user: "joe",
-  password: "hello2u2",
-  loginPrompt: "ogin:",
-  passwordPrompt: "assword:",
-  waitMs: 60_000,
-  after: null,
-  ready: null,
-};
 const DIRECT: CallSettings = { modem: null, login: LOGIN, chat: null };
 const PPP = "~\xff}#\xc0!}!}!}";
 const FAR: readonly Reply[] = [

@@ -1,3 +1,4 @@
+import type { LoginSettings } from "../../src/dial/login-dialogue.ts";
 import type { ModemSettings } from "../../src/dial/modem-dialogue.ts";
 import type { PhoneNetworkSettings } from "../../src/sim/phone-network.ts";
 import { PhoneWorld } from "../sim/phone-host.ts";
@@ -8,6 +9,16 @@ export const MODEM: ModemSettings = {
   carrierWaitMs: 90_000,
   commandWaitMs: 3000,
   guardMs: 1200,
+};
+
+export const LOGIN: LoginSettings = {
+  user: "joe",
+  password: "hello2u2",
+  loginPrompt: "ogin:",
+  passwordPrompt: "assword:",
+  waitMs: 60_000,
+  after: null,
+  ready: null,
 };
 
 /** Two modems, of which `b` answers 5551000, and a number for each fate of a call. */
