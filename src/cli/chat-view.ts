@@ -65,7 +65,7 @@ export class ChatView {
   #write(level: "error" | "info", text: string): void {
     if (this.#options.toStderr) toStderr(`${text}\n`);
     if (!this.#options.toSyslog) return;
-    this.#syslog ??= new Syslog("chat");
+    this.#syslog ??= new Syslog("chat", "local2");
     this.#syslog.write(level, text);
   }
 

@@ -2,16 +2,18 @@ import { openSync, writeSync } from "node:fs";
 import type { PppdProcess } from "../config/pppd-draft.ts";
 import type { PppEvent } from "../control/messages.ts";
 import { EqlError } from "../errors.ts";
+import { Syslog } from "../host/syslog.ts";
 
 export type PppdLevel = Extract<PppEvent, { event: "log" }>["level"];
 
 const STDOUT = 1;
 const STDERR = 2;
 
-/** The messages of pppd, a line each, to where its options say: `logfile`, `logfd`, else standard output. */
+/** The messages of pppd, a line each: to the system's log, and to where its options say: `logfile`, `logfd`, else standard output. */
 export class PppdLog {
   readonly #debug: boolean;
   readonly #fd: number | null;
+  readonly #syslog = new Syslog("pppd", "daemon");
   /** Nobody reads the log: trouble goes to standard error, where scripts of 1995 send it to a console. */
   #onlyTrouble: boolean;
 
@@ -34,10 +36,12 @@ export class PppdLog {
   }
 
   write(level: PppdLevel, text: string): void {
-    if (this.#fd === null || (level === "debug" && !this.#debug)) return;
-    if (this.#onlyTrouble && (level === "debug" || level === "info")) return;
+    if (level === "debug" && !this.#debug) return;
+    const line = printable(text);
+    this.#syslog.write(level, line);
+    if (this.#fd === null || (this.#onlyTrouble && (level === "debug" || level === "info"))) return;
     try {
-      writeSync(this.#onlyTrouble ? STDERR : this.#fd, `${printable(text)}\n`);
+      writeSync(this.#onlyTrouble ? STDERR : this.#fd, `${line}\n`);
     } catch {
       // A full disk or a closed terminal is no reason to end the line.
     }

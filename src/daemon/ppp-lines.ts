@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { InterfaceConfig, PppConfig } from "../config/config.ts";
 import { readSecrets } from "../config/secrets-file.ts";
 import type { NetworkAgreement } from "../control/messages.ts";
@@ -215,6 +217,7 @@ export class PppLines {
     // It may have gone while the script ran.
     if (this.#up.get(key) !== up) return;
     this.#interfaces.setUp(index);
+    this.#tellServers(line, agreement);
     // Routes go with the last address, also from an interface that stays up.
     if (target.isMaster || line.master === null) this.#interfaces.addRoutes(index, target.config);
     const { local, remote, dns } = agreement;
@@ -223,6 +226,18 @@ export class PppLines {
     line.owner?.tell({ event: "up", interface: name, local, remote });
     if (family === 4) hooks?.ipUp(about, agreement);
     else hooks?.ipv6Up(about, agreement);
+  }
+
+  /** Writes the name servers that the peer told where pppd does, before scripts run that may read them. */
+  #tellServers({ name, config }: Line, { dns }: NetworkAgreement): void {
+    const directory = config.ppp?.scripts ?? null;
+    if (directory === null || dns.length === 0) return;
+    try {
+      const text = dns.map((server) => `nameserver ${server}\n`).join("");
+      writeFileSync(join(directory, "resolv.conf"), text, { mode: 0o644 });
+    } catch (error) {
+      this.#log.warn({ line: name, error: String(error) }, "resolv.conf not written");
+    }
   }
 
   #about(line: Line, name: string): HookLine {

@@ -123,6 +123,17 @@ ip link set eql up && eql_enslave eql $1 $3 && echo "$1 $2 $3 $4 $5 $6 $?" > ${l
     await Promise.all([near.outcome(), far.outcome()]);
   });
 
+  it("write the name servers that the peer tells into resolv.conf", async () => {
+    const file = join(world.near.directory, "resolv.conf");
+    const near = start(world.near, 0, `${NEAR}:${FAR}`, "usepeerdns");
+    const far = start(world.far, 0, `${FAR}:${NEAR}`, "ms-dns", "192.0.2.53", "ms-dns", "192.0.2.54");
+    await near.untilOutput(/remote IP address/);
+    assert.equal(readFileSync(file, "utf8"), "nameserver 192.0.2.53\nnameserver 192.0.2.54\n");
+    assert.ok(!existsSync(join(world.far.directory, "resolv.conf")));
+    near.child.kill("SIGTERM");
+    await Promise.all([near.outcome(), far.outcome()]);
+  });
+
   it("come back with persist when the peer does", async () => {
     const near = start(world.near, 0, `${NEAR}:${FAR}`, "persist", "maxfail", "0", "unit", "3");
     for (let round = 1; round <= 2; round += 1) {
