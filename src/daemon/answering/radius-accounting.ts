@@ -1,5 +1,5 @@
 import type { CallInfo, Grant } from "./authority.ts";
-import { nasAttributes, RadiusMark, type RadiusNas } from "./radius.ts";
+import { nasAttributes, type RadiusLog, RadiusMark, type RadiusNas } from "./radius.ts";
 import {
   ACCT_AUTHENTIC,
   ACCT_DELAY_TIME,
@@ -78,22 +78,18 @@ export interface OpenSession {
   end(usage: SessionUsage, why: SessionEnd): void;
 }
 
-interface AccountingLog {
-  warn(fields: object, message: string): void;
-}
-
 /** Tells RADIUS servers of sessions (RFC 2866), each record until one of them has it. */
 export class RadiusAccounting {
   readonly #client: RadiusClient;
   readonly #nas: RadiusNas;
-  readonly #log: AccountingLog;
+  readonly #log: RadiusLog;
   readonly #interimMs: number | null;
   /** Records that nobody has taken yet. */
   readonly #waiting = new Map<object, { readonly giveUp: () => void; readonly told: Promise<void> }>();
   readonly #open = new Set<NodeJS.Timeout>();
 
   /** @param interimMs how often servers hear of a session that goes on, unless they say themselves; null: never */
-  constructor(client: RadiusClient, nas: RadiusNas, interimMs: number | null, log: AccountingLog) {
+  constructor(client: RadiusClient, nas: RadiusNas, interimMs: number | null, log: RadiusLog) {
     this.#client = client;
     this.#nas = nas;
     this.#interimMs = interimMs;

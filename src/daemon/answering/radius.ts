@@ -74,7 +74,7 @@ export class RadiusMark {
   }
 }
 
-interface RadiusLog {
+export interface RadiusLog {
   warn(fields: object, message: string): void;
 }
 

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import type { RadiusConfig } from "../../../src/config/radius-keys.ts";
 import type { CallInfo, Grant, Refusal } from "../../../src/daemon/answering/authority.ts";
 import { RadiusAuthority } from "../../../src/daemon/answering/radius.ts";
 import { RadiusAccounting } from "../../../src/daemon/answering/radius-accounting.ts";
 import { RadiusClient } from "../../../src/daemon/answering/radius-client.ts";
+import { RadiusService } from "../../../src/daemon/answering/radius-service.ts";
+import { Scratch } from "../../../src/lab/scratch.ts";
 import type { AuthProtocol } from "../../../src/ppp/settings.ts";
 import { eventually, programsMissing } from "../world.ts";
 import { FreeRadius, type FreeRadiusUser } from "./freeradius.ts";
@@ -222,6 +228,51 @@ describe("RADIUS with Debian's freeradius", { skip: programsMissing(["/usr/sbin/
       "Acct-Terminate-Cause = Lost-Carrier",
     ]) {
       assert.ok(stop.includes(said), `${said} in ${stop}`);
+    }
+  });
+});
+
+describe("RADIUS as it is configured", { skip: programsMissing(["/usr/sbin/freeradius"]) }, () => {
+  it("takes its secret from a file, asks and tells", async () => {
+    const scratch = new Scratch("eql-radius-secret");
+    const server = await FreeRadius.start(USERS);
+    try {
+      const secretFile = join(scratch.path, "secret");
+      writeFileSync(secretFile, `${server.secret}\n`, { mode: 0o600 });
+      const config: RadiusConfig = {
+        servers: ["127.0.0.1"],
+        secretFile,
+        authPort: server.authPort,
+        accountingPort: server.accountingPort,
+        interimMs: null,
+        tryMs: 10_000,
+        tries: 3,
+        mustSign: true,
+        identifier: null,
+        address: null,
+      };
+      const service = new RadiusService(config, new Log());
+      const grant = granted(await service.authority.login("joe", "sesame", CALL));
+      const usage = { seconds: 1, sent: 1, received: 1 };
+      const session = {
+        id: "s-3",
+        bundle: null,
+        grant,
+        about: CALL,
+        protocol: "ppp",
+        address: null,
+      } as const;
+      service.accounting?.begin(session, async () => Promise.resolve(usage)).end(usage, "user");
+      await service.close(DEADLINE_MS);
+      await eventually(
+        "the record",
+        () => server.records.some((record) => record.includes("= Stop") && record.includes(hostname())),
+        DEADLINE_MS,
+      );
+      assert.equal(new RadiusService({ ...config, accountingPort: null }, new Log()).accounting, null);
+    } finally {
+      await server.stop();
+      scratch.close();
     }
   });
 });
