@@ -23,7 +23,7 @@ const FOLDERS: Readonly<Record<string, Rule>> = {
   dial: { core: true, values: ["wire"], types: ["link"] },
   sim: { core: true, values: ["wire", "ppp", "link", "bundle", "scheduler", "dial"] },
   host: { values: ["wire", "ppp", "link", "bundle", "scheduler"], types: ["control"] },
-  config: { values: ["wire", "control", "ppp"], types: ["link", "bundle", "scheduler", "dial"] },
+  config: { values: ["wire", "control", "ppp", "dial"], types: ["link", "bundle", "scheduler"] },
   lab: { values: ["host", "sim", "wire", "dial"], types: ["control"] },
   daemon: { values: ["wire", "ppp", "link", "bundle", "scheduler", "control", "host", "config", "dial"] },
   cli: { values: ["control", "config", "sim", "lab", "host", "daemon", "wire", "dial"] },

@@ -51,6 +51,7 @@ function completeDial(
             carrierWaitMs: table["carrier-wait"] * 1000,
           },
     login: isWhole ? null : completeLogin(table),
+    script: table.script ?? null,
     firstPauseMs: table["redial-pause"] * 1000,
     longestPauseMs: table["longest-redial-pause"] * 1000,
     attempts: table.attempts ?? null,

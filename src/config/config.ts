@@ -1,4 +1,5 @@
 import type { SchedulerName } from "../control/messages.ts";
+import type { DialScript } from "../dial/dial-script.ts";
 import type { AuthSettings, LcpSettings, NetworkSettings, Secret } from "../ppp/settings.ts";
 import type { DialTable } from "./dial-keys.ts";
 import type { Checked } from "./tables.ts";
@@ -102,6 +103,8 @@ export interface DialConfig {
     readonly carrierWaitMs: number;
   } | null;
   readonly login: LoginConfig | null;
+  /** Instead of the login. */
+  readonly script: DialScript | null;
   readonly firstPauseMs: number;
   readonly longestPauseMs: number;
   /** How many may fail in a row; null: any number. */

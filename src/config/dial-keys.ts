@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { dialScript } from "./dial-script-keys.ts";
 import { allowing, flag, integer, number, path, text } from "./keys.ts";
 
 /** The keys of `[dial.NAME]`: how somebody is called, and when. */
@@ -43,6 +44,9 @@ export const dialKeys = {
   "login-wait": number(1, 600, "seconds").default(60).describe("How long the login may take"),
   "login-command": line().optional().describe('What is said once logged in, such as "ppp"'),
   "login-ready": line().optional().describe("What the far side says to that before the link begins"),
+  script: dialScript()
+    .optional()
+    .describe("Instead of the login, what is said and expected, step by step; or with direct, all of it"),
   "redial-pause": number(0.1, 3600, "seconds")
     .default(2)
     .describe("Pause before the next attempt; each one that fails makes it longer"),

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
+import { type DialScript, scriptSecrets } from "../dial/dial-script.ts";
 import { EqlError } from "../errors.ts";
 import { completeDaemon, completeLine, completeMaster } from "./complete.ts";
 import type { Config, LineConfig } from "./config.ts";
@@ -27,7 +28,7 @@ export function loadConfig(path: string): Config {
   const text = readSource(path);
   const config = parseConfig(text, path);
   if (
-    config.dialers.some(({ table }) => table.password !== undefined) ||
+    config.dialers.some(({ table }) => table.password !== undefined || hasSecrets(table.script)) ||
     config.lines.some(({ ppp }) => ppp !== null && (ppp.auth.password !== null || ppp.secrets.length > 0))
   ) {
     refuseExposed(path);
@@ -48,6 +49,9 @@ function readSource(path: string): string {
     });
   }
 }
+
+const hasSecrets = (script: DialScript | undefined): boolean =>
+  script !== undefined && scriptSecrets(script).length > 0;
 
 /** @throws EqlError CONFIG_UNREADABLE: others than its owner may read the file, and there are secrets in it */
 function refuseExposed(path: string): void {

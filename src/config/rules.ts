@@ -40,6 +40,9 @@ export function checkDialer({ name, table, raw }: Checked<DialTable>, problems: 
   for (const key of whole === null ? [] : DIALOGUE_KEYS.filter((each) => each in raw)) {
     say(key, `found ${whole} as well, which does this by itself; give one of them`);
   }
+  if (table.script !== undefined && table.user !== undefined) {
+    say("user", "found script as well, which logs in by itself; give one of them");
+  }
   if (table.password !== undefined && table["password-file"] !== undefined) {
     say("password-file", "found password as well; give one of them");
   }
@@ -61,7 +64,15 @@ const LOGIN_KEYS = [
   "login-ready",
 ];
 /** What only our own dialogues have. */
-const DIALOGUE_KEYS = ["modem-init", "dial-command", "carrier-wait", "direct", "user", ...LOGIN_KEYS];
+const DIALOGUE_KEYS = [
+  "script",
+  "modem-init",
+  "dial-command",
+  "carrier-wait",
+  "direct",
+  "user",
+  ...LOGIN_KEYS,
+];
 
 export function checkMaster(master: MasterConfig, problems: Problems): void {
   checkAddresses(master, sayAt(["master", master.name], problems));

@@ -10,6 +10,8 @@
  *   PATCH  /masters/:master/slaves/:slave SlaveChange → LineStatus
  *   POST   /lines              LineRequest         → LineStatus
  *   DELETE /lines/:line                            → {}
+ *   POST   /lines/:line/dial   DialRequest         → LifeEvent, one a line, held open: see there
+ *   POST   /lines/:line/hangup                     → {}
  *   POST   /ppp                PppRequest          → PppEvent, one a line, held open: see there
  *   POST   /capture            CaptureRequest      → CaptureReply, held open: see there
  *   POST   /down                                   → {} when everything is down
@@ -30,13 +32,26 @@ export const SCHEDULER_NAMES: readonly SchedulerName[] = [
 /**
  * The life of a line, as its owner sees it.
  * - `closed`: its device is missing, in use or hung up; it is tried again at `retryAt`
+ * - `idle`: nobody wants it up now
+ * - `dialing`, `login`: before and after the modems are connected
+ * - `given-up`: too many attempts failed; `eql dial` tries again
  * - `negotiating`: PPP has not agreed with the peer yet
  * - `down`: its interface is administratively down
  * - `alone`: up, a plain point-to-point interface of its own
  * - `enslaved`: up, carries packets of its master
  * - `silent`: up, but the peer does not answer its echo, so it is out of its master until it does
  */
-export type LineState = "closed" | "negotiating" | "down" | "alone" | "enslaved" | "silent";
+export type LineState =
+  | "closed"
+  | "idle"
+  | "dialing"
+  | "login"
+  | "negotiating"
+  | "down"
+  | "alone"
+  | "enslaved"
+  | "silent"
+  | "given-up";
 
 /** Packets and octets, counted at the IP level. */
 export interface TrafficCount {
@@ -73,7 +88,62 @@ export interface LineStatus {
   readonly echoMs: number | null;
   /** Null: it is no PPP line. */
   readonly ppp: PppStatus | null;
+  /** Null: it is not kept up by the daemon, but a client's, or only passing. */
+  readonly life: LifeStatus | null;
 }
+
+/**
+ * Where a line stands on the way from nobody wanting it to carrying packets.
+ * - `idle`: nobody wants it, or it was told to stay down
+ * - `waiting`: a pause before the next attempt
+ * - `locking`: its device is being locked and opened
+ * - `dialing`, `login`: before and after there is a carrier
+ * - `negotiating`: the link is being brought up
+ * - `up`: it carries packets alone; `enslaved`: those of its master
+ * - `hangingUp`: the link is being ended, and the device closed
+ * - `givenUp`: too many attempts failed; until told
+ */
+export type LifeState =
+  | "idle"
+  | "waiting"
+  | "locking"
+  | "dialing"
+  | "login"
+  | "negotiating"
+  | "up"
+  | "enslaved"
+  | "hangingUp"
+  | "givenUp";
+
+export interface LifeStatus {
+  readonly state: LifeState;
+  readonly since: number;
+  /** Why it is in this state, in words. */
+  readonly reason: string;
+  /** Of this call or the last one; null: none was dialed. */
+  readonly number: string | null;
+  /** Which attempt since the last success this is; 0: none. */
+  readonly attempt: number;
+  /** Of the modems; null: not known. */
+  readonly carrierBps: number | null;
+  /** What happened to it, oldest first; of long lives the latest part. */
+  readonly history: readonly LifeTransition[];
+  /** What was said on the line in this call or the last one, secrets masked. */
+  readonly transcript: readonly string[];
+}
+
+export interface LifeTransition {
+  readonly at: number;
+  readonly from: LifeState;
+  readonly to: LifeState;
+  readonly reason: string;
+}
+
+/** What happens to a line that somebody watches, in order. */
+export type LifeEvent =
+  | { readonly event: "state"; readonly at: number; readonly state: LifeState; readonly reason: string }
+  /** A line of what is said on it. */
+  | { readonly event: "text"; readonly text: string };
 
 /** The phases of a PPP link (RFC 1661, section 3.2). */
 export type PppPhase = "dead" | "establish" | "authenticate" | "network" | "terminate";
@@ -166,6 +236,14 @@ export interface SlaveChange {
 export interface LineRequest {
   readonly name: string;
   readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A line is to be up, now, whatever its master wants. What happens is told until it is up or has given up; with `watch`, as
+ * long as the client keeps the request open.
+ */
+export interface DialRequest {
+  readonly watch: boolean;
 }
 
 /**

@@ -6,7 +6,9 @@ import { parseLine } from "../config/load.ts";
 import type {
   EmancipateRequest,
   EnslaveRequest,
+  LifeState,
   LineRequest,
+  LineState,
   LineStatus,
   MasterChange,
   MasterStatus,
@@ -17,6 +19,7 @@ import type {
 } from "../control/messages.ts";
 import { EqlError } from "../errors.ts";
 import { EngineClient } from "../host/engine/client.ts";
+import type { EngineLineStatus } from "../host/engine/messages.ts";
 import { check, mkfifo } from "../host/libc.ts";
 import { Netlink } from "../host/netlink.ts";
 import { ClientLines } from "./client-lines.ts";
@@ -26,6 +29,7 @@ import { Line } from "./line.ts";
 import { LineKeeper } from "./line-keeper.ts";
 import type { Logger } from "./log.ts";
 import { PppLines } from "./ppp-lines.ts";
+import { Talks } from "./talks.ts";
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -70,7 +74,9 @@ export class Daemon implements DaemonApi {
       interfaces: this.#interfaces,
       log: options.log,
       ppp: new PppLines(this.#engine, this.#interfaces, options.log, options.socket),
+      talks: new Talks(this.#engine),
       lockDirectory: options.config.daemon.lockDirectory,
+      socket: options.socket,
     });
     this.#clients = new ClientLines({
       engine: this.#engine,
@@ -104,9 +110,8 @@ export class Daemon implements DaemonApi {
       at: Date.now(),
       masters,
       lines: [...this.#keeper.lines.values()].flatMap((line) => {
-        const { sinceMs: since, reason, retryAtMs: retryAt } = line;
         const status = known.get(line.name);
-        return status === undefined ? [] : [{ ...status, since, reason, retryAt }];
+        return status === undefined ? [] : [statusOf(line, status)];
       }),
     };
   }
@@ -174,7 +179,6 @@ export class Daemon implements DaemonApi {
     await this.#ready;
     const line = this.#keeper.lines.get(name);
     if (line === undefined) throw unknownLine(name);
-    line.stop();
     await this.#keeper.hangUp(line, "User request");
     if (line.owner !== null) return;
     await this.#keeper.discard(line);
@@ -233,7 +237,7 @@ export class Daemon implements DaemonApi {
     await Promise.all(
       [...this.#keeper.lines.values()].map((line) => this.#keeper.hangUp(line, "User request")),
     );
-    this.#keeper.stop();
+    await this.#keeper.stop();
     await this.#engine.stop();
     for (const line of this.#keeper.lines.values()) {
       if (line.config.kind === "device") this.#keeper.giveBack(line);
@@ -279,6 +283,23 @@ export class Daemon implements DaemonApi {
     return status;
   }
 }
+
+function statusOf(line: Line, status: EngineLineStatus): LineStatus {
+  const { sinceMs: since, reason } = line;
+  const life = line.life?.status() ?? null;
+  const retryAt = line.life?.retryAtMs ?? null;
+  const shown = life === null ? undefined : SHOWN[life.state];
+  const state = status.state === "closed" && shown !== undefined ? shown : status.state;
+  return { ...status, state, since, reason, retryAt, life };
+}
+
+/** What is said of a line whose device is closed, or only talked on. */
+const SHOWN: Readonly<Partial<Record<LifeState, LineState>>> = {
+  idle: "idle",
+  dialing: "dialing",
+  login: "login",
+  givenUp: "given-up",
+};
 
 /** Pipes of captures are named after the socket, so that nobody takes another daemon's for stale. */
 const PIPE_INFIX = ".capture-";

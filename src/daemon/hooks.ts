@@ -50,6 +50,10 @@ const WAIT_MS = 10_000;
 const STANDARD_PATHS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 const PROGRAMS = fileURLToPath(new URL("../../../bin", import.meta.url));
 
+/** Where scripts and commands find theirs, `eql_enslave` among them. */
+export const scriptPath = (): string =>
+  [...new Set([...STANDARD_PATHS, PROGRAMS, dirname(process.execPath)])].join(delimiter);
+
 /** What undoes what: pppd starts it when the other has ended. */
 const UNDOES: Readonly<Record<string, string>> = {
   "auth-down": "auth-up",
@@ -186,9 +190,8 @@ export class Hooks {
 
   #environment({ device, interface: name, speedBps, linkName, peerName }: HookLine): Record<string, string> {
     const { socket } = this.#options;
-    const paths = [...STANDARD_PATHS, PROGRAMS, dirname(process.execPath)];
     return {
-      PATH: [...new Set(paths)].join(delimiter),
+      PATH: scriptPath(),
       DEVICE: device,
       IFNAME: name,
       SPEED: String(speedBps),

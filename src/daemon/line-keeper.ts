@@ -1,13 +1,22 @@
 import type { LineConfig, MasterConfig } from "../config/config.ts";
-import type { LineState } from "../control/messages.ts";
+import type { LineState, PppEnd } from "../control/messages.ts";
 import { EqlError } from "../errors.ts";
 import type { EngineClient } from "../host/engine/client.ts";
-import type { EngineEvent, EngineLineStatus, NetworkLineEvent } from "../host/engine/messages.ts";
+import type {
+  EngineEvent,
+  EngineLineStatus,
+  NetworkLineEvent,
+  PppLineEvent,
+} from "../host/engine/messages.ts";
 import type { Netlink } from "../host/netlink.ts";
 import type { Interfaces } from "./interfaces.ts";
 import { Line } from "./line.ts";
+import { LineGroups } from "./line-groups.ts";
+import { type LifeTools, LineLife } from "./line-life.ts";
 import type { Logger } from "./log.ts";
 import type { PppInterface, PppLines } from "./ppp-lines.ts";
+import type { Takeover, Talks } from "./talks.ts";
+import { UpCommands } from "./up-commands.ts";
 
 export interface Master {
   readonly config: MasterConfig;
@@ -21,10 +30,15 @@ export interface KeeperTools {
   readonly interfaces: Interfaces;
   readonly log: Logger;
   readonly ppp: PppLines;
+  readonly talks: Talks;
   /** Where UUCP locks go. */
   readonly lockDirectory: string;
+  /** The control socket's path, for commands that are run. */
+  readonly socket: string;
 }
 
+/** After these a line waits for longer. */
+const REFUSALS: readonly PppEnd[] = ["peer-unauthenticated", "unauthenticated", "loopback"];
 /** A peer that does not answer is not waited for any longer. */
 const MOST_FAREWELL_MS = 5000;
 
@@ -39,41 +53,71 @@ export class LineKeeper {
   readonly masters = new Map<string, Master>();
   readonly #tools: KeeperTools;
   readonly #log: Logger;
+  readonly #groups: LineGroups;
+  readonly #upCommands: UpCommands;
+  readonly #lifeTools: LifeTools;
   #stopped = false;
 
   constructor(tools: KeeperTools) {
     this.#tools = tools;
     this.#log = tools.log;
+    this.#groups = new LineGroups(tools.engine, (name) => this.masters.get(name)?.config.group);
+    this.#upCommands = new UpCommands(tools.log, tools.socket);
+    this.#lifeTools = {
+      log: tools.log,
+      talks: tools.talks,
+      lockDirectory: tools.lockDirectory,
+      begin: (line, takeover) => this.#open(line, takeover),
+      begun: (line) => {
+        this.#log.info({ line: line.name, device: line.config.device }, "line open again");
+        this.#joinSoon(line);
+      },
+      hangUp: (line, reason) => tools.ppp.hangUp(line, reason),
+      close: async ({ name }) => {
+        await tools.engine.request("closeLine", { name, reason: "closed" }).catch(() => {}); // it was removed
+      },
+      changed: (line) => this.#handleLife(line),
+    };
   }
 
   /** From now on nothing is opened, joined or told. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#stopped = true;
+    this.#groups.stop();
+    this.#upCommands.stop();
     for (const line of this.lines.values()) {
-      line.stop();
+      await line.life?.stop();
       line.wants = null;
     }
   }
 
-  /** Makes a line's interface and opens its device; undone if that fails. */
-  async bringUp(line: Line): Promise<void> {
+  /**
+   * Makes a line's interface and opens its device; undone if that fails. A line that dials opens its device when it is wanted.
+   * @param takeover a tty that was talked on; null: it is the line's own to open
+   */
+  async bringUp(line: Line, takeover: Takeover | null = null): Promise<void> {
     const { config, name } = line;
+    const dials = config.dial !== null;
     await this.#add(line);
+    if (line.owner === null) line.life = new LineLife(line, this.#lifeTools);
     try {
+      if (!dials) await (line.life?.begin() ?? this.#open(line, takeover));
       if (config.kind === "slip") this.#tools.interfaces.configure(line.index, config, true);
     } catch (error) {
       await this.discard(line);
       throw error;
     }
-    this.#log.info({ line: name, device: config.device }, "line open");
+    if (dials) this.#groups.add(line);
+    else this.#log.info({ line: name, device: config.device }, "line open");
     if (config.kind === "device") await this.#join(line);
   }
 
-  /** Adds a line to the engine and opens its device; undone if that fails. */
+  /** Adds a line to the engine. */
   async #add(line: Line): Promise<void> {
+    const { config } = line;
     const { name, kind, device, speedBps, rateBps, rtscts, carrier, lock, mtu, echo, address, peer, ppp } =
-      line.config;
-    await this.#tools.engine.request("addLine", {
+      config;
+    const { index } = await this.#tools.engine.request("addLine", {
       name,
       kind,
       device,
@@ -81,26 +125,20 @@ export class LineKeeper {
       rateBps,
       rtscts,
       carrier,
+      demand: config.dial !== null && config.dial.demand && config.master === null,
       lockDirectory: lock ? this.#tools.lockDirectory : null,
       mtu,
       echo: echo !== null && address !== null && peer !== null ? { ...echo, local: address, peer } : null,
       ppp: ppp && this.#tools.ppp.settingsOf(ppp),
     });
+    line.index = index;
     this.lines.set(name, line);
-    try {
-      await this.#open(line);
-    } catch (error) {
-      await this.discard(line);
-      throw error;
-    }
   }
 
-  async #open(line: Line): Promise<void> {
+  async #open(line: Line, talk: Takeover | null): Promise<void> {
     const multilink = (line.owner?.wantsMultilink ?? line.wants !== null) && !line.isClassic;
-    line.index = (
-      await this.#tools.engine.request("openLine", { name: line.name, multilink, talk: null })
-    ).index;
-    line.opened();
+    line.index = (await this.#tools.engine.request("openLine", { name: line.name, multilink, talk })).index;
+    line.ended = null;
     // Why a PPP link ended is worth knowing until the next one is up.
     line.note(line.config.ppp === null ? "" : line.reason);
     if (line.config.kind === "device" && this.#tools.interfaces.isUp(line.index)) {
@@ -108,10 +146,36 @@ export class LineKeeper {
     }
   }
 
+  /** Its life has come to another state. */
+  #handleLife(line: Line): void {
+    const { life } = line;
+    if (life === null || this.#stopped) return;
+    this.#groups.handleState(line);
+    if (life.state === "waiting" || life.state === "idle" || life.state === "givenUp") {
+      line.note(line.failure ?? life.reason);
+      line.failure = null;
+      const level = life.state === "givenUp" ? "warn" : "info";
+      if (line.config.dial !== null) this.#log[level]({ line: line.name, reason: line.reason }, life.state);
+    }
+    const isUp = life.state === "up" || life.state === "enslaved";
+    if (isUp && !line.wasUp) this.#upCommands.start(line);
+    line.wasUp = isUp;
+  }
+
+  /** A person wants a line up or down, now. */
+  ask(line: Line, wanted: boolean): void {
+    if (this.#groups.ask(line, wanted)) return;
+    const reason = "User request";
+    line.life?.handle((manager, now) => {
+      if (wanted) manager.handleWanted(reason, now, true);
+      else manager.handleUnwanted(reason, now);
+    });
+  }
+
   /** Ends a PPP link properly, or, when the peer does not answer, not. The line is not opened again. */
   async hangUp(line: Line, reason: string): Promise<void> {
     line.isLeaving = true;
-    line.stop();
+    await line.life?.stop();
     const { ppp } = line.config;
     if (ppp === null) return;
     const { state, ppp: present } = await this.#figures(line);
@@ -126,8 +190,11 @@ export class LineKeeper {
   }
 
   /** Removes a line and its interface. */
-  async discard({ name }: Line): Promise<void> {
+  async discard(line: Line): Promise<void> {
+    const { name } = line;
     this.lines.delete(name);
+    this.#groups.remove(line);
+    await line.life?.stop();
     await this.#tools.engine.request("removeLine", { name });
   }
 
@@ -157,6 +224,7 @@ export class LineKeeper {
     const line = new Line(config, true);
     await this.#add(line);
     try {
+      await this.#open(line, null);
       await this.#tools.engine.request("enslave", { master, slave, bps });
     } catch (error) {
       await this.discard(line);
@@ -251,11 +319,6 @@ export class LineKeeper {
     return lines.find(({ name }) => name === line.name) ?? { rateGivenBps: 0, state: "closed", ppp: null };
   }
 
-  /** Whether it has not been removed. */
-  #isHere(line: Line): boolean {
-    return this.lines.get(line.name) === line;
-  }
-
   handleEvent(event: EngineEvent): void {
     if (this.#stopped) return;
     this.#attempt(null, () => this.#handle(event));
@@ -270,8 +333,7 @@ export class LineKeeper {
     if (event.type === "masterGone") return this.#handleMasterGone(event.master);
     if (event.type === "masterNetwork") return this.#handleMasterNetwork(event.master, event.event);
     if (event.type === "mtu") return this.#handleMtu(event.name, event.was, event.mtu);
-    // Talks are their owners'.
-    if (event.type === "heard" || event.type === "talkEnded") return;
+    if (event.type === "heard" || event.type === "talkEnded") return this.#tools.talks.handleEvent(event);
     const line = this.lines.get(event.line);
     if (line === undefined) return;
     const { name } = line;
@@ -280,6 +342,7 @@ export class LineKeeper {
         line.note("");
         line.master = event.master;
         line.silentFrom = null;
+        line.life?.handle((manager, now) => manager.handleEnslaved(event.master, now));
         this.#attempt(line, () => this.#tools.interfaces.takeRoutes(line.index));
         this.#log.info({ line: name, master: event.master }, "enslaved");
         if (this.#tools.ppp.lineOf(event.master) !== undefined) {
@@ -293,13 +356,7 @@ export class LineKeeper {
         this.#handleLeft(line, event);
         break;
       case "closed":
-        line.note(line.failure ?? event.reason);
-        line.failure = null;
-        this.#forgetSilence(line);
-        line.closed();
-        this.#log.warn({ line: name, device: line.config.device, reason: event.reason }, "line closed");
-        if (line.owner !== null) line.owner.handleClosed(line.ended ?? "hangup", event.reason);
-        else if (!line.isLeaving) this.#retry(line);
+        this.#handleClosed(line, event.reason);
         break;
       case "line":
         // PPP takes the interface of a link that is down itself: why it is down is said already.
@@ -320,12 +377,14 @@ export class LineKeeper {
         break;
       case "ppp":
         this.#tools.ppp.handleLink(line, event.event);
+        this.#handleLinkLife(line, event.event);
         if (event.event.kind === "established") {
           const key = event.event.multilink ? event.event.bundleKey : null;
           this.#handleEstablished(line, key).catch((error: Error) => this.#warn(line, error));
         }
         break;
       case "network":
+        this.#handleNetworkLife(line, event.event);
         this.#handleNetwork(
           {
             name: line.interface,
@@ -339,6 +398,29 @@ export class LineKeeper {
           event.event,
         );
         break;
+    }
+  }
+
+  #handleClosed(line: Line, reason: string): void {
+    line.note(line.failure ?? reason);
+    this.#forgetSilence(line);
+    line.closed();
+    this.#log.warn({ line: line.name, device: line.config.device, reason }, "line closed");
+    if (line.owner !== null) line.owner.handleClosed(line.ended ?? "hangup", reason);
+    else line.life?.handle((manager, now) => manager.handleClosed(now, reason));
+    line.failure = null;
+  }
+
+  #handleLinkLife(line: Line, event: PppLineEvent): void {
+    if (event.kind !== "ended" || line.ended === null || !REFUSALS.includes(line.ended)) return;
+    line.life?.handle((manager, now) => manager.handleRefused(event.reason, now));
+  }
+
+  /** A network protocol of a line alone. */
+  #handleNetworkLife(line: Line, event: NetworkLineEvent): void {
+    if (event.kind === "up") line.life?.handle((manager, now) => manager.handleUp(now));
+    if (event.kind === "down") {
+      line.life?.handle((manager, now) => manager.handleRenegotiation("the network is down", now));
     }
   }
 
@@ -402,6 +484,7 @@ export class LineKeeper {
   #handleLeft(line: Line, { master, reason, silent }: Left): void {
     line.note(reason);
     line.master = null;
+    line.life?.handle((manager, now) => manager.handleFreed(reason, now));
     this.#log.info({ line: line.name, master, reason }, "freed");
     if (silent) line.silentFrom = master;
     else if (line.isPassing) return this.#forgetPassing(line);
@@ -443,30 +526,15 @@ export class LineKeeper {
     this.#log.warn({ line: line.name, device: line.config.device }, line.reason);
     this.#tools.interfaces.forget(line.index);
     line.index = 0;
-    if (line.config.kind === "device") return this.#retry(line);
-    line.stop();
+    if (line.config.kind === "device") {
+      line.life?.handle((manager, now) => manager.handleClosed(now, line.reason));
+      return;
+    }
     this.lines.delete(line.name);
+    this.#groups.remove(line);
+    void line.life?.stop();
     line.closed();
     line.owner?.handleClosed(line.ended ?? "hangup", line.reason);
-  }
-
-  #retry(line: Line): void {
-    const retryMs = line.retry(() => {
-      this.#reopen(line).catch((error: Error) => {
-        if (this.#stopped || !this.#isHere(line)) return;
-        line.reason = error.message;
-        this.#log.debug({ line: line.name, reason: error.message }, "not open yet");
-        this.#retry(line);
-      });
-    });
-    this.#log.debug({ line: line.name, retryMs }, "will be tried again");
-  }
-
-  async #reopen(line: Line): Promise<void> {
-    const { name, config } = line;
-    await this.#open(line);
-    this.#log.info({ line: name, device: config.device }, "line open again");
-    await this.#join(line);
   }
 
   #joinSoon(line: Line): void {

@@ -1,12 +1,7 @@
 import type { LineConfig } from "../config/config.ts";
 import type { PppEnd, PppEvent } from "../control/messages.ts";
 import type { Proof, Verdict } from "../ppp/proof.ts";
-
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
-const GROWTH = 1.7;
-
-const REFUSALS: readonly PppEnd[] = ["peer-unauthenticated", "unauthenticated", "loopback", "no-network"];
+import type { LineLife } from "./line-life.ts";
 
 /** Whose a PPP line is that belongs to a client. */
 export interface LineOwner {
@@ -55,11 +50,12 @@ export class Line {
   nextBps: number | null = null;
   /** PPP: its master takes no link of a numbered bundle, or not this one. */
   isClassic = false;
+  /** It was up when its state changed last. */
+  wasUp = false;
+  /** Keeps it up; null: it is a client's, or passing. */
+  life: LineLife | null = null;
   sinceMs = Date.now();
   reason = "";
-  retryAtMs: number | null = null;
-  #pauseMs = FIRST_PAUSE_MS;
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(config: LineConfig, isPassing = false) {
     this.config = config;
@@ -91,28 +87,5 @@ export class Line {
   note(reason: string): void {
     this.reason = reason;
     this.sinceMs = Date.now();
-  }
-
-  /** Its device opened: the next pause is short again. */
-  opened(): void {
-    // Where the peer refuses us, that it can be asked says nothing.
-    if (this.ended === null || !REFUSALS.includes(this.ended)) this.#pauseMs = FIRST_PAUSE_MS;
-    this.ended = null;
-    this.retryAtMs = null;
-  }
-
-  /** Calls `attempt` after a pause, each longer than the one before. @returns the pause in milliseconds */
-  retry(attempt: () => void): number {
-    const pauseMs = this.#pauseMs;
-    clearTimeout(this.#timer);
-    this.retryAtMs = Date.now() + pauseMs;
-    this.#timer = setTimeout(attempt, pauseMs);
-    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * GROWTH);
-    return pauseMs;
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.retryAtMs = null;
   }
 }

@@ -248,6 +248,7 @@ describe("values", () => {
               command: "slip",
               ready: "go",
             },
+            script: null,
             firstPauseMs: 1000,
             longestPauseMs: 30_000,
             attempts: 7,

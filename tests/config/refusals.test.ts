@@ -195,6 +195,11 @@ describe("keys together", () => {
       "dial.isp.user: found connect as well, which does this by itself; give one of them",
     ],
     [
+      "a login beside a script",
+      '[dial.isp]\nscript = [{ send = "x" }]\nuser = "a"',
+      "dial.isp.user: found script as well, which logs in by itself; give one of them",
+    ],
+    [
       "two passwords",
       '[dial.isp]\nuser = "a"\npassword = "b"\npassword-file = "/c"',
       "dial.isp.password-file: found password as well; give one of them",

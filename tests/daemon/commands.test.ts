@@ -122,6 +122,7 @@ describe("commands to a daemon that carries", { skip: worldMissing() }, () => {
       backlogOctets: "number",
       echoMs: "object",
       ppp: "object",
+      life: "object",
     });
     const master = status.masters[0];
     assert.deepEqual(Object.keys(master ?? {}).toSorted(), [

@@ -25,6 +25,7 @@ export const line = (change: Partial<LineStatus> = {}): LineStatus => ({
   backlogOctets: 312,
   echoMs: null,
   ppp: null,
+  life: null,
   ...change,
 });
 

@@ -127,7 +127,7 @@ export class Engine implements PortEvents, MasterEvents {
       this.#pollDue(now);
       while (this.#failures.length > 0) {
         const failure = this.#failures.shift() as { port: Port; reason: string };
-        this.#closeFailed(failure.port, failure.reason, now);
+        this.#close(failure.port, false, failure.reason, now);
       }
     } catch (error) {
       this.#survive(error);
@@ -212,6 +212,10 @@ export class Engine implements PortEvents, MasterEvents {
       return null;
     },
     enslave: ({ master, slave, bps }, now) => this.#enslave(this.#registry.master(master), slave, bps, now),
+    closeLine: ({ name, reason }, now) => {
+      this.#close(this.#registry.port(name), true, reason, now);
+      return null;
+    },
     hangUpLine: ({ name, reason }, now) => {
       const port = this.#registry.port(name);
       if (port instanceof PppPort && port.isOpen) port.hangUp(reason, now);
@@ -304,21 +308,21 @@ export class Engine implements PortEvents, MasterEvents {
     });
   }
 
-  #addLine(settings: LineSettings): null {
+  #addLine(settings: LineSettings): { readonly index: number } {
     this.#registry.checkNew(settings.name);
     const id = this.#nextId++ as LinkId;
     if (settings.kind === "device") {
       this.#registry.checkForeign(settings.device);
       const port = new DevicePort(settings, id, this.#netlink, this, random32());
       this.#registry.ports.set(port.name, port);
-      return null;
+      return { index: 0 };
     }
     const Kind = settings.kind === "ppp" ? PppPort : SlipPort;
     const port = new Kind(settings, id, this.#netlink, this, random32());
     this.#handleNetlink(monotonicNow());
     this.#registry.ports.set(port.name, port);
     this.#watcher.watch(port.tun.fd, (_events, now) => port.handleTunReadable(now));
-    return null;
+    return { index: port.index };
   }
 
   #enslave(master: MasterPort, name: string, bps: number, now: Instant): null {
@@ -343,11 +347,11 @@ export class Engine implements PortEvents, MasterEvents {
     if (wasLink && alive && port.session.phase === "network") port.hangUp(reason, now);
   }
 
-  #closeFailed(port: Port, reason: string, now: Instant): void {
+  #close(port: Port, alive: boolean, reason: string, now: Instant): void {
     if (!port.isOpen) return;
-    this.#free(port, false, reason, now);
+    this.#free(port, alive, reason, now);
     try {
-      this.#shut(port, false, now);
+      this.#shut(port, alive, now);
     } finally {
       this.#emit({ type: "closed", line: port.name, reason });
     }

@@ -14,8 +14,8 @@ import type { AuthSettings, LcpSettings, NetworkSettings } from "../../ppp/setti
 export interface EngineOperations {
   addMaster: { readonly request: MasterSettings; readonly reply: InterfaceMade };
   removeMaster: { readonly request: { readonly name: string }; readonly reply: null };
-  /** A line that is closed. One on a tty has its interface, which waits for the device. */
-  addLine: { readonly request: LineSettings; readonly reply: null };
+  /** A line that is closed. One on a tty has its interface, which waits for the device; the index of any other is 0. */
+  addLine: { readonly request: LineSettings; readonly reply: InterfaceMade };
   removeLine: { readonly request: { readonly name: string }; readonly reply: null };
   /** Opens the line's device. The reply is the index of the interface that it has now. */
   openLine: {
@@ -39,6 +39,8 @@ export interface EngineOperations {
   holdTalk: { readonly request: { readonly talk: string; readonly hold: boolean }; readonly reply: null };
   /** Gives the device back, which hangs a modem up. */
   closeTalk: { readonly request: { readonly talk: string }; readonly reply: null };
+  /** Closes the line's device at once, if it is open. */
+  closeLine: { readonly request: { readonly name: string; readonly reason: string }; readonly reply: null };
   /** Tells the peer of a PPP line that it ends; the line is closed when the peer agrees or does not answer. */
   hangUpLine: {
     readonly request: { readonly name: string; readonly reason: string };
@@ -102,6 +104,8 @@ export interface LineSettings {
   readonly rtscts: boolean;
   /** The line has hung up when its carrier is lost. */
   readonly carrier: boolean;
+  /** Its interface takes packets while its device is closed, which shows that it is needed. */
+  readonly demand: boolean;
   /** Where its UUCP lock goes; null: none. */
   readonly lockDirectory: string | null;
   readonly mtu: number;
@@ -190,7 +194,7 @@ interface InterfaceMade {
 }
 
 /** A line's status without what only the control plane knows. */
-export type EngineLineStatus = Omit<LineStatus, "since" | "reason" | "retryAt">;
+export type EngineLineStatus = Omit<LineStatus, "since" | "reason" | "retryAt" | "life">;
 
 /** What the data plane tells unasked. */
 export type EngineEvent =

@@ -49,7 +49,7 @@ export abstract class TtyPort extends SlavePort {
     this.settings = settings;
     this.events = events;
     this.tun = new TunPort(settings.name, settings.mtu, SOLO_QUEUE_PACKETS, netlink);
-    setCarrier(this.tun.fd, false);
+    setCarrier(this.tun.fd, settings.demand);
   }
 
   get index(): number {
@@ -120,7 +120,7 @@ export abstract class TtyPort extends SlavePort {
   close(_now: Instant): void {
     const held = this.#held;
     this.#held = null;
-    setCarrier(this.tun.fd, false);
+    setCarrier(this.tun.fd, this.settings.demand);
     held?.close();
   }
 

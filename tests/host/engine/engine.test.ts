@@ -24,6 +24,7 @@ scenario(import.meta.url, "knows of an interface what was done before it is aske
     rateBps: 38400,
     rtscts: false,
     carrier: false,
+    demand: false,
     lockDirectory: null,
     mtu: 576,
     echo: null,

@@ -25,6 +25,7 @@ const settingsOf = (device: string, multilink: LcpSettings["multilink"]): LineSe
   rateBps: 38400,
   rtscts: false,
   carrier: false,
+  demand: false,
   lockDirectory: null,
   mtu: 1500,
   echo: null,

@@ -1,0 +1,162 @@
+import type { GroupConfig } from "../config/config.ts";
+import type { MasterStatus, TrafficCount } from "../control/messages.ts";
+import { LineGroup } from "../dial/line-group.ts";
+import { monotonicNow } from "../host/clock.ts";
+import type { EngineClient } from "../host/engine/client.ts";
+import type { EngineLineStatus } from "../host/engine/messages.ts";
+import type { Line } from "./line.ts";
+
+const LOOK_MS = 1000;
+/** The longest that a timer takes. */
+const LONGEST_TIMER_MS = 0x7fff_ffff;
+
+/** Lines that are dialed for the same master, or one that is dialed for itself. */
+interface Group {
+  /** Name of the interface whose packets they carry. */
+  readonly interface: string;
+  /** Whether anything depends on the load. */
+  readonly looks: boolean;
+  readonly machine: LineGroup;
+  readonly lines: Set<Line>;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** Says which of the lines that dial are wanted, by what their masters have to carry and by what people say. */
+export class LineGroups {
+  readonly #engine: EngineClient;
+  readonly #configOf: (master: string) => GroupConfig | undefined;
+  readonly #groups = new Map<string, Group>();
+  readonly #looker: NodeJS.Timeout;
+  #looking = false;
+
+  /** @param configOf what a master wants of its lines; undefined: there is no such master */
+  constructor(engine: EngineClient, configOf: (master: string) => GroupConfig | undefined) {
+    this.#engine = engine;
+    this.#configOf = configOf;
+    this.#looker = setInterval(() => void this.#look(), LOOK_MS);
+  }
+
+  /** From now on it decides over the line. */
+  add(line: Line): void {
+    const group = this.#groupFor(line);
+    group.lines.add(line);
+    group.machine.handleAdded(line.name, monotonicNow());
+    this.#drain(group);
+  }
+
+  remove(line: Line): void {
+    const group = this.#groupOf(line);
+    if (group === undefined) return;
+    group.lines.delete(line);
+    group.machine.handleRemoved(line.name, monotonicNow());
+    this.#drain(group);
+    if (group.lines.size > 0) return;
+    clearTimeout(group.timer);
+    this.#groups.delete(group.interface);
+  }
+
+  /** The line's state is another one. */
+  handleState(line: Line): void {
+    const group = this.#groupOf(line);
+    if (group === undefined || line.life === null) return;
+    group.machine.handleState(line.name, line.life.state, monotonicNow(), line.life.retryAt);
+    this.#drain(group);
+  }
+
+  /** A person wants the line up, or down, whatever else there is. @returns false: the line is not in a group */
+  ask(line: Line, wanted: boolean): boolean {
+    const group = this.#groupOf(line);
+    if (group === undefined) return false;
+    group.machine.handleAsked(line.name, wanted, monotonicNow());
+    this.#drain(group);
+    return true;
+  }
+
+  stop(): void {
+    clearInterval(this.#looker);
+    for (const { timer } of this.#groups.values()) clearTimeout(timer);
+    this.#groups.clear();
+  }
+
+  #groupOf(line: Line): Group | undefined {
+    return [...this.#groups.values()].find(({ lines }) => lines.has(line));
+  }
+
+  #groupFor(line: Line): Group {
+    const name = line.config.master ?? line.name;
+    const known = this.#groups.get(name);
+    if (known !== undefined) return known;
+    const settings = this.#configOf(name) ?? groupOfOne(line);
+    const { wanted: target, demand, highWaterOctets, highWaterMs, idleMs } = settings;
+    const group: Group = {
+      interface: name,
+      looks: demand || highWaterOctets !== null || idleMs !== null,
+      machine: new LineGroup({ target, demand, highWaterOctets, highWaterMs, idleMs }, []),
+      lines: new Set(),
+      timer: undefined,
+    };
+    this.#groups.set(name, group);
+    return group;
+  }
+
+  /** Tells the machines what there is to carry. */
+  async #look(): Promise<void> {
+    const looking = [...this.#groups.values()].filter(({ looks }) => looks);
+    if (looking.length === 0 || this.#looking) return;
+    this.#looking = true;
+    const status = await this.#engine.request("status", {}).catch(() => null); // the engine has stopped
+    this.#looking = false;
+    if (status === null) return;
+    for (const group of looking) {
+      const { queuedOctets, trafficOctets } = loadOf(group.interface, status.masters, status.lines);
+      group.machine.handleLoad(queuedOctets, trafficOctets, monotonicNow());
+      this.#drain(group);
+    }
+  }
+
+  #drain(group: Group): void {
+    const { machine, lines } = group;
+    for (let command = machine.pollCommand(); command !== undefined; command = machine.pollCommand()) {
+      const { line: name, wanted, reason, atOnce } = command;
+      const line = [...lines].find((each) => each.name === name);
+      line?.life?.handle((manager, now) => {
+        if (wanted) manager.handleWanted(reason, now, atOnce);
+        else manager.handleUnwanted(reason, now);
+      });
+    }
+    clearTimeout(group.timer);
+    const wait = Math.min(machine.pollTimeout() - monotonicNow(), LONGEST_TIMER_MS);
+    group.timer = setTimeout(() => {
+      machine.handleTimeout(monotonicNow());
+      this.#drain(group);
+    }, wait);
+  }
+}
+
+const groupOfOne = ({ config: { dial } }: Line): GroupConfig => ({
+  wanted: 1,
+  demand: dial?.demand ?? false,
+  highWaterOctets: null,
+  highWaterMs: 0,
+  idleMs: dial?.idleLimitMs ?? null,
+});
+
+/** What waits and what went by. Packets that found no line show that one is needed. */
+function loadOf(
+  name: string,
+  masters: readonly MasterStatus[],
+  lines: readonly EngineLineStatus[],
+): { queuedOctets: number; trafficOctets: number } {
+  const master = masters.find((each) => each.name === name);
+  const line = lines.find((each) => each.name === name);
+  const sum = ({ sent, received, drops }: Counts): number =>
+    sent.octets + received.octets + (drops["noLink"] ?? 0);
+  if (master !== undefined) return { queuedOctets: master.queue.octets, trafficOctets: sum(master) };
+  return { queuedOctets: 0, trafficOctets: line === undefined ? 0 : sum(line) };
+}
+
+interface Counts {
+  readonly sent: TrafficCount;
+  readonly received: TrafficCount;
+  readonly drops: Readonly<Record<string, number>>;
+}
