@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { EAGAIN, nativeBuffer, read, write } from "../../src/host/libc.ts";
 import { type LineProgramRun, runLineProgram } from "../../src/host/line-program.ts";
@@ -6,6 +7,19 @@ import { isRunning } from "../../src/host/process-info.ts";
 import { Pty } from "../../src/host/pty.ts";
 import { Termios } from "../../src/host/termios.ts";
 import { eventually } from "../daemon/world.ts";
+
+const TIOCEXCL = 0x540c;
+
+/** Runs a command as one to whom exclusive use of a tty means something. */
+const withoutSysAdmin = (command: readonly string[]): SpawnSyncReturns<string> =>
+  spawnSync("setpriv", ["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", ...command], {
+    encoding: "utf8",
+  });
+
+const noPrivilegesToDrop = (): string | false =>
+  process.env["EQL_REQUIRE_ALL"] !== "1" && withoutSysAdmin(["true"]).status !== 0
+    ? "needs setpriv and root"
+    : false;
 
 describe("a program on a line", () => {
   let pty: Pty;
@@ -129,6 +143,23 @@ describe("a program on a line", () => {
     assert.ok(isRunning(pid));
     process.kill(pid, "SIGKILL");
     await eventually("it has ended", () => !isRunning(pid));
+  });
+
+  it("gets a line that is in exclusive use, by us", { skip: noPrivilegesToDrop() }, () => {
+    const module = (name: string): string => new URL(`../../src/host/${name}.js`, import.meta.url).href;
+    const { stdout, stderr } = withoutSysAdmin([
+      process.execPath,
+      "--input-type=module",
+      "--eval",
+      `import { ioctl } from ${JSON.stringify(module("libc"))};
+       import { LineProgram } from ${JSON.stringify(module("line-program"))};
+       import { Pty } from ${JSON.stringify(module("pty"))};
+       const pty = Pty.open();
+       ioctl(pty.slave, ${TIOCEXCL}, 0);
+       console.log(await LineProgram.onTty(pty.slave, { command: "exit 3", onText: null }).ended);
+       pty.close();`,
+    ]);
+    assert.equal(stdout, "{ code: 3, signal: null }\n", stderr);
   });
 
   it("refuses a line that was hung up", async () => {
