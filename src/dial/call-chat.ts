@@ -101,7 +101,7 @@ export class CallChat implements Dialogue {
 
   pollEvent(): DialogueEvent | undefined {
     for (let event = this.#chat.pollEvent(); event !== undefined; event = this.#chat.pollEvent()) {
-      const told = event.type === "report" ? this.#handleReport(event.text) : dialogueEvent(event);
+      const told = this.#dialogueEvent(event);
       if (told !== null) return told;
     }
     return undefined;
@@ -109,6 +109,17 @@ export class CallChat implements Dialogue {
 
   takeUnread(): Uint8Array {
     return this.#chat.takeUnread();
+  }
+
+  /** @returns null: of no interest to people */
+  #dialogueEvent(event: ChatEvent): DialogueEvent | null {
+    if (event.type === "received") return { type: "received", text: event.text };
+    if (event.type === "report") return this.#handleReport(event.text);
+    if (event.type !== "log") return { type: "note", text: event.text };
+    if (event.text === "send ()") return null;
+    const [, sent] = /^send \(([^]*?)(?:\^M)?\)$/.exec(event.text) ?? [];
+    if (sent === undefined) return null;
+    return { type: "sent", text: sent.replaceAll("\\T", this.#words.phone ?? "T") };
   }
 
   #handleReport(text: string): DialogueEvent | null {
@@ -144,12 +155,4 @@ function dialogueEnd(end: ChatEnd): DialogueEnd {
     case "broken":
       return { ok: false, failure: "broken", reason: end.reason };
   }
-}
-
-/** @returns null: of no interest to people */
-function dialogueEvent(event: Exclude<ChatEvent, { readonly type: "report" }>): DialogueEvent | null {
-  if (event.type === "received") return { type: "received", text: event.text };
-  if (event.type !== "log") return { type: "note", text: event.text };
-  const [, sent] = /^send \(([^]*?)(?:\^M)?\)$/.exec(event.text) ?? [];
-  return sent === undefined ? null : { type: "sent", text: sent };
 }
