@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { Engine } from "../../../src/host/engine/engine.ts";
 import { MasterPort } from "../../../src/host/engine/master-port.ts";
-import type { EngineEvent, LineSettings } from "../../../src/host/engine/messages.ts";
+import type {
+  EngineEvent,
+  LineSettings,
+  NetworkLineEvent,
+  PppLineEvent,
+  PppLineSettings,
+} from "../../../src/host/engine/messages.ts";
 import { PppPort } from "../../../src/host/engine/ppp-port.ts";
 import type { PortEvents } from "../../../src/host/engine/slave-port.ts";
 import { Wakeup } from "../../../src/host/epoll.ts";
@@ -17,7 +23,11 @@ import { ip, ipv4 } from "../../ppp/network-pair.ts";
 import { lcpSettings } from "../../ppp/pair.ts";
 import { scenario } from "../netlink-scenario.ts";
 
-const settingsOf = (device: string, multilink: LcpSettings["multilink"]): LineSettings => ({
+const settingsOf = (
+  device: string,
+  multilink: LcpSettings["multilink"],
+  ppp: Partial<PppLineSettings> = {},
+): LineSettings => ({
   name: "ppp0",
   kind: "ppp",
   device,
@@ -35,6 +45,7 @@ const settingsOf = (device: string, multilink: LcpSettings["multilink"]): LineSe
     network: ipv4({}),
     debug: false,
     bundle: null,
+    ...ppp,
   },
 });
 
@@ -107,6 +118,67 @@ scenario(import.meta.url, "a PPP link takes what a quicker peer has sent before 
   pty.close();
   netlink.close();
 });
+
+scenario(
+  import.meta.url,
+  "a PPP line tells what its peer proves itself with, and goes on by the verdict",
+  () => {
+    const netlink = new Netlink();
+    const pty = Pty.open();
+    const told: PppLineEvent[] = [];
+    const networks: NetworkLineEvent[] = [];
+    const events: PortEvents = {
+      failed: () => {},
+      echoReply: () => false,
+      silent: () => {},
+      ppp: (_, event) => told.push(event),
+      network: (_, event) => networks.push(event),
+      unsettled: () => {},
+      interest: () => {},
+    };
+    const judged = {
+      auth: authSettings({ name: "us", require: ["pap"], deferred: true }),
+      network: ipv4({ local: ip("10.0.0.1") }),
+      // Decoded packets must not tell the password either.
+      debug: true,
+    };
+    const port = new PppPort(settingsOf(pty.path, null, judged), 1 as LinkId, netlink, events, 1);
+    const peer = new PppEnd({
+      lines: 1,
+      bps: 38400,
+      lcp: lcpSettings(),
+      auth: authSettings({ name: "joe", password: "sesame" }),
+      network: ipv4({ acceptLocal: true }),
+      seed: 1,
+    });
+    let now = instant(1000);
+    const run = (ms: number): void => {
+      for (const end = now + ms; now < end; now = instant(now + 5)) exchange(port, peer, pty, now);
+    };
+    port.open(now, false, null);
+    port.place(null, true, now);
+    run(5000);
+    const proofs = told.flatMap((event) => (event.kind === "proof" ? [event.proof] : []));
+    assert.equal(proofs.length, 1);
+    const [proof] = proofs;
+    assert.ok(proof?.method === "pap");
+    assert.equal(proof.name, "joe");
+    assert.equal(Buffer.from(proof.password).toString(), "sesame");
+    assert.equal(port.session.phase, "authenticate");
+    port.handleVerdict(proof.id, { ok: true, addresses: ["10.0.0.9"] }, now);
+    run(3000);
+    const up = networks.find((event) => event.kind === "up");
+    assert.deepEqual(up?.agreement, { local: "10.0.0.1", remote: "10.0.0.9", dns: [] });
+    assert.ok(peer.isUp);
+    const log = told.flatMap((event) => (event.kind === "log" ? [event.text] : []));
+    assert.ok(log.some((text) => text.includes("PAP")) && !log.some((text) => text.includes("sesame")));
+    port.place(null, false, now);
+    port.close(now);
+    port.tun.close();
+    pty.close();
+    netlink.close();
+  },
+);
 
 scenario(import.meta.url, "a PPP line that is hung up before it has said anything is closed at once", () => {
   const events: EngineEvent[] = [];
