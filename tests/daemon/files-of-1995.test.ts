@@ -9,11 +9,15 @@ import { PhoneLab } from "../../src/lab/phone-lab.ts";
 import { Scratch } from "../../src/lab/scratch.ts";
 import { requireIntact, transferTcp } from "../../src/lab/transfer.ts";
 import { Running } from "../cli/run.ts";
-import { eventually, FAR, NEAR, programsMissing, Side, type TestDaemon, worldMissing } from "./world.ts";
+import { eventually, FAR, NEAR, programsMissing, Side, TestDaemon, worldMissing } from "./world.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const FILES = join(ROOT, "examples", "1995");
 const PPPD = join(import.meta.dirname, "..", "cli", "pppd-main.js");
+/** A terminal server's side of a call: it answers, pauses, and asks for login and password. */
+const ANSWER =
+  `${process.execPath} ${ROOT}bin/eql chat TIMEOUT 60 RING ATA ` +
+  "CONNECT '\\d\\r\\nlogin: \\c' alice 'Password: \\c' sesame '\\r\\nHello\\r\\n\\c'";
 const NUMBER = "5551000";
 const BUSY = "5559999";
 /** Dialing alone has 5 s of pauses. */
@@ -95,7 +99,7 @@ describe("the files of 1995", {
   const pppOn = (line: number, number: string): Running =>
     start(near, [join(FILES, "ppp-on"), near.device(line), number, "alice", "sesame"]);
 
-  /** A terminal server's port: answers a call, pauses, and prompts for login and password. */
+  /** A terminal server's port, for PPP. */
   const answer = (line: number): Running =>
     start(far, [
       "eql-pppd",
@@ -106,8 +110,7 @@ describe("the files of 1995", {
       "115200",
       `${FAR}:${NEAR}`,
       "connect",
-      `${process.execPath} ${ROOT}bin/eql chat TIMEOUT 60 RING ATA ` +
-        "CONNECT '\\d\\r\\nlogin: \\c' alice 'Password: \\c' sesame '\\r\\nPPP\\r\\n\\c'",
+      ANSWER,
     ]);
 
   it("bring up a bundle of two calls, by pppd's command line, its options, an Expect dialer and ip-up", async () => {
@@ -155,6 +158,72 @@ describe("the files of 1995", {
     }
     for (const one of answered) await one.outcome();
     for (const daemon of daemons) assert.equal(await daemon.stop(), 0);
+  });
+
+  it("bring up the lines of a runslip.conf by their Expect scripts, and dial again when a call is cut", async () => {
+    const script = join(near.directory, "call.xp");
+    writeFileSync(
+      script,
+      `set argv [list ${NUMBER} alice sesame $env(DEVICE)]\nsource ${join(FILES, "dialout.exp")}\n`,
+    );
+    const stanza = (name: string, line: number, ...more: readonly string[]): string =>
+      [
+        `name ${name}`,
+        "baud 115200",
+        "mtu 576",
+        `ducmd -e ${script} -t 0`,
+        `address ${NEAR}`,
+        `line ${near.device(line)}`,
+        ...more,
+        "",
+      ].join("\n\t");
+    const file = join(near.directory, "runslip.conf");
+    const stanzas = [
+      stanza("sl-line-1", 0, "enabled", "command eql_enslave eql $interface 28800"),
+      stanza("sl-line-2", 1, "enabled", "command test -n $interface && eql_enslave eql $interface 14400"),
+      stanza("sl-line-3", 1),
+    ];
+    writeFileSync(file, stanzas.join("\n"));
+    const answered = [
+      "[master.eql]",
+      `address = "${FAR}"`,
+      `peer = "${NEAR}"`,
+      "mtu = 576",
+      "[dial.answer]",
+      `connect = ${JSON.stringify(ANSWER)}`,
+      ...[0, 1].map((line) => far.lineTable(line, "speed = 115200", 'dial = "answer"', 'master = "eql"')),
+    ];
+    const daemons = [
+      new TestDaemon(near, ["up", "--runslip", file, "--socket", near.socket]),
+      await far.up(...answered),
+    ] as const;
+    const [daemon] = daemons;
+    await daemon.ready();
+    const bothJoin = (what: string): Promise<readonly (string | number)[][]> =>
+      daemon.until(
+        what,
+        ({ lines }) =>
+          lines.length === 2 &&
+          lines.every(({ state }) => state === "enslaved") &&
+          lines.map(({ name, rateGivenBps }) => [name, rateGivenBps]),
+        CALL_MS,
+      );
+    assert.deepEqual(await bothJoin("both lines are up"), [
+      ["sl-line-1", 28_800],
+      ["sl-line-2", 14_400],
+    ]);
+    await near.host.must(["route", "add", "default", "dev", "eql"]);
+    assert.ok(await near.ping(FAR));
+    phones.drop("cua1");
+    await daemon.untilLine("sl-line-1", "has lost its call", ({ state }) => state !== "enslaved", CALL_MS);
+    assert.ok(await near.ping(FAR), "by the other line");
+    await bothJoin("the line is dialed again");
+    const { life } = await daemon.line("sl-line-1");
+    assert.ok(
+      life?.transcript.some((text) => text.includes("logged in as alice")),
+      String(life?.transcript),
+    );
+    for (const one of daemons) assert.equal(await one.stop(), 0);
   });
 
   it("say why there is no connection, and exit as pppd does", async () => {
