@@ -76,11 +76,38 @@ function lineNotes(line: LineStatus, at: number): string[] {
   const why = [line.reason, wait].filter((part) => part !== "").join("; ");
   return [
     ...(why === "" ? [] : [`why: ${why}`]),
+    ...lifeNotes(line),
     `${mediumOf(line)}, MTU ${line.mtu}${echo}; ${framed}`,
     ...(line.ppp === null ? [] : pppNotes(line.ppp)),
     ...formatDrops(line.drops),
     ...line.hints.map((hint) => `hint: ${hint}`),
   ];
+}
+
+/** What happened to a line and what was said on it, oldest first. */
+function historyNotes({ life }: LineStatus): string[] {
+  if (life === null) return [];
+  const time = (at: number): string => new Date(at).toISOString().slice(0, 19).replace("T", " ");
+  const calls = life.transcript.length === 0 ? [] : ["what was said in the last call:", ...life.transcript];
+  return [
+    ...life.history.map(({ at, from, to, reason }) => `${time(at)} ${from} -> ${to}: ${reason}`),
+    ...calls.map((text, index) => (index === 0 ? text : `  ${text}`)),
+  ];
+}
+
+/** All that is known of the lives of lines. */
+export const formatHistory = (lines: readonly LineStatus[]): string =>
+  lines
+    .map((line) => [line.name, ...historyNotes(line).map((note) => `  ${note}`)].join("\n"))
+    .map((text) => `${text}\n`)
+    .join("\n");
+
+/** Of a line that dials: where it is with that. */
+function lifeNotes({ life }: LineStatus): string[] {
+  if (life === null || life.number === null) return [];
+  const carrier = life.carrierBps === null ? "" : `, connected at ${life.carrierBps} bit/s`;
+  const attempt = life.attempt > 1 ? `, attempt ${life.attempt}` : "";
+  return [`call: ${life.number}${carrier}${attempt}`];
 }
 
 export const formatMasters = (masters: readonly MasterStatus[]): string =>

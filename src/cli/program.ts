@@ -11,6 +11,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import("./commands/status.ts")).statusCommand(),
   enslave: async () => (await import("./commands/enslave.ts")).enslaveCommand(),
   emancipate: async () => (await import("./commands/enslave.ts")).emancipateCommand(),
+  dial: async () => (await import("./commands/dial.ts")).dialCommand(),
+  hangup: async () => (await import("./commands/dial.ts")).hangupCommand(),
   slave: async () => (await import("./commands/slave.ts")).slaveCommand(),
   master: async () => (await import("./commands/master.ts")).masterCommand(),
   line: async () => (await import("./commands/line.ts")).lineCommand(),

@@ -10,8 +10,8 @@
  *   PATCH  /masters/:master/slaves/:slave SlaveChange → LineStatus
  *   POST   /lines              LineRequest         → LineStatus
  *   DELETE /lines/:line                            → {}
- *   POST   /lines/:line/dial   DialRequest         → LifeEvent, one a line, held open: see there
- *   POST   /lines/:line/hangup                     → {}
+ *   POST   /lines/:line/ask    AskRequest          → {}
+ *   POST   /lines/:line/watch                      → LifeEvent, one a line, held open: see there
  *   POST   /ppp                PppRequest          → PppEvent, one a line, held open: see there
  *   POST   /capture            CaptureRequest      → CaptureReply, held open: see there
  *   POST   /down                                   → {} when everything is down
@@ -65,6 +65,8 @@ export interface LineStatus {
   readonly kind: "slip" | "ppp" | "device";
   /** Path of the tty, or name of the kernel interface. */
   readonly device: string;
+  /** Name of its interface: another one than the line's when that was named after its port before there was an interface. */
+  readonly interface: string;
   readonly state: LineState;
   readonly since: number;
   /** Why it is in this state, in words; empty when there is nothing to say. */
@@ -139,7 +141,16 @@ export interface LifeTransition {
   readonly reason: string;
 }
 
-/** What happens to a line that somebody watches, in order. */
+/** A person's word on a line, which stands above what its master wants. */
+export interface AskRequest {
+  /** `up`: now, whatever it waits for; `down`: until told; `auto`: as its master wants again. */
+  readonly ask: "up" | "down" | "auto";
+}
+
+/**
+ * What happens to a line that somebody watches, in order: first where it stands and what has been said, then all that follows, as
+ * long as the client keeps the request open.
+ */
 export type LifeEvent =
   | { readonly event: "state"; readonly at: number; readonly state: LifeState; readonly reason: string }
   /** A line of what is said on it. */
@@ -236,14 +247,6 @@ export interface SlaveChange {
 export interface LineRequest {
   readonly name: string;
   readonly settings: Readonly<Record<string, unknown>>;
-}
-
-/**
- * A line is to be up, now, whatever its master wants. What happens is told until it is up or has given up; with `watch`, as
- * long as the client keeps the request open.
- */
-export interface DialRequest {
-  readonly watch: boolean;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifySchemaValidationError } from "fastify";
 import type {
+  AskRequest,
   CaptureRequest,
   EmancipateRequest,
   EnslaveRequest,
@@ -37,6 +38,7 @@ const scheduler: Part = {
   enum: SCHEDULER_NAMES,
   allowed: `one of ${SCHEDULER_NAMES.join(", ")}`,
 };
+const ask: Part = { type: "string", enum: ["up", "down", "auto"], allowed: "one of up, down, auto" };
 const settings: Part = {
   type: "object",
   allowed: "an object with the keys of [line.NAME] in the configuration file",
@@ -77,7 +79,7 @@ export function describeComplaint(errors: readonly FastifySchemaValidationError[
   );
 }
 
-/** Adds all routes but /capture and /ppp, which keep their answers open. */
+/** Adds all routes but those that keep their answers open: /capture, /ppp and the watching of a line. */
 export function addRoutes(app: FastifyInstance, api: DaemonApi): void {
   app.get("/status", () => api.status());
   app.post<{ Body: EnslaveRequest }>(
@@ -124,6 +126,14 @@ export function addRoutes(app: FastifyInstance, api: DaemonApi): void {
       return {};
     },
   );
+  app.post<{ Params: { line: string }; Body: AskRequest }>(
+    "/lines/:line/ask",
+    { schema: { params: object({ line: name }, "all"), body: object({ ask }, "all") } },
+    async ({ params, body }) => {
+      await api.ask(params.line, body);
+      return {};
+    },
+  );
   app.post("/down", { schema: { body: nothing } }, async () => {
     await api.down();
     return {};
@@ -145,5 +155,10 @@ export const pppSchema: { readonly body: Part } = {
     "all",
   ),
 };
+export const watchSchema: { readonly params: Part; readonly body: Part } = {
+  params: object({ line: name }, "all"),
+  body: nothing,
+};
+export type WatchParams = { Params: { line: string } };
 export type PppBody = { Body: PppRequest };
 export type CaptureBody = { Body: CaptureRequest };

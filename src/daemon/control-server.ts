@@ -10,6 +10,8 @@ import {
   describeComplaint,
   type PppBody,
   pppSchema,
+  type WatchParams,
+  watchSchema,
 } from "./control-routes.ts";
 import { listenAt, lockSocket, type SocketPlace } from "./control-socket.ts";
 import type { DaemonApi } from "./daemon-api.ts";
@@ -53,7 +55,7 @@ interface HeldThing {
 /** Starts something for a client; what it is to be told is a line of JSON each. Rejects with an EqlError when it is refused. */
 type Start = (tell: (line: object) => void) => Promise<HeldThing>;
 
-/** Answers that are held open: captures, and PPP lines of clients. */
+/** Answers that are held open: captures, PPP lines of clients, and what happens to lines. */
 class HeldAnswers {
   readonly #log: ControlLog;
   readonly #open = new Set<ServerResponse>();
@@ -207,6 +209,10 @@ function build(api: DaemonApi, log: ControlLog, held: HeldAnswers): FastifyInsta
   });
   app.post<PppBody>("/ppp", { schema: pppSchema }, async ({ body }, reply) => {
     await held.serve(`PPP line on ${String(body.settings["device"])}`, reply, (tell) => api.ppp(body, tell));
+    return reply;
+  });
+  app.post<WatchParams>("/lines/:line/watch", { schema: watchSchema }, async ({ params }, reply) => {
+    await held.serve(`watch of ${params.line}`, reply, (tell) => api.watch(params.line, tell));
     return reply;
   });
   return app;

@@ -1,6 +1,8 @@
 import type {
+  AskRequest,
   EmancipateRequest,
   EnslaveRequest,
+  LifeEvent,
   LineRequest,
   LineStatus,
   MasterChange,
@@ -18,9 +20,9 @@ export interface Capture {
   stop(): Promise<void>;
 }
 
-/** A PPP line that lasts as long as its client's request. */
+/** What lasts as long as its client's request: a PPP line, or somebody's watching one. */
 export interface HeldLine {
-  /** Resolves when the line has ended and all that happened has been told. */
+  /** Resolves when the line has ended, or is removed, and all that happened has been told. */
   readonly ended: Promise<void>;
   /** The client is gone. */
   stop(): Promise<void>;
@@ -35,6 +37,10 @@ export interface DaemonApi {
   changeSlave(master: string, slave: string, change: SlaveChange): Promise<LineStatus>;
   addLine(request: LineRequest): Promise<LineStatus>;
   removeLine(line: string): Promise<void>;
+  /** A person wants a line up or down. */
+  ask(line: string, request: AskRequest): Promise<void>;
+  /** @param tell is told where the line stands, and then what happens to it */
+  watch(line: string, tell: (event: LifeEvent) => void): Promise<HeldLine>;
   /** @param tell is told what happens, in order, the line's end last */
   ppp(request: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine>;
   capture(link: string): Promise<Capture>;

@@ -4,8 +4,10 @@ import { basename, dirname, join } from "node:path";
 import type { Config, MasterConfig } from "../config/config.ts";
 import { parseLine } from "../config/load.ts";
 import type {
+  AskRequest,
   EmancipateRequest,
   EnslaveRequest,
+  LifeEvent,
   LifeState,
   LineRequest,
   LineState,
@@ -27,6 +29,7 @@ import type { Capture, DaemonApi, HeldLine } from "./daemon-api.ts";
 import { Interfaces } from "./interfaces.ts";
 import { Line } from "./line.ts";
 import { LineKeeper } from "./line-keeper.ts";
+import type { LineLife } from "./line-life.ts";
 import type { Logger } from "./log.ts";
 import { PppLines } from "./ppp-lines.ts";
 import { Talks } from "./talks.ts";
@@ -187,6 +190,18 @@ export class Daemon implements DaemonApi {
     this.#log.info({ line: name }, "removed");
   }
 
+  async ask(name: string, { ask }: AskRequest): Promise<void> {
+    await this.#ready;
+    this.#keeper.ask(this.#lifeOf(name).line, ask === "auto" ? null : ask === "up");
+  }
+
+  async watch(name: string, tell: (event: LifeEvent) => void): Promise<HeldLine> {
+    await this.#ready;
+    const { life } = this.#lifeOf(name);
+    const stop = life.watch(tell);
+    return { ended: life.ended, stop: async () => stop() };
+  }
+
   async ppp(request: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine> {
     await this.#ready;
     return this.#clients.open(request, tell);
@@ -263,6 +278,15 @@ export class Daemon implements DaemonApi {
     this.#log.info({ master: name, mtu, scheduler }, "master added");
   }
 
+  /** @throws EqlError LINE_UNKNOWN; CONTROL_REFUSED: it is not ours to bring up */
+  #lifeOf(name: string): { readonly line: Line; readonly life: LineLife } {
+    const line = this.#keeper.lineOf(name);
+    if (line === undefined) throw unknownLine(name);
+    if (line.life !== null) return { line, life: line.life };
+    const message = `${name} is not kept up by the daemon: it belongs to a client, or was only enslaved`;
+    throw new EqlError("CONTROL_REFUSED", message, { details: { line: name } });
+  }
+
   #present(): Config {
     return {
       daemon: this.#options.config.daemon,
@@ -290,7 +314,8 @@ function statusOf(line: Line, status: EngineLineStatus): LineStatus {
   const retryAt = line.life?.retryAtMs ?? null;
   const shown = life === null ? undefined : SHOWN[life.state];
   const state = status.state === "closed" && shown !== undefined ? shown : status.state;
-  return { ...status, state, since, reason, retryAt, life };
+  const interfaceName = line.config.kind === "device" ? status.device : line.interface;
+  return { ...status, interface: interfaceName, state, since, reason, retryAt, life };
 }
 
 /** What is said of a line whose device is closed, or only talked on. */

@@ -63,8 +63,8 @@ export class LineGroups {
     this.#drain(group);
   }
 
-  /** A person wants the line up, or down, whatever else there is. @returns false: the line is not in a group */
-  ask(line: Line, wanted: boolean): boolean {
+  /** A person wants the line up, or down, whatever else there is; null: not any more. @returns false: the line is not in a group */
+  ask(line: Line, wanted: boolean | null): boolean {
     const group = this.#groupOf(line);
     if (group === undefined) return false;
     group.machine.handleAsked(line.name, wanted, monotonicNow());

@@ -162,12 +162,12 @@ export class LineKeeper {
     line.wasUp = isUp;
   }
 
-  /** A person wants a line up or down, now. */
-  ask(line: Line, wanted: boolean): void {
+  /** A person wants a line up or down, now; null: as without a person. */
+  ask(line: Line, wanted: boolean | null): void {
     if (this.#groups.ask(line, wanted)) return;
     const reason = "User request";
     line.life?.handle((manager, now) => {
-      if (wanted) manager.handleWanted(reason, now, true);
+      if (wanted ?? true) manager.handleWanted(reason, now, true);
       else manager.handleUnwanted(reason, now);
     });
   }

@@ -51,6 +51,11 @@ export class LineLife {
   #retryAtMs: number | null = null;
   #talk: Talk | null = null;
   #stopped = false;
+  #resolveEnded = (): void => {};
+  /** Resolves when it has stopped. */
+  readonly ended: Promise<void> = new Promise((resolve) => {
+    this.#resolveEnded = resolve;
+  });
 
   constructor(line: Line, tools: LifeTools) {
     this.#line = line;
@@ -101,8 +106,11 @@ export class LineLife {
     });
   }
 
-  /** @returns stops watching */
+  /** Tells where the line stands and what was said, then what happens. @returns stops watching */
   watch(watcher: (event: LifeEvent) => void): () => void {
+    const { state, reason } = this.#manager;
+    for (const text of this.#caller.lines) watcher({ event: "text", text });
+    watcher({ event: "state", at: this.#sinceMs, state, reason });
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
   }
@@ -110,6 +118,7 @@ export class LineLife {
   /** Does nothing any more, and gives the device back if it is talked on; a link is left to its keeper. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#resolveEnded();
     clearTimeout(this.#timer);
     await this.#caller.abort();
     await this.#talk?.close();

@@ -1,4 +1,11 @@
-import type { LineStatus, MasterStatus, PppEvent, PppRequest, Status } from "../../src/control/messages.ts";
+import type {
+  LifeEvent,
+  LineStatus,
+  MasterStatus,
+  PppEvent,
+  PppRequest,
+  Status,
+} from "../../src/control/messages.ts";
 import type { ControlLog } from "../../src/daemon/control-server.ts";
 import type { Capture, DaemonApi, HeldLine } from "../../src/daemon/daemon-api.ts";
 
@@ -9,6 +16,7 @@ export const line = (change: Partial<LineStatus> = {}): LineStatus => ({
   name: "sl0",
   kind: "slip",
   device: "/dev/ttyS0",
+  interface: change.name ?? "sl0",
   state: "enslaved",
   since: AT - 125_000,
   reason: "",
@@ -101,6 +109,23 @@ export class FakeDaemon implements DaemonApi {
 
   removeLine(...args: unknown[]): Promise<void> {
     return this.#note("removeLine", ...args);
+  }
+
+  ask(...args: unknown[]): Promise<void> {
+    return this.#note("ask", ...args);
+  }
+
+  /** What is told to who watches a line, in this order. */
+  lifeEvents: readonly LifeEvent[] = [];
+
+  async watch(name: string, tell: (event: LifeEvent) => void): Promise<HeldLine> {
+    await this.#note("watch", name);
+    for (const event of this.lifeEvents) tell(event);
+    const stop = async (): Promise<void> => {
+      this.stops += 1;
+      this.onStop();
+    };
+    return { ended: new Promise(() => {}), stop };
   }
 
   /** What a client's PPP line tells at once; it ends when `endPpp` is called, or its client goes. */

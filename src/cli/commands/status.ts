@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
 import type { Status } from "../../control/messages.ts";
 import { ControlClient, socketPath } from "../control-client.ts";
-import { formatStatus } from "../format-status.ts";
+import { formatHistory, formatStatus } from "../format-status.ts";
 import { type SocketOption, socketOption } from "../options.ts";
 import { untilSignal } from "../signals.ts";
 
@@ -15,6 +15,7 @@ const CLEAR_BELOW = "\x1b[J";
 interface StatusOptions extends SocketOption {
   readonly json?: true;
   readonly watch?: true;
+  readonly history?: true;
 }
 
 /** Writes a picture over the last one; what does not fit on the terminal is cut, or it would scroll. */
@@ -47,14 +48,15 @@ export const statusCommand = (): Command =>
     .summary("show masters and lines")
     .description("Show masters and lines: states, rates, counters, drops and what to do about them.")
     .option("--json", "one JSON object: the type Status of control/messages.ts")
+    .option("--history", "what happened to the lines, and what was said in their last calls")
     .option("--watch", "once a second, until Ctrl-C; in place on a terminal")
     .addOption(socketOption())
     .addHelpText(
       "after",
       `
 Rates are bits per second on the line, SENT and RECEIVED count IP packets and their octets. A line is
-closed (device missing, in use or hung up), negotiating (PPP), down, alone, enslaved, or silent (the
-peer does not answer its echo).
+closed (device missing, in use or hung up), idle (nobody wants it), dialing, at its login, negotiating
+(PPP), down, alone, enslaved, silent (the peer does not answer its echo), or given-up.
 
 Examples:
   eql status
@@ -62,11 +64,12 @@ Examples:
   eql status --json | jq '.lines[] | {name, state}'
 `,
     )
-    .action(async ({ json, watch: repeat, socket }: StatusOptions) => {
+    .action(async ({ json, watch: repeat, history, socket }: StatusOptions) => {
       const client = new ControlClient(socketPath(socket));
       const look = async (): Promise<string> => {
         const status = await client.request<Status>("GET", "/status");
-        return json === true ? `${JSON.stringify(status)}\n` : formatStatus(status);
+        if (json === true) return `${JSON.stringify(status)}\n`;
+        return history === true ? formatHistory(status.lines) : formatStatus(status);
       };
       if (repeat === true) await watch(look, json !== true && process.stdout.isTTY);
       else process.stdout.write(await look());

@@ -1,3 +1,4 @@
+import type { AddressRange } from "../../config/address-range.ts";
 import type { Proof } from "../../ppp/proof.ts";
 
 /** Who knows whether a caller is let in: the users' file, or RADIUS servers. Neither way of asking says which of name and secret was wrong. */
@@ -26,6 +27,10 @@ export interface Grant {
   readonly protocol: "slip" | "ppp" | "any";
   /** The caller's address; null: one of the pool. */
   readonly address: string | null;
+  /** Addresses of which it is given one, instead of the line's pool; null or left out: it has no such ones. */
+  readonly pool?: readonly AddressRange[] | null;
+  /** Networks behind it. */
+  readonly routes?: readonly string[];
   readonly maxLines: number | null;
   readonly idleMs: number | null;
   readonly sessionMs: number | null;
