@@ -9,8 +9,8 @@ import type {
 /** What there is to say about PPP, for people: notes below a line or a master. */
 
 /** What it speaks and where it stands, for the note that every line has. */
-export const pppMedium = ({ device, state, ppp }: LineStatus): string =>
-  `PPP on ${device}${state === "negotiating" && ppp !== null ? `, phase ${ppp.phase}` : ""}`;
+export const pppMedium = ({ name, device, interface: own, state, ppp }: LineStatus): string =>
+  `PPP on ${device}${own === name ? "" : ` as ${own}`}${state === "negotiating" && ppp !== null ? `, phase ${ppp.phase}` : ""}`;
 
 export function pppNotes({ peerName, ipv4, ipv6, fragments, ours, theirs }: PppStatus): string[] {
   return [

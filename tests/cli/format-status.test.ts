@@ -124,6 +124,11 @@ describe("the status for people", () => {
     ]);
   });
 
+  it("shows the interface of a PPP line that is named after its port", () => {
+    const own = line({ kind: "ppp", name: "ttyS0", interface: "ppp3" });
+    assert.match(notesOf(formatLines([own], AT))[0] ?? "", /^PPP on \/dev\/ttyS0 as ppp3, MTU 1500;/);
+  });
+
   it("shows a numbered bundle, and what each of its links has carried", () => {
     const multilink: MultilinkStatus = {
       peerName: "far",

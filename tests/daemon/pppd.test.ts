@@ -123,6 +123,19 @@ ip link set eql up && eql_enslave eql $1 $3 && echo "$1 $2 $3 $4 $5 $6 $?" > ${l
     await Promise.all([near.outcome(), far.outcome()]);
   });
 
+  it("show in the status how the interface is called, when the peer wants no multilink", async () => {
+    const near = start(world.near, 0, `${NEAR}:${FAR}`, "multilink", "unit", "4");
+    const far = start(world.far, 0, `${FAR}:${NEAR}`);
+    await near.untilOutput(/Using interface ppp4\n/);
+    const { lines } = await statusOf(world.near);
+    assert.deepEqual(
+      lines.map((line) => [line.name === "ppp4", line.interface]),
+      [[false, "ppp4"]],
+    );
+    near.child.kill("SIGTERM");
+    await Promise.all([near.outcome(), far.outcome()]);
+  });
+
   it("write the name servers that the peer tells into resolv.conf", async () => {
     const file = join(world.near.directory, "resolv.conf");
     const near = start(world.near, 0, `${NEAR}:${FAR}`, "usepeerdns");

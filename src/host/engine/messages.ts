@@ -194,7 +194,7 @@ interface InterfaceMade {
 }
 
 /** A line's status without what only the control plane knows. */
-export type EngineLineStatus = Omit<LineStatus, "since" | "reason" | "retryAt" | "life">;
+export type EngineLineStatus = Omit<LineStatus, "interface" | "since" | "reason" | "retryAt" | "life">;
 
 /** What the data plane tells unasked. */
 export type EngineEvent =
