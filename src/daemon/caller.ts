@@ -75,7 +75,8 @@ export class Caller {
   ): Promise<DialogueEnd> {
     const { device, speedBps, name } = this.#line.config;
     this.#transcript = new Transcript([], LINES_KEPT);
-    this.#write({ type: "note", text: command });
+    // Its arguments may be secrets.
+    this.#write({ type: "note", text: `dialed by ${/^\S*/.exec(command.trim())?.[0]}` });
     await talk.hold();
     const run = runLineProgram({
       command,

@@ -166,22 +166,23 @@ describe("the files of 1995", {
       script,
       `set argv [list ${NUMBER} alice sesame $env(DEVICE)]\nsource ${join(FILES, "dialout.exp")}\n`,
     );
-    const stanza = (name: string, line: number, ...more: readonly string[]): string =>
+    const stanza = (name: string, line: number, dialOut: string, ...more: readonly string[]): string =>
       [
         `name ${name}`,
         "baud 115200",
         "mtu 576",
-        `ducmd -e ${script} -t 0`,
+        `ducmd ${dialOut}`,
         `address ${NEAR}`,
         `line ${near.device(line)}`,
         ...more,
         "",
       ].join("\n\t");
     const file = join(near.directory, "runslip.conf");
+    const words = `-t 9 -e ${join(FILES, "dialout.exp")} ${NUMBER} alice sesame ${near.device(1)}`;
     const stanzas = [
-      stanza("sl-line-1", 0, "enabled", "command eql_enslave eql $interface 28800"),
-      stanza("sl-line-2", 1, "enabled", "command test -n $interface && eql_enslave eql $interface 14400"),
-      stanza("sl-line-3", 1),
+      stanza("sl-line-1", 0, `-e ${script} -t 0`, "enabled", "command eql_enslave eql $interface 28800"),
+      stanza("sl-line-2", 1, words, "enabled", "command sleep 0; eql_enslave eql $interface 14400"),
+      stanza("sl-line-3", 1, words),
     ];
     writeFileSync(file, stanzas.join("\n"));
     const answered = [
@@ -218,6 +219,7 @@ describe("the files of 1995", {
     await daemon.untilLine("sl-line-1", "has lost its call", ({ state }) => state !== "enslaved", CALL_MS);
     assert.ok(await near.ping(FAR), "by the other line");
     await bothJoin("the line is dialed again");
+    assert.doesNotMatch(JSON.stringify(await daemon.status()) + daemon.said, /sesame/);
     const { life } = await daemon.line("sl-line-1");
     assert.ok(
       life?.transcript.some((text) => text.includes("logged in as alice")),
