@@ -31,8 +31,15 @@ const TIOCNXCL = 0x540d;
 const TIOCOUTQ = 0x5411;
 const TIOCSBRK = 0x5427;
 const TIOCCBRK = 0x5428;
+const TIOCGSERIAL = 0x541e;
 const TCOFLUSH = 1;
 const TCIOFLUSH = 2;
+/** struct serial_struct: its size in octets, which flags is in words, and those about the speed. */
+const SERIAL_STRUCT = 72;
+const SERIAL_FLAGS = 4;
+const SPEED_FLAGS = 0x1030;
+/** The one speed that may stand for another. */
+const NOMINAL_BPS = 38_400;
 /** Major device numbers of the slaves of ptys. */
 const PTY_MAJORS = { first: 136, last: 143 };
 /** An asynchronous receiver samples the stop bit half a bit late at 5 %; both ends may err. */
@@ -222,8 +229,10 @@ function configure(fd: number, path: string, speedBps: number, rtscts: boolean, 
   check(wanted.set(fd), `setting ${path} to ${speedBps} bit/s`, "SYSTEM_CALL_FAILED", { path });
   // The call succeeds if any one of the settings was made, so each is looked at.
   const given = Termios.get(fd, path);
-  checkSpeed(path, speedBps, given.outputSpeed);
-  checkSpeed(path, speedBps, given.inputSpeed);
+  if (speedBps !== NOMINAL_BPS || !hasNominalSpeed(fd)) {
+    checkSpeed(path, speedBps, given.outputSpeed);
+    checkSpeed(path, speedBps, given.inputSpeed);
+  }
   if (!given.raw8n1)
     throw refused("DEVICE_SETTINGS", path, "cannot be set to raw 8N1, which SLIP and PPP need");
   if (given.rtscts !== rtscts) {
@@ -233,6 +242,13 @@ function configure(fd: number, path: string, speedBps: number, rtscts: boolean, 
     throw refused("DEVICE_SETTINGS", path, what);
   }
   return given.outputSpeed;
+}
+
+/** Whether setserial made 38400 stand for another speed, as scripts of 1995 do (spd_hi, spd_vhi, spd_cust). */
+function hasNominalSpeed(fd: number): boolean {
+  const serial = nativeBuffer(SERIAL_STRUCT);
+  if (ioctl(fd, TIOCGSERIAL, serial.address) < 0) return false;
+  return ((new Int32Array(serial.octets.buffer)[SERIAL_FLAGS] as number) & SPEED_FLAGS) !== 0;
 }
 
 /** Who holds the flock, by /proc/locks; null: not to be seen from here. */
