@@ -13,6 +13,7 @@ export const FRAMED_IP_ADDRESS = 8;
 export const FILTER_ID = 11;
 export const FRAMED_MTU = 12;
 export const REPLY_MESSAGE = 18;
+export const FRAMED_ROUTE = 22;
 export const CLASS = 25;
 export const SESSION_TIMEOUT = 27;
 export const IDLE_TIMEOUT = 28;

@@ -1,3 +1,4 @@
+import { addressFault, canonicalNetwork, familyOf, networkFault } from "../../config/network.ts";
 import type { Proof } from "../../ppp/proof.ts";
 import { printable, utf8Octets, utf8Text } from "../../ppp/text.ts";
 import type { Authority, CallInfo, Grant, Refusal } from "./authority.ts";
@@ -16,6 +17,7 @@ import {
   FRAMED_MTU,
   FRAMED_PPP,
   FRAMED_PROTOCOL,
+  FRAMED_ROUTE,
   FRAMED_SLIP,
   FRAMED_USER,
   firstOf,
@@ -168,6 +170,7 @@ export class RadiusAuthority implements Authority {
       user: user === undefined || user.length === 0 ? said : utf8Text(user),
       protocol: framed === null ? "any" : framed === FRAMED_PPP ? "ppp" : "slip",
       address: addressFor(attributes),
+      routes: routesOf(attributes),
       maxLines: integerOf(attributes, PORT_LIMIT),
       idleMs: millisOf(attributes, IDLE_TIMEOUT),
       sessionMs: millisOf(attributes, SESSION_TIMEOUT),
@@ -243,8 +246,16 @@ function reasonOf({ attributes }: RadiusReply): string {
 /** Null: the caller has none of its own. By 255.255.255.254 the server says so; by 255.255.255.255 it lets the caller choose, but who checks what? */
 function addressFor(attributes: readonly RadiusAttribute[]): string | null {
   const address = addressOf(attributes, FRAMED_IP_ADDRESS);
-  return address === null || address === "0.0.0.0" || address.startsWith("255.") ? null : address;
+  return address === null || addressFault(address) !== null || address.startsWith("255.") ? null : address;
 }
+
+/** Networks behind the caller (RFC 2865, section 5.22). The way there is the caller's link, whatever gateway stands there. */
+const routesOf = (attributes: readonly RadiusAttribute[]): string[] =>
+  attributes.flatMap(({ type, value }) => {
+    const [network = ""] = type === FRAMED_ROUTE ? utf8Text(value).trim().split(/\s/) : [];
+    const isRoute = network.includes("/") && networkFault(network) === null && familyOf(network) === "IPv4";
+    return isRoute ? [canonicalNetwork(network)] : [];
+  });
 
 /** Null: it is not there, or no length that a link can have. */
 function mtuFor(attributes: readonly RadiusAttribute[]): number | null {
