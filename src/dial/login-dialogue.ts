@@ -146,12 +146,18 @@ export class LoginDialogue implements Dialogue {
       return this.#output.succeed();
     }
     const line = this.#text.handleOctet(octet);
-    if (this.#stage === "judged" && line !== null && REFUSAL.test(line)) {
-      this.fail("refused", `the far side says ${line.trim()}`);
-    }
+    if (line !== null) this.#handleLine(line.trim());
     const { after: command, ready } = this.#settings;
     const waits = this.#stage === "ready" || (this.#stage === "judged" && command === null);
     if (ready !== null && waits && this.#ready.handleOctet(octet & ASCII) === 0) this.#output.succeed();
+  }
+
+  #handleLine(line: string): void {
+    if (line === "NO CARRIER") this.fail("no-carrier", `the modem says ${line}`);
+    else if (this.#stage === "judged" && REFUSAL.test(line)) {
+      const { password } = this.#settings;
+      this.fail("refused", `the far side says ${password === "" ? line : line.replaceAll(password, MASK)}`);
+    }
   }
 
   #say(text: string, shown: string, stage: Stage, now: Instant): void {

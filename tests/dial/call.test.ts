@@ -103,6 +103,16 @@ describe("a call", () => {
     assert.deepEqual([both.end, both.sent, connected(both)], [OK, "ATDT5551000\rann\r", [14_400]]);
   });
 
+  it("comes to an end on a noisy line, one way or the other", () => {
+    const ends = new Set<string>();
+    for (let seed = 1; seed <= 40; seed++) {
+      const talked = talkByPhone(phoneWorld({ seed, noiseOneIn: 25 }), makeCall(PHONE, "5551000"), FAR);
+      assert.ok(talked.end !== null, `seed ${seed}`);
+      ends.add(talked.end.ok ? "ok" : talked.end.failure);
+    }
+    assert.ok(ends.has("ok") && ends.has("timeout"), [...ends].join());
+  });
+
   it("is ended by its owner, at any point", () => {
     for (const settings of [PHONE, DIRECT, { ...NOTHING, script: [{ expect: "x" }] }]) {
       const call = makeCall(settings, "1");

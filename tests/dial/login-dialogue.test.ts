@@ -55,10 +55,17 @@ describe("LoginDialogue", () => {
       ["\r\n% Access denied\r\n", "the far side says % Access denied"],
       ["\r\nInvalid Login\r\n", "the far side says Invalid Login"],
       ["\r\nAuthentication failed.\r\n", "the far side says Authentication failed."],
+      ["\r\nPassword hello2u2 is invalid\r\n", "the far side says Password ******** is invalid"],
       ["\r\n\r\nlogin: ", "the far side asks for the name again"],
     ] as const) {
       const talked = login(judges(said, 3000));
       assert.deepEqual(failure(talked), ["refused", reason]);
+    }
+  });
+
+  it("sees the call end, though the line is not hung up", () => {
+    for (const replies of [[says("\r\nNO CARRIER\r\n")], judges("\r\nWelc\r\nNO CARRIER\r\n")]) {
+      assert.deepEqual(failure(login(replies)), ["no-carrier", "the modem says NO CARRIER"]);
     }
   });
 
