@@ -25,6 +25,8 @@ export interface RunslipStanza {
   readonly ducmd: DialOut | null;
   /** For the shell, once the line is up; `$interface` stands for its interface. */
   readonly command: string | null;
+  /** What the command does, if that is `eql_enslave MASTER $interface BPS` and nothing else. */
+  readonly enslave: { readonly master: string; readonly rateBps: number } | null;
 }
 
 /** Arguments of DSLIP's dial-out command. */
@@ -55,7 +57,8 @@ const KEYS = ["name", "enabled", "baud", "mtu", "ducmd", "command", "address", "
 
 type Key = (typeof KEYS)[number];
 
-const { speed, mtu, address, device } = lineSchema.shape;
+const { speed, rate, mtu, address, device } = lineSchema.shape;
+const ENSLAVE = /^(?:\/\S*\/)?eql_enslave\s+([^\s$]+)\s+"?\$(?:interface|\{interface\})"?\s+(\d+)$/;
 
 /**
  * @param path what error messages call the file
@@ -65,16 +68,35 @@ export function parseRunslip(text: string, path: string): RunslipStanza[] {
   const found: { at: number; text: string }[] = [];
   const complain: Complain = (at, what) => void found.push({ at, text: `line ${at}: ${what}` });
   const stanzas = draftsOf(text, complain).map((draft) => stanzaOf(draft, complain));
+  checkNames(stanzas, complain);
+  checkMtus(stanzas, complain);
+  const problems = new Problems(path);
+  for (const problem of found.sort((a, b) => a.at - b.at)) problems.add([], problem.text);
+  problems.throwIfAny("CONFIG_INVALID");
+  return stanzas;
+}
+
+function checkNames(stanzas: readonly RunslipStanza[], complain: Complain): void {
   const names = new Map<string, number>();
   for (const { name, at } of stanzas) {
     const first = names.get(name);
     if (first !== undefined) complain(at, `the name ${show(name)} is that of line ${first} already`);
     names.set(name, first ?? at);
   }
-  const problems = new Problems(path);
-  for (const problem of found.sort((a, b) => a.at - b.at)) problems.add([], problem.text);
-  problems.throwIfAny("CONFIG_INVALID");
-  return stanzas;
+}
+
+/** A master takes no slaves whose MTU is another one. */
+function checkMtus(stanzas: readonly RunslipStanza[], complain: Complain): void {
+  const firsts = new Map<string, RunslipStanza>();
+  for (const stanza of stanzas) {
+    if (!stanza.enabled || stanza.enslave === null) continue;
+    const { master } = stanza.enslave;
+    const first = firsts.get(master) ?? stanza;
+    firsts.set(master, first);
+    if (first.mtu === stanza.mtu) continue;
+    const [found, wanted] = [stanza, first].map(({ mtu: octets }) => octets ?? "none");
+    complain(stanza.at, `mtu: found ${found}; allowed: ${wanted}, as ${first.name} has it, of ${master} too`);
+  }
 }
 
 function draftsOf(text: string, complain: Complain): Draft[] {
@@ -136,6 +158,9 @@ function stanzaOf({ at, entries }: Draft, complain: Complain): RunslipStanza {
   const local = text("address");
   checked("address", local, address);
   const dialOut = text("ducmd");
+  const command = text("command");
+  const [, master, bps] = ENSLAVE.exec(command ?? "") ?? [];
+  if (bps !== undefined) checked("command", Number(bps), rate);
   return {
     name: text("name") ?? "",
     at,
@@ -145,7 +170,8 @@ function stanzaOf({ at, entries }: Draft, complain: Complain): RunslipStanza {
     mtu: number("mtu", mtu),
     address: local,
     ducmd: dialOut === null ? null : dialOutOf(dialOut, (entries.get("ducmd") as Entry).at, complain),
-    command: text("command"),
+    command,
+    enslave: master === undefined ? null : { master, rateBps: Number(bps) },
   };
 }
 

@@ -1,5 +1,4 @@
 import { stringify } from "smol-toml";
-import { EqlError } from "../errors.ts";
 import type { DialOut, RunslipStanza } from "./runslip-conf.ts";
 import { interfaceName, tableName } from "./schema.ts";
 
@@ -12,116 +11,92 @@ import { interfaceName, tableName } from "./schema.ts";
  * - `address` is the master's, as it is that of every line of it; where they differ, each line has its own
  */
 
-/** A stanza with the names that it gets here. */
-interface Line {
-  readonly stanza: RunslipStanza;
-  /** Its interface's. */
-  readonly name: string;
-  readonly dial: string | null;
-  readonly enslave: { readonly master: string; readonly rate: number } | null;
-}
-
-const ENSLAVE = /^(?:\/\S*\/)?eql_enslave\s+([^\s$]+)\s+"?\$(?:interface|\{interface\})"?\s+(\d{1,10})$/;
 /** The master that there always was. */
 const MASTER = "eql";
 
 /**
  * @param source the file's name
  * @returns the text of a configuration
- * @throws EqlError CONFIG_INVALID: lines of a master differ in their MTU
  */
 export function runslipToToml(stanzas: readonly RunslipStanza[], source: string): string {
-  const lines = named(stanzas);
-  const enabled = lines.filter(({ stanza }) => stanza.enabled);
+  const enabled = stanzas.filter((stanza) => stanza.enabled);
   const masters = new Set(enabled.flatMap(({ enslave }) => (enslave === null ? [] : [enslave.master])));
-  if (masters.size === 0) masters.add(MASTER);
+  const slavesOf = (master: string): RunslipStanza[] =>
+    enabled.filter(({ enslave }) => enslave?.master === master);
+  const nameOf = namesFor(stanzas);
   const blocks = [
     `# Made of ${printable(source)} by \`eql import runslip\`.\n`,
+    // Commands that are not ours to read may enslave to it.
+    ...(masters.size === 0 ? [block(["master", MASTER], { mtu: common(enabled, "mtu") })] : []),
     ...[...masters].map((master) =>
-      masterBlock(
-        master,
-        enabled.filter(({ enslave }) => enslave?.master === master),
-        source,
-      ),
+      block(["master", master], {
+        address: common(slavesOf(master), "address"),
+        mtu: common(slavesOf(master), "mtu"),
+      }),
     ),
-    ...lines.map((line) => lineBlock(line, addressOf(enabled, line.enslave?.master ?? null))),
+    ...stanzas.map((stanza) => {
+      const { enslave } = stanza;
+      const inherited = enslave === null ? null : common(slavesOf(enslave.master), "address");
+      return lineBlock(stanza, nameOf(stanza), inherited);
+    }),
   ];
   return blocks.join("\n");
 }
 
+/** What all of them have alike; null: nothing. */
+function common<Key extends "address" | "mtu">(
+  stanzas: readonly RunslipStanza[],
+  key: Key,
+): RunslipStanza[Key] | null {
+  const [first = null, ...others] = new Set(stanzas.map((stanza) => stanza[key]));
+  return others.length === 0 ? first : null;
+}
+
 /** A stanza's name is that of its interface, if it can be one. */
-function named(stanzas: readonly RunslipStanza[]): Line[] {
+function namesFor(stanzas: readonly RunslipStanza[]): (stanza: RunslipStanza) => string {
   const taken = new Set(stanzas.map(({ name }) => name));
   let last = -1;
-  const free = (): string => {
+  return ({ name }) => {
+    if (interfaceName.safeParse(name).success) return name;
     do last += 1;
     while (taken.has(`sl${last}`));
     return `sl${last}`;
   };
-  return stanzas.map((stanza) => {
-    const [, master, rate] = ENSLAVE.exec(stanza.command ?? "") ?? [];
-    const name = interfaceName.safeParse(stanza.name).success ? stanza.name : free();
-    const dial = tableName.safeParse(name).success ? name : `line-${stanza.at}`;
-    return {
-      stanza,
-      name,
-      dial: stanza.ducmd === null ? null : dial,
-      enslave: master === undefined ? null : { master, rate: Number(rate) },
-    };
-  });
 }
 
-/** The one address of a master's lines; null: they have several, or none. */
-function addressOf(lines: readonly Line[], master: string | null): string | null {
-  const addresses = lines.filter(({ enslave }) => enslave?.master === master && master !== null);
-  const [first, ...others] = new Set(addresses.map(({ stanza }) => stanza.address));
-  return others.length === 0 ? (first ?? null) : null;
-}
-
-function masterBlock(name: string, lines: readonly Line[], source: string): string {
-  const [first] = lines;
-  for (const { stanza } of lines) {
-    if (first === undefined || stanza.mtu === first.stanza.mtu) continue;
-    const [one, other] = [first.stanza, stanza].map(({ name: of, mtu }) => `${of}: ${mtu ?? "none"}`);
-    const message = `${source}: line ${stanza.at}: lines of ${name} have to have one mtu; found ${one}, ${other}`;
-    throw new EqlError("CONFIG_INVALID", message, { details: { source, line: stanza.at } });
-  }
-  return block(["master", name], {
-    address: addressOf(lines, name),
-    mtu: first?.stanza.mtu ?? null,
-  });
-}
-
-function lineBlock({ stanza, name, dial, enslave }: Line, shared: string | null): string {
-  const { ducmd, enabled, line, baud, mtu, address, command } = stanza;
-  const notes = [
-    ...(enabled ? [] : ["not enabled"]),
-    ...(name === stanza.name ? [] : [`name ${stanza.name}`]),
-  ];
-  const today = /^\/dev\/cua(\d+)$/.exec(line)?.[1];
-  if (today !== undefined) notes.push(`Linux calls ${line} /dev/ttyS${today} today`);
-  if (ducmd !== null && ducmd.tries !== null) {
-    const tries = ducmd.tries === 0 ? "without end" : `${ducmd.tries} times`;
-    notes.push(
-      `-t: DSLIP's dialer tried ${tries}; eql tries until the line is up, or with \`attempts\` so often`,
-    );
-  }
-  const dialer =
-    ducmd === null || dial === null ? "" : `${block(["dial", dial], { connect: connectOf(ducmd) })}\n`;
-  const keys = block(["line", name], {
-    device: line,
-    speed: baud,
-    rate: enslave?.rate ?? null,
+/** @param inherited the address that it has from its master */
+function lineBlock(stanza: RunslipStanza, name: string, inherited: string | null): string {
+  const { ducmd, enabled, enslave } = stanza;
+  const dial = tableName.safeParse(name).success ? name : `line-${stanza.at}`;
+  const dialer = ducmd === null ? "" : `${block(["dial", dial], { connect: connectOf(ducmd) })}\n`;
+  const line = block(["line", name], {
+    device: stanza.line,
+    speed: stanza.baud,
+    rate: enslave?.rateBps ?? null,
     rtscts: ducmd === null ? null : true, // a modem's carrier is slower than its port
-    mtu,
+    mtu: stanza.mtu,
     master: enslave?.master ?? null,
-    address: address === shared ? null : address,
-    dial,
-    "up-command": enslave === null ? command : null,
+    address: stanza.address === inherited ? null : stanza.address,
+    dial: ducmd === null ? null : dial,
+    "up-command": enslave === null ? stanza.command : null,
   });
-  const tables = `${dialer}${keys}`;
-  const shown = enabled ? tables : tables.replace(/^(?=.)/gm, "# ");
-  return notes.map((note) => `# ${printable(note)}\n`).join("") + shown;
+  const tables = dialer + line;
+  const notes = notesOn(stanza, name).map((note) => `# ${printable(note)}\n`);
+  return notes.join("") + (enabled ? tables : tables.replace(/^(?=.)/gm, "# "));
+}
+
+function notesOn({ enabled, name, line, ducmd }: RunslipStanza, named: string): string[] {
+  const today = /^\/dev\/cua(\d+)$/.exec(line)?.[1];
+  const tries = ducmd?.tries ?? null;
+  const often = tries === 0 ? "without end" : `${tries} times`;
+  return [
+    ...(enabled ? [] : ["not enabled"]),
+    ...(name === named ? [] : [`name ${name}`]),
+    ...(today === undefined ? [] : [`Linux calls ${line} /dev/ttyS${today} today`]),
+    ...(tries === null
+      ? []
+      : [`-t: DSLIP's dialer tried ${often}; eql does until the line is up, or \`attempts\` times`]),
+  ];
 }
 
 function block(

@@ -111,11 +111,11 @@ describe("a runslip.conf", () => {
 
   it("keeps a command that does something else, for a master that waits to be addressed", () => {
     const { masters, lines } = load(
-      "name a\nenabled\naddress 10.0.0.1\ncommand ifconfig $interface metric 1; eql_enslave eql $interface 9600\nline tty1",
+      "name a\nenabled\nmtu 296\naddress 10.0.0.1\ncommand ifconfig $interface metric 1; eql_enslave eql $interface 9600\nline tty1",
     );
     assert.deepEqual(
-      masters.map(({ name, address }) => [name, address]),
-      [["eql", null]],
+      masters.map(({ name, address, mtu }) => [name, address, mtu]),
+      [["eql", null, 296]],
     );
     const [line] = lines;
     assert.deepEqual(
@@ -221,12 +221,13 @@ baud
     ]);
   });
 
-  it("may be lines of one master that differ in their MTU", () => {
-    const [complaint] = complaints(TWO.replace("mtu 576\nducmd -t3", "mtu 1500\nducmd -t3"));
-    assert.equal(
-      complaint,
-      "runslip.conf: line 11: lines of eql have to have one mtu; found first: 576, second: 1500",
-    );
+  it("may be an MTU that is not that of the master's other lines, or a rate that is none", () => {
+    const text = TWO.replace("mtu 576\nducmd -t3", "mtu 1500\nducmd -t3").replace("14400", "0");
+    assert.deepEqual(complaints(text), [
+      "runslip.conf: 2 errors",
+      "line 11: mtu: found 1500; allowed: 576, as first has it, of eql too",
+      'line 16: command: found "/usr/local/bin/eql_enslave eql \\"$interface\\" 0"; allowed: an integer from 1 to 10000000000 (bits per second)',
+    ]);
   });
 
   it("never is more than an error, and what is right is a configuration", () => {
