@@ -7,7 +7,7 @@ import { allowing, flag, integer, number, path, text } from "./keys.ts";
 const server = (): z.ZodString =>
   text(/^[0-9A-Za-z_.:-]{1,253}$/, 'an address or a name, such as "192.0.2.1" or "radius.example.org"');
 
-export const radiusKeys = {
+const radiusKeys = {
   servers: allowing(
     z.array(server()).min(1).max(16),
     'addresses in a list, such as ["192.0.2.1", "192.0.2.2"]',
