@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   capture: async () => (await import("./commands/capture.ts")).captureCommand(),
   pppd: async () => (await import("./commands/pppd.ts")).pppdCommand(),
   chat: async () => (await import("./commands/chat.ts")).chatCommand(),
+  answer: async () => (await import("./commands/answer.ts")).answerCommand(),
   user: async () => (await import("./commands/user.ts")).userCommand(),
   "check-config": async () => (await import("./commands/check-config.ts")).checkConfigCommand(),
   import: async () => (await import("./commands/import.ts")).importCommand(),

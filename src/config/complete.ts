@@ -1,3 +1,4 @@
+import { type AnswerTable, completeAnswer } from "./answer-keys.ts";
 import { completePpp } from "./complete-ppp.ts";
 import type {
   Config,
@@ -7,6 +8,7 @@ import type {
   LineConfig,
   LoginConfig,
   MasterConfig,
+  StationConfig,
 } from "./config.ts";
 import type { DialTable } from "./dial-keys.ts";
 import { canonicalAddress, canonicalNetwork } from "./network.ts";
@@ -127,6 +129,30 @@ export function completeLine(
     upCommand: table["up-command"] ?? null,
   };
   return { ...line, ppp: line.kind === "ppp" ? completePpp(table, line) : null };
+}
+
+/**
+ * A line on which callers are answered, as one of PPP that has our address; SLIP needs less.
+ * @returns null: its [answer.NAME] is missing
+ */
+export function completeStation(
+  { name, table, raw }: Checked<LineTable>,
+  answers: readonly Checked<AnswerTable>[],
+): StationConfig | null {
+  const found = answers.find((candidate) => candidate.name === table.answer);
+  if (found === undefined) return null;
+  const answer = completeAnswer(found.name, found.table);
+  const keys: LineTable = {
+    ...table,
+    protocol: "ppp",
+    address: table.address ?? answer.address ?? undefined,
+    dns: table.dns.length > 0 ? table.dns : [...answer.dns],
+    multilink: table.multilink ?? true,
+    carrier: table.carrier ?? answer.modem !== null,
+  };
+  const line = completeLine({ name, raw, table: keys }, [], []);
+  // SLIP has no echo but ping, which callers have to want.
+  return { answer, line: table["echo-interval"] === undefined ? { ...line, echo: null } : line };
 }
 
 /** Packets are cut over all links of a bundle: one that is dead unnoticed spoils nearly all of them. */

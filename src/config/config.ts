@@ -1,7 +1,9 @@
 import type { SchedulerName } from "../control/messages.ts";
 import type { DialScript } from "../dial/dial-script.ts";
 import type { AuthSettings, LcpSettings, NetworkSettings, Secret } from "../ppp/settings.ts";
+import type { AnswerConfig } from "./answer-keys.ts";
 import type { DialTable } from "./dial-keys.ts";
+import type { RadiusConfig } from "./radius-keys.ts";
 import type { Checked } from "./tables.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
@@ -14,6 +16,10 @@ export interface Config {
   readonly lines: readonly LineConfig[];
   /** Tables [dial.NAME], for lines that are added later. */
   readonly dialers: readonly Checked<DialTable>[];
+  /** Lines on which callers are answered. */
+  readonly stations: readonly StationConfig[];
+  /** Tables [radius.NAME], by name. */
+  readonly radius: ReadonlyMap<string, RadiusConfig>;
 }
 
 export interface DaemonConfig {
@@ -86,6 +92,13 @@ export interface LineConfig extends InterfaceConfig {
   readonly dial: DialConfig | null;
   /** For the shell, each time it is up; `$interface` stands for the name of its interface. Null: none. */
   readonly upCommand: string | null;
+}
+
+/** A line on which callers are answered. */
+export interface StationConfig {
+  /** How the line is; a PPP line, as most of what it says is of PPP. */
+  readonly line: LineConfig;
+  readonly answer: AnswerConfig;
 }
 
 /** How a line's far side is called. */

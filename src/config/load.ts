@@ -2,10 +2,11 @@ import { readFileSync, statSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import { type DialScript, scriptSecrets } from "../dial/dial-script.ts";
 import { EqlError } from "../errors.ts";
-import { completeDaemon, completeLine, completeMaster } from "./complete.ts";
+import { completeDaemon, completeLine, completeMaster, completeStation } from "./complete.ts";
 import type { Config, LineConfig } from "./config.ts";
 import { Problems } from "./problems.ts";
-import { checkDialer, checkLine, checkMaster } from "./rules.ts";
+import { completeRadius } from "./radius-keys.ts";
+import { checkAnswer, checkDialer, checkLine, checkMaster, checkStation } from "./rules.ts";
 import { parseRunslip } from "./runslip-conf.ts";
 import { runslipToToml } from "./runslip-toml.ts";
 import type { LineTable } from "./schema.ts";
@@ -80,7 +81,15 @@ export function parseConfig(text: string, path: string): Config {
     completeMaster(master, tables.lines.filter(({ table }) => table.master === master.name).length),
   );
   for (const master of masters) checkMaster(master, problems);
-  const lines = tables.lines.map((line) => completeLine(line, masters, tables.dialers));
+  const stations = new Map(
+    tables.lines.flatMap((checked) => {
+      const station = isStation(checked) ? completeStation(checked, tables.answers) : null;
+      return station === null ? [] : [[checked.name, station] as const];
+    }),
+  );
+  const lines = tables.lines.map(
+    (line) => stations.get(line.name)?.line ?? completeLine(line, masters, tables.dialers),
+  );
   for (const [at, line] of lines.entries()) {
     const around = {
       masters,
@@ -89,15 +98,20 @@ export function parseConfig(text: string, path: string): Config {
       earlier: lines.slice(0, at),
       later: lines.slice(at + 1),
     };
-    checkLine(tables.lines[at] as Checked<LineTable>, line, ["line", line.name], around, problems);
+    const checked = tables.lines[at] as Checked<LineTable>;
+    checkLine(checked, line, ["line", line.name], around, problems);
+    checkStation(checked, line, tables.answerNames, problems);
   }
+  for (const answer of tables.answers) checkAnswer(answer, tables.radiusNames, problems);
   for (const dialer of tables.dialers) checkDialer(dialer, problems);
   problems.throwIfAny("CONFIG_INVALID");
   return {
     daemon: completeDaemon(tables.daemon as NonNullable<typeof tables.daemon>),
     masters,
-    lines,
+    lines: lines.filter(({ name }) => !stations.has(name)),
     dialers: tables.dialers,
+    stations: [...stations.values()],
+    radius: new Map(tables.radius.map(({ name, table }) => [name, completeRadius(table)])),
   };
 }
 
@@ -109,6 +123,8 @@ export function loadRunslip(path: string): { readonly config: Config; readonly t
   const toml = runslipToToml(parseRunslip(readSource(path), path), path);
   return { config: parseConfig(toml, path), toml };
 }
+
+const isStation = ({ table }: Checked<LineTable>): boolean => table.role === "answer";
 
 /** What runs without a file: a master `eql` that waits to be addressed and given slaves, as the driver of 1995 did. */
 export const defaultConfig = (): Config => parseConfig("[master.eql]", "built-in configuration");
@@ -133,6 +149,12 @@ export function parseLine(name: string, settings: RawTable, config: Config): Lin
     later: [],
   };
   checkLine(checked, line, [], around, problems);
+  if (isStation(checked)) {
+    problems.add(
+      ["role"],
+      'found "answer"; allowed: "link", as callers are answered on lines of the file only',
+    );
+  }
   problems.throwIfAny("REQUEST_INVALID");
   return line;
 }

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import type { AnswerTable } from "./answer-keys.ts";
 import type { InterfaceConfig, LineConfig, MasterConfig } from "./config.ts";
 import type { DialTable } from "./dial-keys.ts";
 import { familyOf } from "./network.ts";
@@ -113,9 +114,83 @@ export function checkLine(
   }
 }
 
+/** What a line has that leads to one peer. */
+const LINK_KEYS = [
+  "interface",
+  "protocol",
+  "dial",
+  "numbers",
+  "master",
+  "up-command",
+  "default-route",
+  "routes",
+];
+
+/** Of a line on which callers are answered, and of none other. */
+export function checkStation(
+  { table, raw }: Checked<LineTable>,
+  line: LineConfig,
+  answerNames: readonly string[],
+  problems: Problems,
+): void {
+  const say = sayAt(["line", line.name], problems);
+  if (table.role !== "answer") {
+    if ("answer" in raw)
+      say("answer", 'callers are answered with role = "answer" only; give it, or leave this out');
+    return;
+  }
+  for (const key of LINK_KEYS.filter((each) => each in raw)) {
+    say(key, 'a line with role = "answer" has no such setting: it depends on who calls; leave it out');
+  }
+  if (table.answer === undefined || !answerNames.includes(table.answer)) {
+    const known = answerNames.join(", ");
+    const allowed = known === "" ? "an [answer.NAME], and there is none; add one" : known;
+    say("answer", `found ${show(table.answer)}; allowed: ${allowed}`);
+  } else if (line.address === null) {
+    say("address", `found none, here and in answer.${table.answer}; give our address in one of them`);
+  }
+}
+
+export function checkAnswer(
+  { name, table, raw }: Checked<AnswerTable>,
+  radiusNames: readonly string[],
+  problems: Problems,
+): void {
+  const say = sayAt(["answer", name], problems);
+  if (!table.login && !table.ppp) say("ppp", "found false, and login as well, so that nobody comes in");
+  for (const key of table.direct ? MODEM_KEYS.filter((each) => each in raw) : []) {
+    say(key, "a direct line has no modem; leave it out, or direct");
+  }
+  if (table["auto-answer"] && "answer-command" in raw) {
+    say("answer-command", "found auto-answer as well; give one of them");
+  }
+  if (!table.direct && table["wait-for-caller"]) {
+    say("wait-for-caller", "only on a direct line it is not known when somebody comes; leave it out");
+  }
+  if (table.radius !== undefined && !radiusNames.includes(table.radius)) {
+    const known = radiusNames.join(", ");
+    say(
+      "radius",
+      `found ${show(table.radius)}; allowed: ${known === "" ? "a [radius.NAME], and there is none" : known}`,
+    );
+  }
+  if (table.radius !== undefined && "users" in raw) say("users", "found radius as well; give one of them");
+  if (table.masquerade && table.pool === undefined) say("masquerade", "found no pool; give pool as well");
+  if (table.forward && !table.masquerade) say("forward", "found no masquerade; give masquerade as well");
+  for (const [key, text] of [
+    ["address", table.address],
+    ...table.dns.map((each) => ["dns", each]),
+  ] as const) {
+    if (text !== undefined && familyOf(text) !== "IPv4")
+      say(key ?? null, `found ${text}; allowed: an IPv4 address`);
+  }
+}
+
+const MODEM_KEYS = ["modem-init", "answer-command", "auto-answer", "rings", "carrier-wait", "modem-check"];
+
 /** A tty or a kernel interface, and only the keys that it has. */
 function checkKind({ raw, table }: Checked<LineTable>, say: Say): void {
-  if (table.interface !== undefined || table.protocol !== "ppp") {
+  if (table.role !== "answer" && (table.interface !== undefined || table.protocol !== "ppp")) {
     for (const key of PPP_KEYS.filter((name) => name in raw)) {
       say(key, 'only PPP has such a setting; give protocol = "ppp" as well, or leave it out');
     }

@@ -1,8 +1,10 @@
 import * as z from "zod";
 import { SCHEDULER_NAMES } from "../control/messages.ts";
+import { answerSchema } from "./answer-keys.ts";
 import { dialSchema, phoneNumbers } from "./dial-keys.ts";
 import { address, allowing, flag, integer, networks, number, oneOf, path, text } from "./keys.ts";
 import { pppKeys } from "./ppp-keys.ts";
+import { radiusSchema } from "./radius-keys.ts";
 
 /**
  * The configuration file, key by key: what each is, what it may hold, and what it is when it is left out.
@@ -135,6 +137,12 @@ export const fileSchema = z.strictObject({
   dial: allowing(z.record(tableName, dialSchema), "tables [dial.NAME]")
     .optional()
     .describe("How lines are dialed, by name"),
+  answer: allowing(z.record(tableName, answerSchema), "tables [answer.NAME]")
+    .optional()
+    .describe("How callers are answered, by name"),
+  radius: allowing(z.record(tableName, radiusSchema), "tables [radius.NAME]")
+    .optional()
+    .describe("RADIUS servers that know who may call, by name"),
   line: allowing(z.record(interfaceName, lineSchema), "tables [line.NAME]")
     .optional()
     .describe("Lines, by name of their interface"),

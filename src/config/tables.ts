@@ -1,8 +1,10 @@
 import type * as z from "zod";
+import { type AnswerTable, answerSchema } from "./answer-keys.ts";
 import { type DialTable, dialSchema } from "./dial-keys.ts";
 import { allowedBy } from "./keys.ts";
 import { PPP_KEYS } from "./ppp-keys.ts";
 import { type KeyPath, type Problems, show } from "./problems.ts";
+import { type RadiusTable, radiusSchema } from "./radius-keys.ts";
 import {
   type DaemonTable,
   daemonSchema,
@@ -29,36 +31,57 @@ export interface Tables {
   readonly daemon: DaemonTable | undefined;
   readonly masters: readonly Checked<MasterTable>[];
   readonly dialers: readonly Checked<DialTable>[];
+  readonly answers: readonly Checked<AnswerTable>[];
+  readonly radius: readonly Checked<RadiusTable>[];
   readonly lines: readonly Checked<LineTable>[];
   /** Names of all tables of their kind, also of those with errors. */
   readonly masterNames: readonly string[];
   readonly dialerNames: readonly string[];
+  readonly answerNames: readonly string[];
+  readonly radiusNames: readonly string[];
 }
 
 /** What stands there is not repeated in a message. */
 const SECRET_KEYS: readonly string[] = ["password", "secrets"];
 
-type TableSchema = typeof daemonSchema | typeof masterSchema | typeof dialSchema | typeof lineSchema;
+type TableSchema =
+  | typeof daemonSchema
+  | typeof masterSchema
+  | typeof dialSchema
+  | typeof answerSchema
+  | typeof radiusSchema
+  | typeof lineSchema;
 
 /** Checks each key of a document by itself; tables with errors are told to `problems` and left out. */
 export function readTables(document: RawTable, problems: Problems): Tables {
   rejectUnknown(document, Object.keys(fileSchema.shape), [], problems);
   const masters = tableAt(document, "master", problems);
   const dialers = tableAt(document, "dial", problems);
+  const answers = tableAt(document, "answer", problems);
+  const radius = tableAt(document, "radius", problems);
   return {
     daemon: readTable(daemonSchema, document["daemon"] ?? {}, ["daemon"], problems),
     masters: readNamed(masters, (name, raw) => readMaster(name, raw, problems)),
-    dialers: readNamed(dialers, (name, raw) => {
-      checkName(name, ["dial", name], problems, tableName);
-      return readTable(dialSchema, raw, ["dial", name], problems);
-    }),
+    dialers: readNamed(dialers, readReferred(dialSchema, "dial", problems)),
+    answers: readNamed(answers, readReferred(answerSchema, "answer", problems)),
+    radius: readNamed(radius, readReferred(radiusSchema, "radius", problems)),
     lines: readNamed(tableAt(document, "line", problems), (name, raw) =>
       readLine(name, raw, ["line", name], problems),
     ),
     masterNames: Object.keys(masters),
     dialerNames: Object.keys(dialers),
+    answerNames: Object.keys(answers),
+    radiusNames: Object.keys(radius),
   };
 }
+
+/** Reads tables that others refer to by name. */
+const readReferred =
+  <Schema extends TableSchema>(schema: Schema, kind: "dial" | "answer" | "radius", problems: Problems) =>
+  (name: string, raw: unknown): z.output<Schema> | undefined => {
+    checkName(name, [kind, name], problems, tableName);
+    return readTable(schema, raw, [kind, name], problems);
+  };
 
 function readMaster(name: string, raw: unknown, problems: Problems): MasterTable | undefined {
   const path = ["master", name];
@@ -93,7 +116,11 @@ function readNamed<Table>(
   });
 }
 
-function tableAt(document: RawTable, key: "master" | "dial" | "line", problems: Problems): RawTable {
+function tableAt(
+  document: RawTable,
+  key: "master" | "dial" | "answer" | "radius" | "line",
+  problems: Problems,
+): RawTable {
   const value = document[key] ?? {};
   if (isTable(value)) return value;
   problems.addValue([key], value, allowedBy(fileSchema.shape[key]));

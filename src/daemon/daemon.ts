@@ -24,6 +24,7 @@ import { EngineClient } from "../host/engine/client.ts";
 import type { EngineLineStatus } from "../host/engine/messages.ts";
 import { check, mkfifo } from "../host/libc.ts";
 import { Netlink } from "../host/netlink.ts";
+import { Answering } from "./answering/answering.ts";
 import { ClientLines } from "./client-lines.ts";
 import type { Capture, DaemonApi, HeldLine } from "./daemon-api.ts";
 import { Interfaces } from "./interfaces.ts";
@@ -54,8 +55,10 @@ export class Daemon implements DaemonApi {
   readonly #engine: EngineClient;
   readonly #netlink = new Netlink();
   readonly #interfaces = new Interfaces(this.#netlink);
+  readonly #talks: Talks;
   readonly #keeper: LineKeeper;
   readonly #clients: ClientLines;
+  readonly #answering: Answering;
   readonly #startedAt = Date.now();
   /** Resolves when everything is down, however that was asked for. */
   readonly stopped: Promise<void>;
@@ -71,13 +74,14 @@ export class Daemon implements DaemonApi {
       this.#resolveStopped = resolve;
     });
     this.#engine = new EngineClient((event) => this.#keeper.handleEvent(event), options.onCrash);
+    this.#talks = new Talks(this.#engine);
     this.#keeper = new LineKeeper({
       engine: this.#engine,
       netlink: this.#netlink,
       interfaces: this.#interfaces,
       log: options.log,
       ppp: new PppLines(this.#engine, this.#interfaces, options.log, options.socket),
-      talks: new Talks(this.#engine),
+      talks: this.#talks,
       lockDirectory: options.config.daemon.lockDirectory,
       socket: options.socket,
     });
@@ -86,6 +90,16 @@ export class Daemon implements DaemonApi {
       netlink: this.#netlink,
       keeper: this.#keeper,
       present: () => this.#present(),
+      addMaster: (config) => this.#addMaster(config),
+    });
+    this.#answering = new Answering(options.config, {
+      engine: this.#engine,
+      netlink: this.#netlink,
+      keeper: this.#keeper,
+      log: options.log,
+      talks: this.#talks,
+      lockDirectory: options.config.daemon.lockDirectory,
+      socket: options.socket,
       addMaster: (config) => this.#addMaster(config),
     });
   }
@@ -236,6 +250,7 @@ export class Daemon implements DaemonApi {
     const { masters, lines } = this.#options.config;
     for (const config of masters) await this.#addMaster(config);
     for (const config of lines) await this.#keeper.bringUp(new Line(config));
+    await this.#answering.start();
   }
 
   /** What a daemon that was killed left: nobody else has this socket now. */
@@ -249,6 +264,7 @@ export class Daemon implements DaemonApi {
 
   async #bringDown(): Promise<void> {
     await this.#ready.catch(() => {});
+    await this.#answering.stop("User request");
     await Promise.all(
       [...this.#keeper.lines.values()].map((line) => this.#keeper.hangUp(line, "User request")),
     );
@@ -293,6 +309,8 @@ export class Daemon implements DaemonApi {
       masters: [...this.#keeper.masters.values()].map(({ config }) => config),
       lines: [...this.#keeper.lines.values()].map(({ config }) => config),
       dialers: this.#options.config.dialers,
+      stations: this.#options.config.stations,
+      radius: this.#options.config.radius,
     };
   }
 

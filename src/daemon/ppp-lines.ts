@@ -69,7 +69,7 @@ export class PppLines {
   /** @throws EqlError as readSecrets */
   settingsOf(ppp: PppConfig): PppLineSettings {
     const { lcp, auth, secrets, network, debug, bundle } = ppp;
-    const needsSecrets = auth.require.length > 0 || auth.password === null;
+    const needsSecrets = (auth.require.length > 0 && !auth.deferred) || auth.password === null;
     const read = (path: string): PppLineSettings["auth"]["papSecrets"] =>
       needsSecrets ? [...secrets, ...readSecrets(path)] : secrets;
     const { multilink } = lcp;

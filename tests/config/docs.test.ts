@@ -2,15 +2,21 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type * as z from "zod";
+import { answerSchema } from "../../src/config/answer-keys.ts";
 import { dialSchema } from "../../src/config/dial-keys.ts";
 import { allowedBy } from "../../src/config/keys.ts";
+import { radiusSchema } from "../../src/config/radius-keys.ts";
 import { daemonSchema, lineSchema, masterSchema } from "../../src/config/schema.ts";
+import { USER_SCHEMA } from "../../src/config/users-file.ts";
 
-const text = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
+const page = (name: string): string =>
+  readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8");
 
 /** The cells of each row of the table in a section. */
-function rowsOf(section: string): string[][] {
-  const body = text.split(/^## /m).find((part) => part.startsWith(section));
+function rowsOf(section: string, name: string): string[][] {
+  const body = page(name)
+    .split(/^## /m)
+    .find((part) => part.startsWith(section));
   assert.ok(body !== undefined, `no section ${section}`);
   return body
     .split("\n")
@@ -45,12 +51,15 @@ const DERIVED: Readonly<Record<string, string>> = {
   "[line.NAME] peer-interface-identifier": "a random one",
 };
 
-describe("docs/configuration.md", () => {
-  for (const [section, { shape }] of [
+describe("the tables of keys in the documents", () => {
+  for (const [section, { shape }, name = "configuration.md"] of [
     ["[daemon]", daemonSchema],
     ["[master.NAME]", masterSchema],
     ["[dial.NAME]", dialSchema],
+    ["[answer.NAME]", answerSchema],
+    ["[radius.NAME]", radiusSchema],
     ["[line.NAME]", lineSchema],
+    ["Users", USER_SCHEMA, "answering.md"],
   ] as const) {
     const schemas = Object.entries<z.ZodType>(shape);
 
@@ -62,13 +71,13 @@ describe("docs/configuration.md", () => {
         return [`\`${key}\``, allowedBy(schema), fallback];
       });
       assert.deepEqual(
-        rowsOf(section).map((cells) => cells.slice(0, 3)),
+        rowsOf(section, name).map((cells) => cells.slice(0, 3)),
         expected,
       );
     });
 
     it(`says what each key of ${section} means`, () => {
-      for (const cells of rowsOf(section)) {
+      for (const cells of rowsOf(section, name)) {
         assert.equal(cells.length, 4, `too many cells: ${cells.join(" | ")}`);
         assert.match(cells[3] ?? "", /^[A-Z].*\.$/);
       }

@@ -58,6 +58,8 @@ describe("defaults", () => {
       masters: [MASTER],
       lines: [],
       dialers: [],
+      stations: [],
+      radius: new Map(),
     });
   });
 
@@ -262,6 +264,8 @@ describe("values", () => {
         },
       ],
       dialers: config.dialers,
+      stations: [],
+      radius: new Map(),
     });
   });
 
@@ -314,7 +318,8 @@ describe("the examples", () => {
   for (const name of names) {
     it(`${name} is valid and names the schema for editors`, () => {
       const text = textOf(name);
-      assert.ok(parseConfig(text, name).lines.length > 0);
+      const { lines, stations } = parseConfig(text, name);
+      assert.ok(lines.length + stations.length > 0);
       assert.ok(text.startsWith("#:schema ../schema/eql.schema.json\n"));
     });
   }

@@ -1,0 +1,282 @@
+import { randomUUID } from "node:crypto";
+import type { LineConfig } from "../../config/config.ts";
+import type { PppEnd, PppEvent } from "../../control/messages.ts";
+import type { AnswerResult } from "../../dial/answer-dialogue.ts";
+import { EqlError } from "../../errors.ts";
+import type { EngineClient } from "../../host/engine/client.ts";
+import type { EngineLineStatus } from "../../host/engine/messages.ts";
+import type { Proof, Verdict } from "../../ppp/proof.ts";
+import { Line, type LineOwner } from "../line.ts";
+import type { LineKeeper } from "../line-keeper.ts";
+import type { Logger } from "../log.ts";
+import type { Talk } from "../talks.ts";
+import type { Accounting, OpenAccount, Usage } from "./accounting.ts";
+import type { CallInfo, Grant, Refusal } from "./authority.ts";
+import type { Callers, Place } from "./callers.ts";
+import type { SessionEnd } from "./radius-accounting.ts";
+import { sessionLine } from "./session-line.ts";
+
+/** What a session works with; all of it is the station's. */
+export interface SessionTools {
+  readonly engine: EngineClient;
+  readonly keeper: LineKeeper;
+  readonly log: Logger;
+  readonly callers: Callers;
+  readonly accounting: readonly Accounting[];
+  /** Judges what a PPP caller proves itself with. */
+  prove(proof: Proof): Promise<Grant | Refusal>;
+  /** Lets somebody in; text: why not. */
+  admit(grant: Grant): Place | string;
+}
+
+/** Limits where the account has none; null: none at all. */
+export interface SessionLimits {
+  readonly idleMs: number | null;
+  readonly sessionMs: number | null;
+  /** Until packets may pass. */
+  readonly beginMs: number;
+}
+
+/** A line that is to join its caller's others, and does not in so long, fits none of them. */
+const JOIN_MS = 20_000;
+
+const ENDS: Readonly<Record<PppEnd, SessionEnd>> = {
+  asked: "admin",
+  peer: "user",
+  hangup: "carrier",
+  echo: "carrier",
+  negotiation: "error",
+  "no-network": "error",
+  "peer-unauthenticated": "error",
+  unauthenticated: "error",
+  loopback: "error",
+};
+
+/** One call from where packets begin: its line, its limits, and what is written down of it. */
+export class Session implements LineOwner {
+  readonly line: Line;
+  readonly id: string = randomUUID();
+  readonly wantsMultilink: boolean;
+  /** Resolves when its line is gone. */
+  readonly ended: Promise<void>;
+  readonly #tools: SessionTools;
+  readonly #about: CallInfo;
+  readonly #limits: SessionLimits;
+  readonly #protocol: "slip" | "ppp";
+  readonly #accounts: OpenAccount[] = [];
+  readonly #startedMs = performance.now();
+  #place: Place | null;
+  #upMs: number | null = null;
+  #resolveEnded: () => void = () => {};
+  #end: { readonly why: SessionEnd; readonly reason: string } | null = null;
+  #isOver = false;
+  #heard = -1;
+  #heardMs = performance.now();
+  #aloneMs: number | null = null;
+  #figures: EngineLineStatus | undefined;
+
+  /** @param place of who has logged in; null: PPP has to prove who calls */
+  constructor(
+    tools: SessionTools,
+    template: LineConfig,
+    about: CallInfo,
+    limits: SessionLimits,
+    result: AnswerResult,
+    place: Place | null,
+  ) {
+    this.#tools = tools;
+    this.#about = about;
+    this.#limits = limits;
+    this.#place = place;
+    this.#protocol = result.kind === "ppp" ? "ppp" : result.protocol;
+    this.line = new Line(sessionLine(template, this.#protocol, place));
+    this.line.owner = this;
+    this.wantsMultilink = this.line.config.ppp?.lcp.multilink != null;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    if (place !== null) place.line = this.line;
+  }
+
+  get user(): string | null {
+    return this.#place?.caller.user ?? null;
+  }
+
+  get address(): string | null {
+    return this.#place?.caller.address ?? null;
+  }
+
+  get protocol(): "slip" | "ppp" {
+    return this.#protocol;
+  }
+
+  /** Why it is over, in words. */
+  get reason(): string {
+    return this.#end?.reason ?? "";
+  }
+
+  /**
+   * Carries packets on a tty that was talked on.
+   * @throws EqlError the link cannot begin; the session is over then
+   */
+  async begin(talk: Talk): Promise<void> {
+    const { keeper, callers, engine } = this.#tools;
+    try {
+      if (this.#place !== null) this.line.wants = await callers.gather(this.#place);
+      const takeover = await talk.handOver(this.#about.carrierBps);
+      await keeper.bringUp(this.line, takeover).catch(async (error: unknown) => {
+        await engine.request("closeTalk", { talk: talk.name }).catch(() => {}); // the line took it over, and closed it
+        throw error;
+      });
+    } catch (error) {
+      this.#close("error", (error as Error).message);
+      throw error;
+    }
+    if (this.#protocol === "slip") this.#handleUp();
+  }
+
+  /** About once a second. @param lines what the engine says of all lines */
+  look(lines: readonly EngineLineStatus[]): void {
+    const now = performance.now();
+    const figures = lines.find(({ name }) => name === this.line.name);
+    if (this.#end !== null || figures === undefined) return;
+    this.#figures = figures;
+    const idleMs = this.#place?.grant.idleMs ?? this.#limits.idleMs;
+    const sessionMs = this.#place?.grant.sessionMs ?? this.#limits.sessionMs;
+    const heard = this.#heardOn(lines);
+    if (heard !== this.#heard) {
+      this.#heard = heard;
+      this.#heardMs = now;
+    }
+    const strays = this.line.wants !== null && figures.state === "alone";
+    this.#aloneMs = strays ? (this.#aloneMs ?? now) : null;
+    if (this.#upMs === null) {
+      if (now - this.#startedMs > this.#limits.beginMs) this.hangUp("error", "it did not begin in time");
+    } else if (sessionMs !== null && now - this.#upMs > sessionMs) {
+      this.hangUp("session", "the session has lasted as long as it may");
+    } else if (idleMs !== null && now - Math.max(this.#heardMs, this.#upMs) > idleMs) {
+      this.hangUp("idle", "no packets came for as long as that may be");
+    } else if (this.#aloneMs !== null && now - this.#aloneMs > JOIN_MS) {
+      this.hangUp("error", "it cannot be bundled with the caller's other lines");
+    }
+  }
+
+  /** Ends the call properly. */
+  hangUp(why: SessionEnd, reason: string): void {
+    if (this.#end !== null) return;
+    this.#end = { why, reason };
+    this.#tools.keeper
+      .hangUp(this.line, reason)
+      .catch((error: Error) => this.#tools.log.warn({ line: this.line.name, error: error.message }, "failed"))
+      .then(() => this.#close(why, reason))
+      .catch(() => {});
+  }
+
+  // What the keeper asks and tells.
+
+  tell(event: PppEvent): void {
+    if (event.event === "up" || event.event === "joined") this.#handleUp();
+  }
+
+  nameInterface(): string | null {
+    return null;
+  }
+
+  /** A link that agreed on multilink is one of a bundle, even if it is the only one. */
+  async handleEstablished(bundleKey: string | null): Promise<void> {
+    if (bundleKey === null || this.#place === null) return;
+    this.line.wants = await this.#tools.callers.bundle(this.#place.caller);
+  }
+
+  async verify(proof: Proof): Promise<Verdict> {
+    const found = await this.#tools.prove(proof);
+    if (!found.ok) return found;
+    if (this.#isOver || this.#end !== null) return { ok: false, message: "the call is over" };
+    if (this.#place === null) {
+      const place = this.#tools.admit(found);
+      if (typeof place === "string") return { ok: false, message: place };
+      this.#place = place;
+      place.line = this.line;
+      this.line.wants = await this.#tools.callers.gather(place);
+    } else if (this.#place.grant.user !== found.user) {
+      return { ok: false, message: `this is ${this.#place.grant.user}'s call` };
+    }
+    const { user, address } = this.#place.caller;
+    const { success } = found;
+    return { ok: true, name: user, addresses: [address], ...(success !== undefined && { success }) };
+  }
+
+  handleClosed(end: PppEnd, reason: string): void {
+    this.#close(ENDS[end], reason);
+  }
+
+  #handleUp(): void {
+    const place = this.#place;
+    if (this.#upMs !== null || place === null || this.#isOver) return;
+    this.#upMs = performance.now();
+    const { caller, grant } = place;
+    const { log, accounting } = this.#tools;
+    const { user, address } = caller;
+    log.info({ line: this.line.name, user, address, protocol: this.#protocol }, "caller in");
+    const session = {
+      id: this.id,
+      bundle: caller.id,
+      grant,
+      about: this.#about,
+      protocol: this.#protocol,
+      address,
+    };
+    for (const each of accounting) this.#accounts.push(each.begin(session, () => this.#usage()));
+  }
+
+  #close(why: SessionEnd, reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#end ??= { why, reason };
+    this.#clear()
+      .catch((error: Error) => this.#tools.log.warn({ line: this.line.name, error: error.message }, "failed"))
+      .finally(() => this.#resolveEnded())
+      .catch(() => {});
+  }
+
+  async #clear(): Promise<void> {
+    const { keeper, callers, log } = this.#tools;
+    const { why, reason } = this.#end ?? { why: "error", reason: "" };
+    const usage = await this.#usage();
+    for (const account of this.#accounts) account.end(usage, why, reason);
+    if (this.#upMs !== null) {
+      const { seconds } = usage;
+      log.info(
+        { line: this.line.name, user: this.user, seconds: Math.round(seconds), end: why, reason },
+        "caller gone",
+      );
+    }
+    // It may have been removed with its interface, or the engine has stopped.
+    if (keeper.lines.get(this.line.name) === this.line) await keeper.discard(this.line).catch(() => {});
+    if (this.#place !== null) await callers.leave(this.#place);
+  }
+
+  async #usage(): Promise<Usage> {
+    const seconds = this.#upMs === null ? 0 : (performance.now() - this.#upMs) / 1000;
+    const status = await this.#tools.engine.request("status", {}).catch((error: unknown) => {
+      if (!(error instanceof EqlError)) throw error;
+      return { lines: [] };
+    });
+    this.#figures = status.lines.find(({ name }) => name === this.line.name) ?? this.#figures;
+    const { sent, received } = this.#figures ?? NOTHING;
+    return {
+      seconds,
+      sent: sent.octets,
+      received: received.octets,
+      packets: { sent: sent.packets, received: received.packets },
+    };
+  }
+
+  /** Packets that came by any of the caller's lines: he who downloads by one is not idle on the other. */
+  #heardOn(lines: readonly EngineLineStatus[]): number {
+    const names = [...(this.#place?.caller.places ?? [])].map(({ line }) => line?.name);
+    return lines.reduce((sum, { name, received }) => sum + (names.includes(name) ? received.packets : 0), 0);
+  }
+}
+
+const NOTHING = { sent: { packets: 0, octets: 0 }, received: { packets: 0, octets: 0 } };
