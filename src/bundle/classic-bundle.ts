@@ -69,6 +69,7 @@ export class ClassicBundle extends Bundle {
     if (octets === 0) return this.drop(packet, "oversize");
     member.bodyEnd = member.pacer.charge(octets, now);
     member.open = packet;
+    if (packet.protocol !== 0) return;
     member.sentPackets++;
     member.sentOctets += packet.length;
     this.sentPackets++;

@@ -330,8 +330,10 @@ export class NumberedBundle extends Bundle {
 
   /** All of it is written, and on lines until `#arrival`. */
   #finish(packet: Packet): void {
-    this.sentPackets++;
-    this.sentOctets += packet.length;
+    if (packet.protocol === 0) {
+      this.sentPackets++;
+      this.sentOctets += packet.length;
+    }
     this.queue.finishSent(packet, this.#arrival);
     packet.release();
   }
@@ -342,8 +344,10 @@ export class NumberedBundle extends Bundle {
     const octets = link.begin(packet, now);
     if (octets === 0) return this.drop(packet, "oversize");
     this.#arrival = pacer.charge(octets + link.end(now), now);
-    member.sentPackets++;
-    member.sentOctets += packet.length;
+    if (packet.protocol === 0) {
+      member.sentPackets++;
+      member.sentOctets += packet.length;
+    }
     this.#finish(packet);
   }
 }

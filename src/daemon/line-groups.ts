@@ -1,9 +1,7 @@
 import type { GroupConfig } from "../config/config.ts";
-import type { MasterStatus, TrafficCount } from "../control/messages.ts";
 import { LineGroup } from "../dial/line-group.ts";
 import { monotonicNow } from "../host/clock.ts";
 import type { EngineClient } from "../host/engine/client.ts";
-import type { EngineLineStatus } from "../host/engine/messages.ts";
 import type { Line } from "./line.ts";
 
 const LOOK_MS = 1000;
@@ -104,12 +102,13 @@ export class LineGroups {
     const looking = [...this.#groups.values()].filter(({ looks }) => looks);
     if (looking.length === 0 || this.#looking) return;
     this.#looking = true;
-    const status = await this.#engine.request("status", {}).catch(() => null); // the engine has stopped
+    const loads = await this.#engine.request("load", {}).catch(() => null); // the engine has stopped
     this.#looking = false;
-    if (status === null) return;
+    if (loads === null) return;
     for (const group of looking) {
-      const { queuedOctets, trafficOctets } = loadOf(group.interface, status.masters, status.lines);
-      group.machine.handleLoad(queuedOctets, trafficOctets, monotonicNow());
+      const load = loads[group.interface];
+      if (load === undefined) continue;
+      group.machine.handleLoad(load.queuedOctets, load.passedOctets, monotonicNow());
       this.#drain(group);
     }
   }
@@ -140,23 +139,3 @@ const groupOfOne = ({ config: { dial } }: Line): GroupConfig => ({
   highWaterMs: 0,
   idleMs: dial?.idleLimitMs ?? null,
 });
-
-/** What waits and what went by. Packets that found no line show that one is needed. */
-function loadOf(
-  name: string,
-  masters: readonly MasterStatus[],
-  lines: readonly EngineLineStatus[],
-): { queuedOctets: number; trafficOctets: number } {
-  const master = masters.find((each) => each.name === name);
-  const line = lines.find((each) => each.name === name);
-  const sum = ({ sent, received, drops }: Counts): number =>
-    sent.octets + received.octets + (drops["noLink"] ?? 0);
-  if (master !== undefined) return { queuedOctets: master.queue.octets, trafficOctets: sum(master) };
-  return { queuedOctets: 0, trafficOctets: line === undefined ? 0 : sum(line) };
-}
-
-interface Counts {
-  readonly sent: TrafficCount;
-  readonly received: TrafficCount;
-  readonly drops: Readonly<Record<string, number>>;
-}

@@ -121,6 +121,8 @@ export class LineGroup {
       line.sleeps = true;
     }
     if (CONNECTING.includes(state) && !CONNECTING.includes(line.state)) line.call = ++this.#calls;
+    // What called for it may only be sent again.
+    if (UP.includes(state) && !UP.includes(line.state) && this.#trafficAt < now) this.#trafficAt = now;
     if (state === "waiting") line.retryAt = retryAt;
     else if (state !== "idle") line.retryAt = NEVER;
     line.state = state;
@@ -192,7 +194,10 @@ export class LineGroup {
 
   get #stopAt(): Instant {
     const { demand, idleMs } = this.#settings;
-    return demand && this.#active && idleMs !== null ? after(this.#trafficAt, idleMs) : NEVER;
+    if (!demand || !this.#active || idleMs === null) return NEVER;
+    return this.#lines.some(({ state }) => CONNECTING.includes(state))
+      ? NEVER
+      : after(this.#trafficAt, idleMs);
   }
 
   get #shrinkAt(): Instant {

@@ -322,6 +322,22 @@ describe("a group on demand", () => {
     assert.equal(bench.take(), "-A -B");
   });
 
+  it("does not hang up while it calls, and gives a line that came up the whole time", () => {
+    const bench = new GroupBench({ ...settings, idleMs: 5000 });
+    bench.load(0, 100);
+    assert.equal(bench.take(), "");
+    bench.load(0, 100);
+    assert.equal(bench.take(), "+A");
+    bench.set("A", "dialing");
+    bench.load(0, 0, 20);
+    assert.equal(bench.take(), "");
+    bench.set("A", "enslaved");
+    bench.load(0, 0, 4);
+    assert.equal(bench.take(), "");
+    bench.load(0, 0, 2);
+    assert.equal(bench.take(), "-A");
+  });
+
   it("tries again with each new demand after a line gave up", () => {
     const bench = new GroupBench(settings, "A");
     bench.load(84, 0);

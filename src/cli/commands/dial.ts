@@ -20,11 +20,13 @@ async function follow(client: ControlClient, line: string, shows: boolean): Prom
   const interrupted = untilSignal();
   interrupted.addEventListener("abort", close);
   let asked = false;
+  let tried = false;
   try {
     for await (const event of events) {
       if (shows) process.stdout.write(`${describe(event)}\n`);
       if (event.event !== "state") continue;
       if (event.state === "up" || event.state === "enslaved") return;
+      tried ||= asked && event.state === "locking";
       if (!asked) {
         // Where it stood before: from now on it is told what comes of this.
         asked = true;
@@ -32,7 +34,7 @@ async function follow(client: ControlClient, line: string, shows: boolean): Prom
       } else if (
         event.state === "idle" ||
         event.state === "givenUp" ||
-        (event.state === "waiting" && !shows)
+        (event.state === "waiting" && tried && !shows)
       ) {
         throw new EqlError("DIAL_FAILED", `${line} is not up: ${event.reason}`, { details: { line } });
       }

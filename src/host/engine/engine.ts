@@ -14,6 +14,7 @@ import type {
   EngineEvent,
   EngineOperation,
   EngineOperations,
+  InterfaceLoad,
   LineSettings,
   NetworkLineEvent,
   PppLineEvent,
@@ -247,6 +248,17 @@ export class Engine implements PortEvents, MasterEvents {
       masters: [...this.#registry.masters.values()].map((master) => master.status()),
       lines: [...this.#registry.ports.values()].map((port) => port.status(now)),
     }),
+    load: () => {
+      const load: Record<string, InterfaceLoad> = {};
+      for (const { name, bundle, tun } of this.#registry.masters.values()) {
+        load[name] = { queuedOctets: bundle.queue.octets, passedOctets: tun.passedOctets };
+      }
+      for (const port of this.#registry.ports.values()) {
+        if (!(port instanceof TtyPort)) continue;
+        load[port.name] = { queuedOctets: port.solo.queue.octets, passedOctets: port.tun.passedOctets };
+      }
+      return load;
+    },
     startCapture: ({ link, pipe }) => {
       const port = this.#registry.port(link);
       if (port.link.tap !== null) {

@@ -76,6 +76,11 @@ export interface EngineOperations {
       readonly lines: readonly EngineLineStatus[];
     };
   };
+  /** What waits for masters and lines, and what has passed by their interfaces since they were made, both ways; octets. */
+  load: {
+    readonly request: Record<string, never>;
+    readonly reply: Readonly<Record<string, InterfaceLoad>>;
+  };
   /** Writes what the link carries to a named pipe. */
   startCapture: { readonly request: { readonly link: string; readonly pipe: string }; readonly reply: null };
   stopCapture: { readonly request: { readonly pipe: string }; readonly reply: null };
@@ -188,6 +193,11 @@ export type NetworkLineEvent =
     }
   | { readonly kind: "down"; readonly family: 4 | 6; readonly traffic: TrafficOctets }
   | { readonly kind: "failed"; readonly family: 4 | 6; readonly reason: string };
+
+export interface InterfaceLoad {
+  readonly queuedOctets: number;
+  readonly passedOctets: number;
+}
 
 interface InterfaceMade {
   readonly index: number;

@@ -18,6 +18,8 @@ export class TunPort {
   undelivered = 0;
   /** Packets of the kernel's for which there was no slot. */
   crowdedOut = 0;
+  /** Octets of packets that passed between the kernel and this interface, both ways. */
+  passedOctets = 0;
   readonly #slots: number;
   #pool: PacketPool;
   readonly #overflow = nativeBuffer(64);
@@ -74,6 +76,7 @@ export class TunPort {
       // Nothing more (EAGAIN), or the interface is down (EIO), as the monitor tells.
       if (length <= 0) packet?.release();
       if (length <= 0) return null;
+      this.passedOctets += length;
       if (packet === undefined) this.crowdedOut++;
       else {
         packet.length = length;
@@ -84,6 +87,7 @@ export class TunPort {
 
   /** Hands a packet to the kernel as received. @param address where it is in native memory */
   writePacket(address: number, length: number): void {
+    this.passedOctets += length;
     if (write(this.fd, address, length) < 0) this.undelivered++;
   }
 

@@ -1,0 +1,95 @@
+import { join } from "node:path";
+import { Host } from "../../src/lab/namespace.ts";
+import { PhoneLab } from "../../src/lab/phone-lab.ts";
+import { Scratch } from "../../src/lab/scratch.ts";
+import { requireIntact, transferTcp } from "../../src/lab/transfer.ts";
+import type { PhoneEvent } from "../../src/sim/phone-network.ts";
+import { FAR, Side } from "./world.ts";
+
+/** How long a call may take on a busy machine, from dialing to the link. */
+export const CALL_MS = 60_000;
+export const NUMBER = "5551000";
+export const BUSY = "5559999";
+
+/** Two hosts with modems and a telephone network between them. */
+export class PhoneWorld {
+  readonly near: Side;
+  readonly far: Side;
+  readonly phones: PhoneLab;
+  readonly #scratch: Scratch;
+  readonly #events: readonly PhoneEvent[];
+
+  private constructor(
+    near: Side,
+    far: Side,
+    phones: PhoneLab,
+    scratch: Scratch,
+    events: readonly PhoneEvent[],
+  ) {
+    this.near = near;
+    this.far = far;
+    this.phones = phones;
+    this.#scratch = scratch;
+    this.#events = events;
+  }
+
+  /** @param carriers of the modems near0, near1, …; those of the far side are faster, and a hunt group at {@link NUMBER} */
+  static async create(carriers: readonly number[]): Promise<PhoneWorld> {
+    const scratch = new Scratch("eql-phones");
+    const events: PhoneEvent[] = [];
+    const sides = ["near", "far"];
+    const modems = sides.flatMap((side) =>
+      carriers.map((bps, index) => ({ name: `${side}${index}`, bps: side === "near" ? bps : 460_800 })),
+    );
+    const phones = await PhoneLab.start({
+      network: {
+        modems: modems.map(({ name, bps }) => ({ name, portBps: 460_800, carrierBps: bps })),
+        numbers: [
+          { number: NUMBER, answers: carriers.map((_, index) => `far${index}`) },
+          { number: BUSY, answers: "busy" },
+        ],
+        seed: 1,
+        setupMs: 100,
+        trainingMs: 300,
+        meanCallMs: null,
+        noiseOneIn: null,
+      },
+      links: modems.map(({ name }) => ({ modem: name, link: join(scratch.path, name) })),
+      onEvent: (event) => events.push(event),
+    });
+    const [near, far] = await Promise.all(
+      sides.map(async (name) => {
+        const devices = carriers.map((_, index) => join(scratch.path, `${name}${index}`));
+        return new Side(await Host.create(name), join(scratch.path, `${name}-files`), devices);
+      }),
+    );
+    return new PhoneWorld(near as Side, far as Side, phones, scratch, events);
+  }
+
+  /** What the telephone network has seen of one kind. */
+  eventsOf<T extends PhoneEvent["type"]>(type: T): Extract<PhoneEvent, { readonly type: T }>[] {
+    return this.#events.filter(
+      (event): event is Extract<PhoneEvent, { readonly type: T }> => event.type === type,
+    );
+  }
+
+  /** Sends octets from the near host to the far one; rejects when they do not arrive whole. */
+  async transfer(bytes: number, onProgress: (octets: number) => void = () => {}): Promise<void> {
+    requireIntact(
+      await transferTcp(this.near.host, this.far.host, {
+        address: FAR,
+        bytes,
+        seed: 1,
+        deadlineMs: 2 * CALL_MS,
+        onProgress,
+      }),
+      bytes,
+    );
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([this.near.host.close(), this.far.host.close()]);
+    await this.phones.close();
+    this.#scratch.close();
+  }
+}
