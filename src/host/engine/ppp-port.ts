@@ -229,6 +229,9 @@ export class PppPort extends TtyPort {
   #receiveFragment(now: Instant): void {
     const { received, receivedFrom, receivedLength, fragment } = this.link;
     const to = receivedFrom + receivedLength;
+    // As of what is sent: octets of parts, and packets by their first ones.
+    this.receivedOctets += receivedLength;
+    if (fragment.first) this.receivedPackets++;
     if (this.bundle !== null) this.bundle.handleFragment(this, received, receivedFrom, to, fragment, now);
     else {
       const { number, first, last } = fragment;
