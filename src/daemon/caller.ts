@@ -78,6 +78,8 @@ export class Caller {
     // Its arguments may be secrets.
     this.#write({ type: "note", text: `dialed by ${/^\S*/.exec(command.trim())?.[0]}` });
     await talk.hold();
+    if (talk.ended !== null) return hungUp(talk.ended);
+    talk.onEnded = () => this.#abort.abort();
     const run = runLineProgram({
       command,
       fd: talk.fd,
@@ -96,6 +98,7 @@ export class Caller {
     this.#program = run.catch(() => {});
     const { code } = await run;
     await talk.resume();
+    if (talk.ended !== null) return hungUp(talk.ended);
     if (code !== 0) {
       const reason = code === null ? "the dialer could not be started" : `the dialer exited with ${code}`;
       return { ok: false, failure: "command", reason };
@@ -116,6 +119,8 @@ export class Caller {
     }
   }
 }
+
+const hungUp = (reason: string): DialogueEnd => ({ ok: false, failure: "broken", reason });
 
 /** @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID */
 function settingsOf({ modem, login, loginWaitMs, script, chatFile }: DialConfig): CallSettings {

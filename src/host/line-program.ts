@@ -109,12 +109,12 @@ export class LineProgram {
    */
   static onTty(fd: number, settings: LineProgramSettings): LineProgram {
     const saved = Termios.get(fd, "the line");
-    const blocking = reopen(fd);
-    try {
-      return new LineProgram(blocking, blocking, settings, () => saved.set(fd)); // which fails after a hang-up
-    } finally {
-      close(blocking);
-    }
+    const line = reopen(fd);
+    // The caller may have closed its own meanwhile.
+    return new LineProgram(line, line, settings, () => {
+      saved.set(line); // fails after a hang-up
+      close(line);
+    });
   }
 
   /** Starts one on descriptors that block; they stay the caller's. */

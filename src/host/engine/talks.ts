@@ -35,7 +35,8 @@ export class Talks implements TalkEvents {
     const talk = this.#talks.get(name);
     if (talk === undefined) return;
     this.#watcher.unwatch(talk.fd);
-    if (!hold) this.#watch(talk);
+    if (hold) this.#watcher.watch(talk.fd, () => this.talkFailed(talk, "hung up"), 0);
+    else this.#watch(talk);
   }
 
   close(name: string): void {

@@ -12,12 +12,12 @@ export class Watcher {
   readonly #tokens = new Map<number, number>();
   #nextToken = 1;
 
-  /** Calls when the descriptor can be read, or is hung up. */
-  watch(fd: number, handler: Handler): void {
+  /** Calls when the descriptor can be read, or is hung up; with `events` 0, only when it is hung up. */
+  watch(fd: number, handler: Handler, events: number = EPOLLIN): void {
     const token = this.#nextToken++;
     this.#handlers.set(token, handler);
     this.#tokens.set(fd, token);
-    this.#epoll.add(fd, token, EPOLLIN);
+    this.#epoll.add(fd, token, events);
   }
 
   /** Before the descriptor is closed; one that is not watched is no error. */
