@@ -1,4 +1,4 @@
-import type { Instant } from "../time.ts";
+import { earlier, type Instant } from "../time.ts";
 import { OctetQueue } from "./octet-queue.ts";
 import { SerialLine } from "./serial-line.ts";
 
@@ -35,6 +35,11 @@ export class ModemPort {
     return this.#toModem.room;
   }
 
+  /** Octets that have come to the host. */
+  get received(): number {
+    return this.#toHost.length;
+  }
+
   send(octets: Uint8Array, from: number, to: number): number {
     return this.#toModem.give(octets, from, to);
   }
@@ -57,8 +62,7 @@ export class ModemPort {
   }
 
   pollTimeout(): Instant {
-    const [a, b] = [this.#in.pollTimeout(), this.#out.pollTimeout()];
-    return a < b ? a : b;
+    return earlier(this.#in.pollTimeout(), this.#out.pollTimeout());
   }
 
   /** @returns whether an octet has passed that is not taken yet */

@@ -1,4 +1,4 @@
-import { after, type Instant, instant, NEVER } from "../time.ts";
+import { after, earlier, type Instant, instant, NEVER } from "../time.ts";
 import { CommandLine } from "./command-line.ts";
 import { parseDialString } from "./dial-string.ts";
 import { EscapeWatch } from "./escape-watch.ts";
@@ -85,6 +85,11 @@ export class Modem {
     return took;
   }
 
+  /** Octets that {@link receive} gives now. */
+  get received(): number {
+    return this.#port.received;
+  }
+
   /** @returns how many octets came to the host */
   receive(into: Uint8Array, from: number, to: number, now: Instant): number {
     const took = this.#port.receive(into, from, to);
@@ -148,11 +153,8 @@ export class Modem {
   }
 
   pollTimeout(): Instant {
-    let next = this.#port.pollTimeout();
-    for (const due of [this.#call.pollTimeout(), this.#dtrAt, this.#escapeAt]) {
-      if (due < next) next = due;
-    }
-    return next;
+    const due = earlier(this.#port.pollTimeout(), this.#call.pollTimeout());
+    return earlier(due, earlier(this.#dtrAt, this.#escapeAt));
   }
 
   // The end of the cable: ModemPort asks.

@@ -1,4 +1,4 @@
-import { after, type Instant, NEVER } from "../time.ts";
+import { after, earlier, type Instant, NEVER } from "../time.ts";
 import type { Modem } from "./modem.ts";
 import type { Random } from "./random.ts";
 import { SerialLine } from "./serial-line.ts";
@@ -106,13 +106,10 @@ export class PhoneCall {
   }
 
   pollTimeout(): Instant {
-    let next = this.#dueAt;
-    for (const carrier of [this.#forth, this.#back]) {
-      if (this.#phase !== "connected" || carrier === null) continue;
-      const due = carrier.line.pollTimeout();
-      if (due < next) next = due;
-    }
-    return next;
+    if (this.#phase !== "connected") return this.#dueAt;
+    const forth = this.#forth?.line.pollTimeout() ?? NEVER;
+    const back = this.#back?.line.pollTimeout() ?? NEVER;
+    return earlier(this.#dueAt, earlier(forth, back));
   }
 
   #handleDue(now: Instant): void {

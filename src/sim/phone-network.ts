@@ -1,4 +1,4 @@
-import { after, type Instant, NEVER } from "../time.ts";
+import { after, earlier, type Instant, NEVER } from "../time.ts";
 import { Modem, type ModemSettings } from "./modem.ts";
 import type { PhoneLine } from "./modem-call.ts";
 import { type CallEnd, PhoneCall, type PhoneSocket } from "./phone-call.ts";
@@ -218,5 +218,3 @@ const names = (call: PhoneCall): { modem: string; to: string } => ({
   modem: call.caller.modem.settings.name,
   to: call.calleeName ?? "",
 });
-
-const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b);

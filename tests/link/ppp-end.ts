@@ -8,7 +8,7 @@ import { Pacer } from "../../src/link/pacer.ts";
 import { PacketPool } from "../../src/link/packet.ts";
 import { PppLink, pppLinkMemory } from "../../src/link/ppp-link.ts";
 import { NetworkLayer } from "../../src/ppp/network-layer.ts";
-import { PppSession } from "../../src/ppp/session.ts";
+import { PppSession, type PppEnd as SessionEnd } from "../../src/ppp/session.ts";
 import type { AuthSettings, LcpSettings, NetworkSettings } from "../../src/ppp/settings.ts";
 import { EarliestArrival } from "../../src/scheduler/earliest-arrival.ts";
 import { type Instant, instant, NEVER } from "../../src/time.ts";
@@ -22,6 +22,10 @@ const QUEUE_PACKETS = 32;
 const LINK_PROTOCOLS = 0xc000;
 /** A line that was closed is opened again after so long. */
 const PAUSE_MS = 500;
+/** The control plane has a link join its bundle so long after it was established; what its session had to say is gone by then. */
+const JOIN_MS = 100;
+const MOST_EARLY = 32;
+const NOTHING = new Uint8Array(0);
 
 export interface PppEndOptions {
   readonly lines: number;
@@ -30,6 +34,14 @@ export interface PppEndOptions {
   readonly auth: AuthSettings;
   readonly network: NetworkSettings;
   readonly seed: number;
+  /** Lines are open only from `open` to their end; otherwise from the beginning, and again after each end. */
+  readonly told?: boolean;
+}
+
+export interface LineEnd {
+  readonly line: number;
+  readonly end: SessionEnd;
+  readonly reason: string;
 }
 
 interface Port {
@@ -42,6 +54,16 @@ interface Port {
   /** It is a link of the numbered bundle. */
   isLink: boolean;
   openAt: Instant;
+  joinAt: Instant;
+  /** Parts of the bundle's packets that came before it joined. */
+  readonly early: Early[];
+}
+
+interface Early {
+  readonly octets: Uint8Array;
+  readonly number: number;
+  readonly first: boolean;
+  readonly last: boolean;
 }
 
 interface NumberedPart {
@@ -57,6 +79,8 @@ export class PppEnd {
   /** How many times a link was established. */
   established = 0;
   readonly phases: Set<string> = new Set();
+  /** How lines ended, until somebody takes it from here. */
+  readonly ends: LineEnd[] = [];
   readonly #options: PppEndOptions;
   readonly #ports: readonly Port[];
   readonly #header = new PppHeader();
@@ -83,6 +107,34 @@ export class PppEnd {
 
   phase(line: number): string {
     return (this.#ports[line] as Port).session.phase;
+  }
+
+  /** Whether IPv4 packets can go by this line. */
+  isLineUp(line: number): boolean {
+    const port = this.#ports[line] as Port;
+    return this.#layerOf(port)?.ip4Open === true;
+  }
+
+  /** The line carries octets. */
+  open(line: number, bps: number, now: Instant): void {
+    const port = this.#ports[line] as Port;
+    this.#open(port, now);
+    port.member.pacer.setGiven(bps, now);
+    this.#drain(port, now);
+  }
+
+  /** The line carries nothing any more. */
+  hangUp(line: number, now: Instant): void {
+    const port = this.#ports[line] as Port;
+    port.session.handleDown(now);
+    this.#drain(port, now);
+  }
+
+  /** Ends a line's session properly. */
+  closeLine(line: number, now: Instant): void {
+    const port = this.#ports[line] as Port;
+    port.session.close("enough", now);
+    this.#drain(port, now);
   }
 
   /** Packets that no queue holds any more come back to the pool: none may get lost. */
@@ -122,8 +174,8 @@ export class PppEnd {
 
   pollTimeout(): Instant {
     let at: number = Math.min(this.#wake, this.#numbered?.network.pollTimeout() ?? NEVER);
-    for (const { openAt, session, network } of this.#ports) {
-      at = Math.min(at, openAt, session.pollTimeout(), network?.pollTimeout() ?? NEVER);
+    for (const { openAt, joinAt, session, network } of this.#ports) {
+      at = Math.min(at, openAt, joinAt, session.pollTimeout(), network?.pollTimeout() ?? NEVER);
     }
     return instant(at);
   }
@@ -131,6 +183,7 @@ export class PppEnd {
   handleTimeout(now: Instant): void {
     for (const port of this.#ports) {
       if (now >= port.openAt) this.#open(port, now);
+      if (now >= port.joinAt) this.#join(port, now);
       if (now >= port.session.pollTimeout()) port.session.handleTimeout(now);
       this.#drain(port, now);
       port.network?.handleTimeout(now);
@@ -146,6 +199,7 @@ export class PppEnd {
   /** Takes what a line has to send. The view is good until the end is called again. */
   pollOctets(line: number): Uint8Array {
     const { outbox } = (this.#ports[line] as Port).link;
+    if (outbox.to === outbox.from) return NOTHING;
     const octets = outbox.octets.subarray(outbox.from, outbox.to);
     outbox.clear();
     return octets;
@@ -162,7 +216,9 @@ export class PppEnd {
       session: this.#makeSession(index),
       network: null,
       isLink: false,
-      openAt: instant(0),
+      openAt: this.#options.told === true ? NEVER : instant(0),
+      joinAt: NEVER,
+      early: [],
     };
   }
 
@@ -197,6 +253,10 @@ export class PppEnd {
       this.#numbered.bundle.handleFragment(port.member, received, from, to, number, first, last, now);
       this.#deliverWhole(now);
       this.#wake = now;
+    } else if (protocol === PPP_MULTILINK && port.joinAt !== NEVER) {
+      const { number, first, last } = link.fragment;
+      if (port.early.length < MOST_EARLY)
+        port.early.push({ octets: received.slice(from, to), number, first, last });
     } else this.#receiveControl(port, protocol, received, from, to, now);
   }
 
@@ -242,7 +302,11 @@ export class PppEnd {
 
   #drain(port: Port, now: Instant): void {
     const { session, link } = port;
-    if (port.isLink && session.phase !== "network") this.#leave(port, now);
+    if (session.phase !== "network") {
+      port.joinAt = NEVER;
+      port.early.length = 0;
+      if (port.isLink) this.#leave(port, now);
+    }
     for (let packet = session.pollPacket(); packet !== undefined; packet = session.pollPacket()) {
       this.#send(port, packet.protocol, packet.octets, now);
     }
@@ -259,7 +323,8 @@ export class PppEnd {
         if (layer !== null) this.#drainNetwork(layer, port.isLink ? null : port, now);
       } else if (event.type === "ended") {
         port.solo.leave(port.member, false, now);
-        port.openAt = instant(now + PAUSE_MS);
+        port.openAt = this.#options.told === true ? NEVER : instant(now + PAUSE_MS);
+        this.ends.push({ line: port.member.id, end: event.end, reason: event.reason });
       }
     }
     if (session.framing !== link.framing) link.framing = session.framing;
@@ -271,12 +336,23 @@ export class PppEnd {
     if (agreement === null) return;
     const { multilink, peerEntry } = agreement;
     const { network: settings, seed } = this.#options;
+    port.link.numbering = multilink;
     if (multilink === null) {
       port.network = new NetworkLayer(settings, peerEntry, seededCrypto(seed));
       port.network.lowerUp(now);
       this.#drainNetwork(port.network, port, now);
       return;
     }
+    port.joinAt = this.#options.told === true ? instant(now + JOIN_MS) : now;
+    if (now >= port.joinAt) this.#join(port, now);
+  }
+
+  #join(port: Port, now: Instant): void {
+    const { agreement } = port.session;
+    port.joinAt = NEVER;
+    if (agreement === null || agreement.multilink === null) return;
+    const { multilink, peerEntry } = agreement;
+    const { network: settings, seed } = this.#options;
     const isFirst = this.#numbered === null;
     if (this.#numbered === null) {
       const memory = new Uint8Array(resequencerMemory(multilink.ourMrru));
@@ -288,9 +364,12 @@ export class PppEnd {
     }
     this.#move(port, port.solo, this.#numbered.bundle, now);
     port.isLink = true;
-    port.link.numbering = multilink;
     if (isFirst) this.#numbered.network.lowerUp(now);
     this.#drainNetwork(this.#numbered.network, null, now);
+    for (const { octets, number, first, last } of port.early.splice(0)) {
+      this.#numbered?.bundle.handleFragment(port.member, octets, 0, octets.length, number, first, last, now);
+      this.#deliverWhole(now);
+    }
   }
 
   #leave(port: Port, now: Instant): void {
@@ -327,12 +406,12 @@ export class PppEnd {
       else this.#sendInBundle(packet.protocol, packet.octets, now);
     }
     for (let event = layer.pollEvent(); event !== undefined; event = layer.pollEvent()) {
-      if (event.type === "failed" && event.family === 4) this.#hangUp(port, now);
+      if (event.type === "failed" && event.family === 4) this.#endNetwork(port, now);
     }
   }
 
   /** @param port null: all links of the bundle */
-  #hangUp(port: Port | null, now: Instant): void {
+  #endNetwork(port: Port | null, now: Instant): void {
     for (const each of port === null ? this.#ports.filter(({ isLink }) => isLink) : [port]) {
       each.session.close("no network", now);
       this.#drain(each, now);
