@@ -7,12 +7,22 @@ import { EqlError } from "../errors.ts";
 import { hashPassword } from "../host/password.ts";
 import { type Column, formatTable } from "./format-table.ts";
 
+export interface NewUser {
+  readonly name: string;
+  readonly password: string;
+  /** Whether the password is kept as it is, too. */
+  readonly chap: boolean;
+  /** Undefined: as it is, or by default. */
+  readonly protocol: string | undefined;
+  readonly address: string | undefined;
+}
+
 /**
  * Adds a user, or gives one another password.
- * @param chap whether the password is kept as it is too
  * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID, REQUEST_INVALID
  */
-export async function addUser(file: string, name: string, password: string, chap: boolean): Promise<void> {
+export async function addUser(file: string, user: NewUser): Promise<void> {
+  const { name, password, chap, protocol, address } = user;
   if (!isUserName(name)) {
     throw new EqlError(
       "REQUEST_INVALID",
@@ -21,7 +31,8 @@ export async function addUser(file: string, name: string, password: string, chap
   }
   const hash = await hashPassword(Buffer.from(password));
   const source = readPrivate(file) ?? "";
-  write(file, withUser(source, name, { password: hash, secret: chap ? password : null }, file));
+  const keys = { password: hash, secret: chap ? password : undefined, protocol, address };
+  write(file, withUser(source, name, keys, file));
 }
 
 /** @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID, REQUEST_INVALID: there is no such user */

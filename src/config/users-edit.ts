@@ -3,11 +3,13 @@ import { parseUsers } from "./users-file.ts";
 
 /** Changes of a users' file as text, so that comments and the order of others stay. */
 
+/** Keys of a user that are set; undefined: left as they are. */
 export interface UserKeys {
   /** A hash. */
   readonly password: string;
-  /** Null: it is left as it is. */
-  readonly secret: string | null;
+  readonly secret?: string | undefined;
+  readonly protocol?: string | undefined;
+  readonly address?: string | undefined;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface UserKeys {
  */
 export function withUser(source: string, name: string, keys: UserKeys, file: string): string {
   const lines = Object.entries(keys).flatMap(([key, value]) =>
-    value === null ? [] : [{ key, line: `${key} = ${JSON.stringify(value)}` }],
+    value === undefined ? [] : [{ key, line: `${key} = ${JSON.stringify(value)}` }],
   );
   const found = sectionOf(source, name);
   if (found === null) {
@@ -52,7 +54,9 @@ function settled(source: string, name: string, keys: UserKeys | null, file: stri
   const isMeant =
     keys === null
       ? user === undefined
-      : user?.password === keys.password && (keys.secret === null || user.secret === keys.secret);
+      : Object.entries(keys).every(
+          ([key, value]) => value === undefined || user?.[key as keyof UserKeys] === value,
+        );
   if (isMeant) return source;
   const message = `${file} is written in a way that only its author can change: edit user ${name} by hand`;
   throw new EqlError("CONFIG_INVALID", message, { details: { file, user: name } });

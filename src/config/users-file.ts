@@ -20,7 +20,7 @@ const userKeys = {
     .describe("For CHAP and MS-CHAPv2, which need it as it is"),
   protocol: oneOf(["ppp", "slip", "any"])
     .default("any")
-    .describe("What is spoken after a login; any: whatever the caller begins with, PPP when it waits"),
+    .describe("What is spoken after a login; any: whatever the caller begins with, SLIP when it is silent"),
   address: address().optional().describe("The caller's IPv4 address, on all its lines"),
   pool: addressRanges()
     .optional()

@@ -36,8 +36,8 @@ export type AnswerResult =
 
 const LF = 0x0a;
 const NO_CARRIER = Uint8Array.from("\r\nNO CARRIER\r\n", (character) => character.charCodeAt(0));
-/** How long a caller who may speak either protocol is waited for; then it is PPP, where we may begin. */
-const CHOICE_MS = 5000;
+/** How long a caller who may speak either protocol is waited for: who speaks PPP begins, and with SLIP there may be nothing to send. */
+const CHOICE_MS = 30_000;
 /** Parity, or noise. */
 const SEVEN_BITS = 0x7f;
 
@@ -110,7 +110,7 @@ export class AnswerDialogue implements Dialogue<DialogueEvent | VerifyEvent> {
 
   handleTimeout(now: Instant): void {
     if (this.end !== null) return;
-    if (now >= this.#choiceAt && this.#prompt !== null) return this.#choose(this.#prompt, "ppp");
+    if (now >= this.#choiceAt && this.#prompt !== null) return this.#choose(this.#prompt, "slip");
     if (now >= this.#limitAt) return this.fail("timeout", "nobody has logged in in time");
     if (now >= this.#promptAt) {
       this.#promptAt = NEVER;

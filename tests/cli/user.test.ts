@@ -37,8 +37,10 @@ describe("eql user", () => {
     const source = readFileSync(file, "utf8");
     assert.ok(await isRight("open", source));
     assert.match(source, /^secret = "open"$/m);
+    await user(["add", "joe", "--protocol", "slip", "--address", "10.0.0.9", "-f", file], "open");
+    assert.match(readFileSync(file, "utf8"), /^secret = "open"$/m);
     const { stdout } = await user(["list", "-f", file], "");
-    assert.match(stdout, /^joe +any +yes +yes +the line's pool$/m);
+    assert.match(stdout, /^joe +slip +yes +yes +10\.0\.0\.9$/m);
     assert.ok(!stdout.includes("open"));
     assert.equal((await user(["remove", "joe", "-f", file], "")).code, 0);
     assert.equal(readFileSync(file, "utf8"), "");

@@ -137,7 +137,7 @@ secret = "sesame"
 
   it("leaves all else as it is", () => {
     assert.equal(
-      withUser(source, "joe", { password: OTHER, secret: null }, FILE),
+      withUser(source, "joe", { password: OTHER }, FILE),
       source.replace(`"${HASH}" # old`, `"${OTHER}"`),
     );
     assert.equal(
@@ -148,10 +148,7 @@ secret = "sesame"
       withUser(source, "new@x", { password: OTHER, secret: 'a"b' }, FILE),
       `${source}\n[user."new@x"]\npassword = "${OTHER}"\nsecret = "a\\"b"\n`,
     );
-    assert.equal(
-      withUser("", "joe", { password: OTHER, secret: null }, FILE),
-      `[user.joe]\npassword = "${OTHER}"\n`,
-    );
+    assert.equal(withUser("", "joe", { password: OTHER }, FILE), `[user.joe]\npassword = "${OTHER}"\n`);
     assert.equal(withoutUser(source, "joe", FILE), source.replace(/\[user\.joe[^]*(?=\[user\.')/, ""));
     assert.equal(withoutUser(source, "jane@x", FILE), source.slice(0, source.indexOf("[user.'")));
     assert.equal(withoutUser(source, "jack", FILE), null);
@@ -160,7 +157,7 @@ secret = "sesame"
   it("is refused where the file is written in another way, rather than spoil it", () => {
     const inline = `user.joe = { password = "${HASH}" }\n`;
     for (const change of [
-      () => withUser(inline, "joe", { password: OTHER, secret: null }, FILE),
+      () => withUser(inline, "joe", { password: OTHER }, FILE),
       () => withoutUser(inline, "joe", FILE),
     ]) {
       assert.throws(change, { code: "CONFIG_INVALID" });

@@ -3,13 +3,19 @@ import { Host } from "../../src/lab/namespace.ts";
 import { PhoneLab } from "../../src/lab/phone-lab.ts";
 import { Scratch } from "../../src/lab/scratch.ts";
 import { requireIntact, transferTcp } from "../../src/lab/transfer.ts";
-import type { PhoneEvent } from "../../src/sim/phone-network.ts";
+import type { NumberSettings, PhoneEvent } from "../../src/sim/phone-network.ts";
 import { FAR, Side } from "./world.ts";
 
 /** How long a call may take on a busy machine, from dialing to the link. */
 export const CALL_MS = 60_000;
 export const NUMBER = "5551000";
 export const BUSY = "5559999";
+
+interface Troubles extends Partial<Pick<NumberSettings, "busyShare" | "noCarrierShare">> {
+  readonly seed?: number;
+  /** From the answer to the carrier. */
+  readonly trainingMs?: number;
+}
 
 /** Two hosts with modems and a telephone network between them. */
 export class PhoneWorld {
@@ -18,6 +24,7 @@ export class PhoneWorld {
   readonly phones: PhoneLab;
   readonly #scratch: Scratch;
   readonly #events: readonly PhoneEvent[];
+  #transfers = 0;
 
   private constructor(
     near: Side,
@@ -33,8 +40,11 @@ export class PhoneWorld {
     this.#events = events;
   }
 
-  /** @param carriers of the modems near0, near1, …; those of the far side are faster, and a hunt group at {@link NUMBER} */
-  static async create(carriers: readonly number[]): Promise<PhoneWorld> {
+  /**
+   * @param carriers of the modems near0, near1, …; those of the far side are faster, and a hunt group at {@link NUMBER}
+   * @param troubles what calls to that number meet
+   */
+  static async create(carriers: readonly number[], troubles: Troubles = {}): Promise<PhoneWorld> {
     const scratch = new Scratch("eql-phones");
     const events: PhoneEvent[] = [];
     const sides = ["near", "far"];
@@ -45,12 +55,17 @@ export class PhoneWorld {
       network: {
         modems: modems.map(({ name, bps }) => ({ name, portBps: 460_800, carrierBps: bps })),
         numbers: [
-          { number: NUMBER, answers: carriers.map((_, index) => `far${index}`) },
+          {
+            number: NUMBER,
+            answers: carriers.map((_, index) => `far${index}`),
+            busyShare: troubles.busyShare ?? 0,
+            noCarrierShare: troubles.noCarrierShare ?? 0,
+          },
           { number: BUSY, answers: "busy" },
         ],
-        seed: 1,
+        seed: troubles.seed ?? 1,
         setupMs: 100,
-        trainingMs: 300,
+        trainingMs: troubles.trainingMs ?? 300,
         meanCallMs: null,
         noiseOneIn: null,
       },
@@ -75,11 +90,14 @@ export class PhoneWorld {
 
   /** Sends octets from the near host to the far one; rejects when they do not arrive whole. */
   async transfer(bytes: number, onProgress: (octets: number) => void = () => {}): Promise<void> {
+    // Ports of its own, or it would have to wait for the end of TIME-WAIT.
+    const index = ++this.#transfers;
     requireIntact(
       await transferTcp(this.near.host, this.far.host, {
         address: FAR,
         bytes,
-        seed: 1,
+        seed: index,
+        index,
         deadlineMs: 2 * CALL_MS,
         onProgress,
       }),

@@ -191,12 +191,12 @@ describe("a caller who may speak either protocol", () => {
     }
   });
 
-  it("speaks PPP when it waits for us", () => {
+  it("speaks SLIP when it has nothing to say", () => {
     const silent = line();
-    silent.run(4999);
+    silent.run(29_999);
     assert.equal(silent.dialogue.end, null);
     silent.run(1);
-    assert.deepEqual(silent.dialogue.result, speaks("ppp"));
+    assert.deepEqual(silent.dialogue.result, speaks("slip"));
   });
 });
 

@@ -6,6 +6,8 @@ interface FileOption {
 
 interface AddOptions extends FileOption {
   readonly chap?: true;
+  readonly protocol?: string;
+  readonly address?: string;
 }
 
 const FILE = "/etc/eql/users.toml";
@@ -34,12 +36,21 @@ const addCommand = (): Command =>
     )
     .argument("<NAME>", "the user's name")
     .option("--chap", "keep the password as it is, too: CHAP and MS-CHAPv2 need that")
+    .addOption(
+      new Option("--protocol <P>", "what is spoken after a login (default: any)").choices([
+        "ppp",
+        "slip",
+        "any",
+      ]),
+    )
+    .option("--address <A>", "the user's address (default: one of the line's pool)")
     .addOption(fileOption())
     .addHelpText("after", "\nExamples:\n  eql user add joe\n  pwgen 20 1 | eql user add joe --chap\n")
-    .action(async (name: string, { file, chap }: AddOptions) => {
+    .action(async (name: string, { file, chap, protocol, address }: AddOptions) => {
       const { readPassword } = await import("../read-password.ts");
       const { addUser } = await import("../users.ts");
-      await addUser(file, name, await readPassword(), chap === true);
+      const password = await readPassword();
+      await addUser(file, { name, password, chap: chap === true, protocol, address });
     });
 
 const removeCommand = (): Command =>

@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, afterEach, before, describe, it } from "node:test";
+import { CALL_MS, NUMBER, PhoneWorld } from "./phone-world.ts";
+import { eventually, FAR, NEAR, TestDaemon, worldMissing } from "./world.ts";
+
+const PASSWORD = "open-sesame";
+const CARRIERS = [57_600, 28_800];
+
+describe("callers on modems", { skip: worldMissing() }, () => {
+  let world: PhoneWorld;
+  const daemons: TestDaemon[] = [];
+
+  before(async () => {
+    world = await PhoneWorld.create(CARRIERS);
+  });
+  afterEach(async () => {
+    for (const daemon of daemons.splice(0)) assert.equal(await daemon.stop(), 0);
+  });
+  after(() => world?.close());
+
+  function addUser(protocol: string): void {
+    const eql = join(import.meta.dirname, "../../../bin/eql");
+    const args = [eql, "user", "add", "joe", "--chap", "--protocol", protocol, "-f", usersFile()];
+    const { status, stderr } = spawnSync(process.execPath, args, { input: PASSWORD });
+    assert.equal(status, 0, String(stderr));
+  }
+
+  const usersFile = (): string => join(world.far.directory, "users.toml");
+  const accountingFile = (): string => join(world.far.directory, "sessions.jsonl");
+
+  /** `eql answer` on the far host's modems. */
+  async function answer(...options: readonly string[]): Promise<TestDaemon> {
+    const daemon = new TestDaemon(world.far, [
+      "answer",
+      ...[0, 1].map((line) => world.far.device(line)),
+      "--address",
+      FAR,
+      "--pool",
+      `${NEAR}`,
+      "--users",
+      usersFile(),
+      "--accounting",
+      accountingFile(),
+      "--speed",
+      "460800",
+      "--no-rtscts",
+      ...options,
+    ]);
+    daemons.push(daemon);
+    await daemon.ready();
+    return daemon;
+  }
+
+  async function call(protocol: "slip" | "ppp", ...dial: readonly string[]): Promise<TestDaemon> {
+    const daemon = await world.near.up(
+      "[master.eql]",
+      `address = "${NEAR}"`,
+      `peer = "${FAR}"`,
+      "[dial.isp]",
+      `numbers = ["${NUMBER}"]`,
+      "redial-pause = 0.5",
+      ...dial,
+      ...[0, 1].map((line) =>
+        [
+          `[line.sl${line}]`,
+          `device = "${world.near.device(line)}"`,
+          "speed = 460800",
+          `protocol = "${protocol}"`,
+          'master = "eql"',
+          'dial = "isp"',
+          ...(protocol === "ppp" ? ['user = "joe"', `password = "${PASSWORD}"`, 'name = "near"'] : []),
+          "",
+        ].join("\n"),
+      ),
+    );
+    daemons.push(daemon);
+    return daemon;
+  }
+
+  const LOGIN = ['user = "joe"', `password = "${PASSWORD}"`];
+
+  for (const [protocol, dial] of [
+    ["slip", LOGIN],
+    ["ppp", LOGIN],
+    ["ppp", []],
+  ] as const) {
+    const how = dial.length > 0 ? "a login" : "a proof of PPP's";
+    it(`by ${protocol} and ${how} have one bundle at their carriers' rates, which a cut call comes back to`, async () => {
+      addUser(protocol);
+      const far = await answer();
+      const near = await call(protocol, ...dial);
+      await near.untilSlaves(["sl0", "sl1"], CALL_MS);
+      await far.untilSlaves(["line0", "line1"], CALL_MS);
+      const { lines } = await far.status();
+      assert.deepEqual(
+        lines.map(({ rateGivenBps }) => rateGivenBps).toSorted((a, b) => b - a),
+        CARRIERS,
+      );
+      let dropped = false;
+      await world.transfer(60_000, (octets) => {
+        if (octets < 10_000 || dropped) return;
+        dropped = true;
+        world.phones.drop("near0");
+      });
+      assert.ok(dropped);
+      await near.untilSlaves(["sl0", "sl1"], CALL_MS);
+      await far.untilSlaves(["line0", "line1"], CALL_MS);
+      await eventually("they talk", () => world.near.ping(FAR), CALL_MS);
+      assert.ok(existsSync(accountingFile()));
+      const stops = readFileSync(accountingFile(), "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { event: string; end?: string; carrierBps: number });
+      assert.ok(
+        stops.some(
+          ({ event, end, carrierBps }) =>
+            event === "stop" && end === "carrier" && CARRIERS.includes(carrierBps),
+        ),
+        JSON.stringify(stops),
+      );
+      assert.ok(!far.said.includes(PASSWORD));
+    });
+  }
+});
