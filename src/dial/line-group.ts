@@ -227,7 +227,9 @@ export class LineGroup {
       this.#longTraffic = this.#trafficOctets ?? 0;
     }
     const fullRate = this.#fullRates.at(-1) ?? 0;
-    if (isLong || (fullRate > 0 && this.#rate > NEEDED_SHARE * fullRate)) this.#neededAt = now;
+    // Where no line was up before, all traffic is that of the additional one.
+    const isUsed = fullRate > 0 ? this.#rate > NEEDED_SHARE * fullRate : this.#trafficAt === now;
+    if (isLong || isUsed) this.#neededAt = now;
   }
 
   #grow(now: Instant): void {

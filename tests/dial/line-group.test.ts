@@ -274,6 +274,17 @@ describe("bandwidth on demand", () => {
     assert.equal(bench.take(), "", "the target is kept");
   });
 
+  it("keeps a line for as long as there is traffic, where none is to be up without", () => {
+    const bench = new GroupBench({ ...settings, target: 0 });
+    bench.load(9000, 0, 6);
+    assert.equal(bench.take(), "+A");
+    bench.bringUp("A");
+    bench.load(0, 100, 600);
+    assert.equal(bench.take(), "");
+    bench.load(0, 0, 60);
+    assert.equal(bench.take(), "-A");
+  });
+
   it("never drops a line when there is no idle time", () => {
     const bench = new GroupBench({ ...settings, idleMs: null });
     bench.bringUp("A");
