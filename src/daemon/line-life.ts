@@ -50,6 +50,7 @@ export class LineLife {
   #sinceMs = Date.now();
   #retryAtMs: number | null = null;
   #talk: Talk | null = null;
+  #opening: Promise<void> = Promise.resolve();
   #stopped = false;
   #resolveEnded = (): void => {};
   /** Resolves when it has stopped. */
@@ -121,6 +122,7 @@ export class LineLife {
     this.#resolveEnded();
     clearTimeout(this.#timer);
     await this.#caller.abort();
+    await this.#opening.catch(() => {});
     await this.#talk?.close();
   }
 
@@ -202,27 +204,28 @@ export class LineLife {
   }
 
   async #open(): Promise<void> {
-    const { name, device, speedBps, rtscts, lock, dial } = this.#line.config;
+    const isDirect = this.#line.config.dial === null;
+    this.#opening = isDirect ? this.#tools.begin(this.#line, null) : this.#openTalk();
     try {
-      if (dial === null) await this.#tools.begin(this.#line, null);
-      else {
-        const lockDirectory = lock ? this.#tools.lockDirectory : null;
-        this.#talk = await this.#tools.talks.open({ talk: name, device, speedBps, rtscts, lockDirectory });
-      }
+      await this.#opening;
     } catch (error) {
       if (!(error instanceof EqlError)) throw error;
       this.handle((manager, now) => manager.handleOpenFailed(error.message, now));
       return;
     }
-    // It may not have been waited for.
-    if (this.#stopped || this.#manager.state !== "locking") await this.#close();
-    else {
-      this.handle((manager, now) => {
-        manager.handleOpened(now);
-        if (dial === null) this.#began(manager, now);
-      });
-      if (dial === null) this.#tools.begun(this.#line);
-    }
+    // Whoever did not wait for it closes it.
+    if (this.#stopped || this.#manager.state !== "locking") return;
+    this.handle((manager, now) => {
+      manager.handleOpened(now);
+      if (isDirect) this.#began(manager, now);
+    });
+    if (isDirect) this.#tools.begun(this.#line);
+  }
+
+  async #openTalk(): Promise<void> {
+    const { name, device, speedBps, rtscts, lock } = this.#line.config;
+    const lockDirectory = lock ? this.#tools.lockDirectory : null;
+    this.#talk = await this.#tools.talks.open({ talk: name, device, speedBps, rtscts, lockDirectory });
   }
 
   /** SLIP and kernel interfaces have nothing to agree on. */
@@ -264,9 +267,10 @@ export class LineLife {
     this.#tools.begun(this.#line);
   }
 
-  /** Whatever it is that has the device. */
+  /** Whatever it is that has the device, or is about to. */
   async #close(): Promise<void> {
     await this.#caller.abort();
+    await this.#opening.catch(() => {}); // told where it was begun
     const talk = this.#talk;
     this.#talk = null;
     if (talk === null) await this.#tools.close(this.#line);

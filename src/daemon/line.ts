@@ -39,8 +39,6 @@ export class Line {
   owner: LineOwner | null = null;
   /** The name of its interface, where that is not the line's. */
   interface: string;
-  /** It is being removed: it is not opened again. */
-  isLeaving = false;
   /** Why it is being hung up, in words that say more than its end will; null: they do. */
   failure: string | null = null;
   /** Why it is being hung up, when that is not because somebody asked for it. */
@@ -50,8 +48,6 @@ export class Line {
   nextBps: number | null = null;
   /** PPP: its master takes no link of a numbered bundle, or not this one. */
   isClassic = false;
-  /** It was up when its state changed last. */
-  wasUp = false;
   /** Keeps it up; null: it is a client's, or passing. */
   life: LineLife | null = null;
   sinceMs = Date.now();

@@ -106,6 +106,7 @@ describe("commands to a daemon that carries", { skip: worldMissing() }, () => {
       name: "string",
       kind: "string",
       device: "string",
+      interface: "string",
       state: "string",
       since: "number",
       reason: "string",

@@ -1,0 +1,139 @@
+import type { GroupConfig } from "../config/config.ts";
+import type { PppEnd } from "../control/messages.ts";
+import type { EngineClient } from "../host/engine/client.ts";
+import type { NetworkLineEvent, PppLineEvent } from "../host/engine/messages.ts";
+import type { Line } from "./line.ts";
+import { LineGroups } from "./line-groups.ts";
+import { LineLife } from "./line-life.ts";
+import type { Logger } from "./log.ts";
+import type { PppLines } from "./ppp-lines.ts";
+import type { Takeover, Talks } from "./talks.ts";
+import { UpCommands } from "./up-commands.ts";
+
+/** What lives work with; all of it is the daemon's. */
+export interface LivesTools {
+  readonly engine: EngineClient;
+  readonly log: Logger;
+  readonly ppp: PppLines;
+  readonly talks: Talks;
+  readonly lockDirectory: string;
+  /** The control socket's path, for commands that are run. */
+  readonly socket: string;
+  /** What a master wants of its lines; undefined: there is no such master. */
+  groupOf(master: string): GroupConfig | undefined;
+  /** Begins the link of a line. */
+  open(line: Line, takeover: Takeover | null): Promise<void>;
+  /** The link of a line that was lost has begun again. */
+  begun(line: Line): void;
+}
+
+/** After these a line waits for longer. */
+const REFUSALS: readonly PppEnd[] = ["peer-unauthenticated", "unauthenticated", "loopback"];
+
+/** The lives of all lines that the daemon keeps up, the groups that want them, and what they do when they are up. */
+export class Lives {
+  readonly #tools: LivesTools;
+  readonly #groups: LineGroups;
+  readonly #upCommands: UpCommands;
+  readonly #wasUp = new WeakSet<Line>();
+  #stopped = false;
+
+  constructor(tools: LivesTools) {
+    this.#tools = tools;
+    this.#groups = new LineGroups(tools.engine, (master) => tools.groupOf(master));
+    this.#upCommands = new UpCommands(tools.log, tools.socket);
+  }
+
+  /**
+   * Gives a line a life, and opens the device of one that does not dial.
+   * @throws EqlError it cannot be opened
+   */
+  async begin(line: Line): Promise<void> {
+    const { engine, log, ppp, talks, lockDirectory } = this.#tools;
+    line.life = new LineLife(line, {
+      log,
+      talks,
+      lockDirectory,
+      begin: (each, takeover) => this.#tools.open(each, takeover),
+      begun: (each) => this.#tools.begun(each),
+      hangUp: (each, reason) => ppp.hangUp(each, reason),
+      close: async ({ name }) => {
+        await engine.request("closeLine", { name, reason: "closed" }).catch(() => {}); // it was removed
+      },
+      changed: (each) => this.#handleChanged(each),
+    });
+    await line.life.begin();
+  }
+
+  /** From now on a line that dials is brought up when it is wanted. */
+  callWhenWanted(line: Line): void {
+    this.#groups.add(line);
+  }
+
+  /** A person wants a line up or down, now; null: as without a person. */
+  ask(line: Line, wanted: boolean | null): void {
+    if (this.#groups.ask(line, wanted)) return;
+    const reason = "User request";
+    line.life?.handle((manager, now) => {
+      if (wanted ?? true) manager.handleWanted(reason, now, true);
+      else manager.handleUnwanted(reason, now);
+    });
+  }
+
+  /** What happens to its PPP link. */
+  handleLink(line: Line, event: PppLineEvent): void {
+    if (event.kind !== "ended" || line.ended === null || !REFUSALS.includes(line.ended)) return;
+    line.life?.handle((manager, now) => manager.handleRefused(event.reason, now));
+  }
+
+  /** What happens to a network protocol of its own. */
+  handleNetwork({ life }: Line, { kind }: NetworkLineEvent): void {
+    if (kind === "up") life?.handle((manager, now) => manager.handleUp(now));
+    if (kind === "down") {
+      life?.handle((manager, now) => manager.handleRenegotiation("the network is down", now));
+    }
+  }
+
+  /** Its peer does not answer: a line that dials is hung up, any other waits until the peer does. */
+  handleSilence({ life, config }: Line, reason: string): void {
+    if (config.dial !== null) life?.handle((manager, now) => manager.handleLost(reason, now));
+  }
+
+  /** Its device is closed. */
+  handleClosed({ life }: Line, reason: string): void {
+    life?.handle((manager, now) => manager.handleClosed(now, reason));
+  }
+
+  /** Ends a life; the link is left to its keeper. */
+  async end(line: Line): Promise<void> {
+    this.#groups.remove(line);
+    await line.life?.stop();
+  }
+
+  async stop(lines: Iterable<Line>): Promise<void> {
+    this.#stopped = true;
+    this.#groups.stop();
+    this.#upCommands.stop();
+    await Promise.all([...lines].map((line) => line.life?.stop()));
+  }
+
+  #handleChanged(line: Line): void {
+    const { life } = line;
+    if (life === null || this.#stopped) return;
+    this.#groups.handleState(line);
+    const { state } = life;
+    if (state === "waiting" || state === "idle" || state === "givenUp") {
+      line.note(line.failure ?? life.reason);
+      line.failure = null;
+      const level = state === "givenUp" ? "warn" : "info";
+      if (line.config.dial !== null) {
+        this.#tools.log[level]({ line: line.name, reason: line.reason }, state);
+      }
+    }
+    if (state !== "up" && state !== "enslaved") this.#wasUp.delete(line);
+    else if (!this.#wasUp.has(line)) {
+      this.#wasUp.add(line);
+      this.#upCommands.start(line);
+    }
+  }
+}
