@@ -1,4 +1,4 @@
-import type { LineStatus, MasterStatus, Status } from "../control/messages.ts";
+import type { LineStatus, MasterStatus, StationStatus, Status } from "../control/messages.ts";
 import { multilinkNotes, pppMedium, pppNotes } from "./format-ppp.ts";
 import { type Column, formatTable } from "./format-table.ts";
 
@@ -28,6 +28,17 @@ const lineColumns = (at: number): readonly Column<LineStatus>[] => [
   { title: "OCTETS", cell: ({ sent }) => sent.octets },
   { title: "RECEIVED", cell: ({ received }) => received.packets },
   { title: "OCTETS", cell: ({ received }) => received.octets },
+];
+
+const stationColumns = (at: number): readonly Column<StationStatus>[] => [
+  { title: "ANSWERING", cell: ({ name }) => name },
+  { title: "STATE", cell: ({ state }) => state },
+  { title: "SINCE", cell: ({ since }) => formatSpan(at - since) },
+  { title: "USER", cell: ({ user }) => user ?? "-" },
+  { title: "PROTOCOL", cell: ({ protocol }) => protocol ?? "-" },
+  { title: "ADDRESS", cell: ({ address }) => address ?? "-" },
+  { title: "CARRIER", cell: ({ carrierBps }) => carrierBps ?? "-" },
+  { title: "CALLER", cell: ({ callerId }) => callerId ?? "-" },
 ];
 
 /** Each unit with its length in seconds and, under it, the unit that tells the rest. */
@@ -95,10 +106,15 @@ function historyNotes({ life }: LineStatus): string[] {
   ];
 }
 
-/** All that is known of the lives of lines. */
-export const formatHistory = (lines: readonly LineStatus[]): string =>
-  lines
-    .map((line) => [line.name, ...historyNotes(line).map((note) => `  ${note}`)].join("\n"))
+/** All that is known of the lives of lines, and of the last calls that were answered. */
+export const formatHistory = ({ lines, stations }: Pick<Status, "lines" | "stations">): string =>
+  [
+    ...lines
+      .filter(({ name }) => !stations.some((station) => station.name === name))
+      .map((line) => [line.name, ...historyNotes(line)]),
+    ...stations.map(({ name, transcript }) => [name, ...transcript]),
+  ]
+    .map(([name, ...notes]) => [name, ...notes.map((note) => `  ${note}`)].join("\n"))
     .map((text) => `${text}\n`)
     .join("\n");
 
@@ -117,10 +133,17 @@ export const formatMasters = (masters: readonly MasterStatus[]): string =>
 export const formatLines = (lines: readonly LineStatus[], at: number): string =>
   formatTable(lineColumns(at), lines, (line) => lineNotes(line, at));
 
+const formatStations = (stations: readonly StationStatus[], at: number): string =>
+  formatTable(stationColumns(at), stations, ({ device, reason }) => [
+    `on ${device}${reason === "" ? "" : `; ${reason}`}`,
+  ]);
+
 /** The whole status, for people; it ends with a newline. */
-export function formatStatus({ version, pid, startedAt, at, masters, lines }: Status): string {
+export function formatStatus({ version, pid, startedAt, at, masters, lines, stations }: Status): string {
   const parts = [`eql ${version}, process ${pid}, up ${formatSpan(at - startedAt)}\n`];
   parts.push(masters.length === 0 ? "no masters\n" : formatMasters(masters));
-  parts.push(lines.length === 0 ? "no lines: add one with `eql line add`\n" : formatLines(lines, at));
+  if (lines.length > 0) parts.push(formatLines(lines, at));
+  else if (stations.length === 0) parts.push("no lines: add one with `eql line add`\n");
+  if (stations.length > 0) parts.push(formatStations(stations, at));
   return parts.join("\n");
 }

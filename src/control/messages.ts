@@ -156,6 +156,33 @@ export type LifeEvent =
   /** A line of what is said on it. */
   | { readonly event: "text"; readonly text: string };
 
+/**
+ * A line on which callers are answered. While there is a call it is also a line, of the same name.
+ * - `closed`: its device is missing or in use, or rests between two calls
+ * - `waiting`: for a caller
+ * - `login`: somebody is there, and not let in yet
+ * - `session`: packets are carried, or PPP is negotiating
+ */
+export interface StationStatus {
+  readonly name: string;
+  readonly device: string;
+  readonly state: "closed" | "waiting" | "login" | "session";
+  readonly since: number;
+  /** Why it is closed, or how the last call ended, in words. */
+  readonly reason: string;
+  /** Of who was let in; null: nobody. */
+  readonly user: string | null;
+  readonly address: string | null;
+  /** Null: there is no session. */
+  readonly protocol: "slip" | "ppp" | null;
+  /** Bits per second of the modems; null: not known. */
+  readonly carrierBps: number | null;
+  /** The number of who calls; null: the modem does not tell. */
+  readonly callerId: string | null;
+  /** What was said in this call or the last one, without passwords. */
+  readonly transcript: readonly string[];
+}
+
 /** The phases of a PPP link (RFC 1661, section 3.2). */
 export type PppPhase = "dead" | "establish" | "authenticate" | "network" | "terminate";
 
@@ -219,6 +246,8 @@ export interface Status {
   readonly at: number;
   readonly masters: readonly MasterStatus[];
   readonly lines: readonly LineStatus[];
+  /** Where callers are answered, in the order of the file. */
+  readonly stations: readonly StationStatus[];
 }
 
 export interface EnslaveRequest {

@@ -130,6 +130,7 @@ export class Daemon implements DaemonApi {
         const status = known.get(line.name);
         return status === undefined ? [] : [statusOf(line, status)];
       }),
+      stations: this.#answering.status(),
     };
   }
 
@@ -196,6 +197,7 @@ export class Daemon implements DaemonApi {
     await this.#ready;
     const line = this.#keeper.lines.get(name);
     if (line === undefined) throw unknownLine(name);
+    if (this.#answering.hangUp(name, "User request")) return;
     await this.#keeper.hangUp(line, "User request");
     if (line.owner !== null) return;
     await this.#keeper.discard(line);
@@ -206,6 +208,7 @@ export class Daemon implements DaemonApi {
 
   async ask(name: string, { ask }: AskRequest): Promise<void> {
     await this.#ready;
+    if (ask === "down" && this.#answering.hangUp(name, "User request")) return;
     this.#keeper.ask(this.#lifeOf(name).line, ask === "auto" ? null : ask === "up");
   }
 

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formatLines, formatMasters, formatSpan, formatStatus } from "../../src/cli/format-status.ts";
-import type { MultilinkStatus, PppStatus } from "../../src/control/messages.ts";
+import {
+  formatHistory,
+  formatLines,
+  formatMasters,
+  formatSpan,
+  formatStatus,
+} from "../../src/cli/format-status.ts";
+import type { MultilinkStatus, PppStatus, StationStatus } from "../../src/control/messages.ts";
 import { AT, line, master, status } from "../daemon/fake-daemon.ts";
 
 /** What stands below the only row of a table. */
@@ -12,7 +18,45 @@ const notesOf = (table: string): string[] =>
     .slice(2)
     .map((note) => note.trim());
 
+const station = (change: Partial<StationStatus> = {}): StationStatus => ({
+  name: "tty0",
+  device: "/dev/ttyS0",
+  state: "session",
+  since: AT - 61_000,
+  reason: "",
+  user: "joe",
+  address: "10.0.0.9",
+  protocol: "slip",
+  carrierBps: 28_800,
+  callerId: null,
+  transcript: ["> ATA", "< CONNECT 28800"],
+  ...change,
+});
+
 describe("the status for people", () => {
+  it("shows where callers are answered, and what was said with them", () => {
+    const nobody = { user: null, address: null, protocol: null, carrierBps: null, transcript: [] };
+    const stations = [
+      station(),
+      station({ name: "tty1", state: "closed", reason: "too many attempts to log in", ...nobody }),
+    ];
+    const shown = status({ masters: [], lines: [], stations });
+    assert.equal(
+      formatStatus(shown),
+      `eql 0.1.0, process 4242, up 1h02m
+
+no masters
+
+ANSWERING  STATE    SINCE  USER  PROTOCOL  ADDRESS   CARRIER  CALLER
+tty0       session  1m01s  joe   slip      10.0.0.9    28800  -
+  on /dev/ttyS0
+tty1       closed   1m01s  -     -         -               -  -
+  on /dev/ttyS0; too many attempts to log in
+`,
+    );
+    assert.equal(formatHistory(shown), "tty0\n  > ATA\n  < CONNECT 28800\n\ntty1\n");
+  });
+
   it("shows masters, lines and what there is to say about them", () => {
     const text = formatStatus(
       status({

@@ -80,6 +80,32 @@ describe("callers on modems", { skip: worldMissing() }, () => {
     return daemon;
   }
 
+  it("are shown while they call, and can be hung up by command", async () => {
+    addUser("ppp");
+    const far = await answer("--log-level", "debug");
+    await far.until(
+      "it waits",
+      ({ stations }) => stations.every(({ state }) => state === "waiting"),
+      CALL_MS,
+    );
+    await call("ppp", ...LOGIN);
+    await far.untilSlaves(["line0", "line1"], CALL_MS);
+    const { stations } = await far.status();
+    assert.deepEqual(
+      stations.map(({ state, user, protocol, address }) => [state, user, protocol, address]),
+      Array(2).fill(["session", "joe", "ppp", NEAR]),
+    );
+    const said = stations[0]?.transcript.join("\n") ?? "";
+    assert.match(said, /< RING\n> ATA\n[^]*\* connected at \d+ bit\/s\n[^]*> login: \n< joe\n/);
+    assert.ok(!said.includes(PASSWORD));
+    const areIn = (): boolean => far.said.split('"msg":"caller in"').length > 2;
+    await far.until("both sessions have begun", areIn, CALL_MS);
+    const { code, stderr } = await world.far.eql("eql", "hangup", "line0");
+    assert.equal(code, 0, stderr);
+    await far.until("its session has ended", () => far.said.includes('"end":"admin"'), CALL_MS);
+    await far.untilSlaves(["line0", "line1"], CALL_MS);
+  });
+
   const LOGIN = ['user = "joe"', `password = "${PASSWORD}"`];
 
   for (const [protocol, dial] of [

@@ -69,7 +69,7 @@ Examples:
       const look = async (): Promise<string> => {
         const status = await client.request<Status>("GET", "/status");
         if (json === true) return `${JSON.stringify(status)}\n`;
-        return history === true ? formatHistory(status.lines) : formatStatus(status);
+        return history === true ? formatHistory(status) : formatStatus(status);
       };
       if (repeat === true) await watch(look, json !== true && process.stdout.isTTY);
       else process.stdout.write(await look());

@@ -1,4 +1,5 @@
 import type { Config, MasterConfig, StationConfig } from "../../config/config.ts";
+import type { StationStatus } from "../../control/messages.ts";
 import { EqlError } from "../../errors.ts";
 import type { EngineClient } from "../../host/engine/client.ts";
 import type { Netlink } from "../../host/netlink.ts";
@@ -85,6 +86,17 @@ export class Answering {
       [...this.#files.values(), ...this.#services.values()].map((each) => each.close(FAREWELL_MS)),
     );
     await this.#masquerade?.end();
+  }
+
+  status(): StationStatus[] {
+    return this.#stations.map((station) => station.status());
+  }
+
+  /** Ends the call that there is on a line. @returns whether callers are answered there */
+  hangUp(name: string, reason: string): boolean {
+    const station = this.#stations.find((each) => each.name === name);
+    station?.hangUp(reason);
+    return station !== undefined;
   }
 
   #officesOf({ answer }: StationConfig): Offices {

@@ -81,14 +81,16 @@ export class Callers {
    * The line of a place is about to be opened, or to get its network.
    * @returns the master that it is to join; null: it is its caller's only one, and needs none
    */
-  async gather({ caller, grant }: Place): Promise<string | null> {
+  async gather(own: Place): Promise<string | null> {
+    const { caller, grant } = own;
     // Networks behind a caller are reached by the bundle, whichever lines it has.
     const needsNone = caller.places.size < 2 && (grant.routes ?? []).length === 0;
     if (needsNone && caller.master === null) return null;
     const master = await this.bundle(caller);
     const { lines } = await this.#tools.engine.request("status", {});
-    for (const { line } of caller.places) {
-      if (line === null || line.wants === master) continue;
+    for (const place of caller.places) {
+      const { line } = place;
+      if (place === own || line === null || line.wants === master) continue;
       line.wants = master;
       const bps = lines.find(({ name }) => name === line.name)?.rateGivenBps ?? line.config.rateBps;
       await this.#tools.engine.request("enslave", { master, slave: line.name, bps }).catch((error: Error) => {

@@ -244,13 +244,9 @@ export class Session implements LineOwner {
     const { why, reason } = this.#end ?? { why: "error", reason: "" };
     const usage = await this.#usage();
     for (const account of this.#accounts) account.end(usage, why, reason);
-    if (this.#upMs !== null) {
-      const { seconds } = usage;
-      log.info(
-        { line: this.line.name, user: this.user, seconds: Math.round(seconds), end: why, reason },
-        "caller gone",
-      );
-    }
+    const seconds = Math.round(usage.seconds);
+    const what = this.#upMs === null ? "no session came of it" : "caller gone";
+    log.info({ line: this.line.name, user: this.user, seconds, end: why, reason }, what);
     // It may have been removed with its interface, or the engine has stopped.
     if (keeper.lines.get(this.line.name) === this.line) await keeper.discard(this.line).catch(() => {});
     if (this.#place !== null) await callers.leave(this.#place);

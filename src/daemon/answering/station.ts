@@ -1,6 +1,7 @@
 import { parseAddressRange } from "../../config/address-range.ts";
 import type { AnswerConfig } from "../../config/answer-keys.ts";
 import type { StationConfig } from "../../config/config.ts";
+import type { StationStatus } from "../../control/messages.ts";
 import { AnswerDialogue, type AnswerResult } from "../../dial/answer-dialogue.ts";
 import type { DialogueEnd, DialogueEvent } from "../../dial/dialogue.ts";
 import type { LoginVerdict, VerifyEvent } from "../../dial/login-prompt.ts";
@@ -32,9 +33,6 @@ export interface StationTools {
   readonly lockDirectory: string;
 }
 
-/** What a station does. */
-type StationState = "closed" | "waiting" | "login" | "session";
-
 const COMMAND_WAIT_MS = 5000;
 const CARRIER_PAUSE_MS = 1000;
 const FIRST_REFUSAL_MS = 2000;
@@ -49,12 +47,14 @@ const BAD_ENDS: readonly string[] = ["refused", "modem"];
 export class Station {
   readonly #config: StationConfig;
   readonly #tools: StationTools;
-  #state: StationState = "closed";
+  #state: StationStatus["state"] = "closed";
+  #sinceMs = Date.now();
   #reason = "";
   #transcript = new Transcript([], LINES_KEPT);
   #talk: Talk | null = null;
   #session: Session | null = null;
   #carrierBps: number | null = null;
+  #callerId: string | null = null;
   /** Of who has logged in, until the session has it. */
   #place: Place | null = null;
   #pauseMs = SHORTEST_PAUSE_MS;
@@ -82,6 +82,30 @@ export class Station {
     this.#session?.hangUp("shutdown", reason);
     await this.#talk?.close();
     await this.#life;
+  }
+
+  /** Ends the call that there is. */
+  hangUp(reason: string): void {
+    this.#session?.hangUp("admin", reason);
+    // The loop goes on when the talk has ended.
+    if (this.#state === "login") this.#talk?.close().catch((error: Error) => this.#fail(error));
+  }
+
+  status(): StationStatus {
+    const { user = null, address = null, protocol = null } = this.#session ?? {};
+    return {
+      name: this.name,
+      device: this.#config.line.device,
+      state: this.#state,
+      since: this.#sinceMs,
+      reason: this.#reason,
+      user,
+      address,
+      protocol,
+      carrierBps: this.#carrierBps,
+      callerId: this.#callerId,
+      transcript: this.#transcript.lines.map(({ text }) => text),
+    };
   }
 
   /** About once a second. */
@@ -117,7 +141,7 @@ export class Station {
       const dialogue = new AnswerDialogue(dialogueSettings(this.#config.answer));
       const end = await this.#converse(this.#talk, dialogue);
       const { result } = dialogue;
-      if (end.ok && result !== null && !this.#isStopped) await this.#carry(this.#talk, dialogue, result);
+      if (end.ok && result !== null && !this.#isStopped) await this.#carry(this.#talk, result);
       else if (!end.ok) this.#handleFailure(end);
     } finally {
       await this.#talk?.close();
@@ -130,18 +154,20 @@ export class Station {
   async #converse(talk: Talk, dialogue: AnswerDialogue): Promise<DialogueEnd> {
     this.#transcript = new Transcript([], LINES_KEPT);
     this.#carrierBps = null;
+    this.#callerId = null;
     const end = await talk.run(dialogue, (event: DialogueEvent | VerifyEvent) => {
       if (event.type === "verify") void this.#verify(talk, dialogue, event);
-      else this.#handleEvent(event);
+      else this.#handleEvent(event, dialogue);
     });
     this.#transcript.handleEnd(end, monotonicNow());
     return end;
   }
 
-  #handleEvent(event: DialogueEvent): void {
+  #handleEvent(event: DialogueEvent, { callerId }: AnswerDialogue): void {
     this.#transcript.handleEvent(event, monotonicNow());
     if (event.type !== "connected") return;
     this.#carrierBps = event.carrierBps;
+    this.#callerId = callerId;
     this.#enter("login", "");
     this.#tools.log.info({ line: this.name, carrierBps: event.carrierBps }, "somebody calls");
   }
@@ -154,7 +180,7 @@ export class Station {
 
   async #judgeLogin(dialogue: AnswerDialogue, user: string, password: string): Promise<LoginVerdict> {
     const { authority } = this.#tools;
-    const found = await this.#ask(() => authority.login(user, password, this.#about(dialogue)), user);
+    const found = await this.#ask(() => authority.login(user, password, this.#about()), user);
     if (!found.ok) return REFUSED;
     // It may have hung up meanwhile.
     if (dialogue.end !== null || this.#talk === null) return REFUSED;
@@ -185,9 +211,9 @@ export class Station {
     return this.#tools.callers.admit(grant, { local: line.address ?? "", mtu: line.mtu, pool, maxLines });
   }
 
-  async #carry(talk: Talk, dialogue: AnswerDialogue, result: AnswerResult): Promise<void> {
+  async #carry(talk: Talk, result: AnswerResult): Promise<void> {
     const { line, answer } = this.#config;
-    const about = this.#about(dialogue);
+    const about = this.#about();
     const tools = {
       ...this.#tools,
       prove: (proof: Proof) => this.#ask(() => this.#tools.authority.prove(proof, about), proof.name),
@@ -241,9 +267,9 @@ export class Station {
     });
   }
 
-  #about({ callerId }: AnswerDialogue): CallInfo {
+  #about(): CallInfo {
     const { name: line, device } = this.#config.line;
-    return { line, device, carrierBps: this.#carrierBps, callerId };
+    return { line, device, carrierBps: this.#carrierBps, callerId: this.#callerId };
   }
 
   #message({ caller, grant }: Place): string {
@@ -261,8 +287,9 @@ export class Station {
     this.#tools.log.warn({ line: this.name, user: printable(user), reason }, "not let in");
   }
 
-  #enter(state: StationState, reason: string): void {
+  #enter(state: StationStatus["state"], reason: string): void {
     this.#state = state;
+    this.#sinceMs = Date.now();
     this.#reason = reason;
   }
 }

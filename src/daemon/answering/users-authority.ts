@@ -38,7 +38,10 @@ export class UsersAuthority implements Authority {
     const question = { id, challenge, name: utf8Octets(proof.name), secret: account?.secret ?? "nobody" };
     const success = METHODS[proof.method].check(question, response);
     if (account !== null && account.secret === null) {
-      return { ok: false, message: "the account has no secret, which CHAP needs: `eql user add NAME --chap`" };
+      return {
+        ok: false,
+        message: "the account has no secret, which CHAP needs: `eql user add NAME --chap`",
+      };
     }
     if (account === null || success === null) return WRONG;
     const grant = grantOf(account);
