@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { CALL_MS, NUMBER, PhoneWorld } from "./phone-world.ts";
 import { eventually, FAR, NEAR, TestDaemon, worldMissing } from "./world.ts";
 
@@ -18,6 +19,7 @@ describe("callers on modems", { skip: worldMissing() }, () => {
   });
   afterEach(async () => {
     for (const daemon of daemons.splice(0)) assert.equal(await daemon.stop(), 0);
+    rmSync(accountingFile(), { force: true });
   });
   after(() => world?.close());
 
@@ -30,6 +32,14 @@ describe("callers on modems", { skip: worldMissing() }, () => {
 
   const usersFile = (): string => join(world.far.directory, "users.toml");
   const accountingFile = (): string => join(world.far.directory, "sessions.jsonl");
+
+  const records = (): { event: string; end?: string; carrierBps: number }[] =>
+    existsSync(accountingFile())
+      ? readFileSync(accountingFile(), "utf8")
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line) as { event: string; end?: string; carrierBps: number })
+      : [];
 
   /** `eql answer` on the far host's modems. */
   async function answer(...options: readonly string[]): Promise<TestDaemon> {
@@ -106,6 +116,26 @@ describe("callers on modems", { skip: worldMissing() }, () => {
     await far.untilSlaves(["line0", "line1"], CALL_MS);
   });
 
+  it("may be cut at any moment: the next call is answered", async () => {
+    addUser("ppp");
+    const far = await answer();
+    const near = await call("ppp", ...LOGIN);
+    // From the first octet of a login to when packets are carried.
+    for (const [n, afterMs] of [0, 1100, 300, 1600, 2500].entries()) {
+      const before = world.eventsOf("connected").length;
+      await eventually("somebody is connected", () => world.eventsOf("connected").length > before, CALL_MS);
+      await delay(afterMs);
+      world.phones.drop(`near${n % 2}`);
+    }
+    await near.untilSlaves(["sl0", "sl1"], CALL_MS);
+    await far.untilSlaves(["line0", "line1"], CALL_MS);
+    await eventually("they talk", () => world.near.ping(FAR), CALL_MS);
+    const count = (kind: string): number => records().filter(({ event }) => event === kind).length;
+    await far.until("all other sessions have ended", () => count("start") - count("stop") === 2, CALL_MS);
+    assert.equal((await far.status()).masters.length, 1);
+    assert.ok(!/"level":[56]0/.test(far.said), far.said);
+  });
+
   const LOGIN = ['user = "joe"', `password = "${PASSWORD}"`];
 
   for (const [protocol, dial] of [
@@ -135,11 +165,7 @@ describe("callers on modems", { skip: worldMissing() }, () => {
       await near.untilSlaves(["sl0", "sl1"], CALL_MS);
       await far.untilSlaves(["line0", "line1"], CALL_MS);
       await eventually("they talk", () => world.near.ping(FAR), CALL_MS);
-      assert.ok(existsSync(accountingFile()));
-      const stops = readFileSync(accountingFile(), "utf8")
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line) as { event: string; end?: string; carrierBps: number });
+      const stops = records();
       assert.ok(
         stops.some(
           ({ event, end, carrierBps }) =>

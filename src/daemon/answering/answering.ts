@@ -1,4 +1,5 @@
 import type { Config, MasterConfig, StationConfig } from "../../config/config.ts";
+import { readUsers } from "../../config/users-file.ts";
 import type { StationStatus } from "../../control/messages.ts";
 import { EqlError } from "../../errors.ts";
 import type { EngineClient } from "../../host/engine/client.ts";
@@ -101,6 +102,7 @@ export class Answering {
 
   #officesOf({ answer }: StationConfig): Offices {
     const service = answer.radius === null ? null : this.#serviceOf(answer.radius);
+    if (service === null) this.#lookAtUsers(answer.usersFile);
     const authority = service?.authority ?? new UsersAuthority(answer.usersFile);
     const accounting: Accounting[] = [];
     if (service !== null && service.accounting !== null) accounting.push(service.accounting);
@@ -111,6 +113,16 @@ export class Answering {
       accounting.push(known);
     }
     return { authority, accounting };
+  }
+
+  /** A file that cannot be read is no reason not to begin: it is read again for each caller. */
+  #lookAtUsers(file: string): void {
+    try {
+      readUsers(file);
+    } catch (error) {
+      if (!(error instanceof EqlError)) throw error;
+      this.#tools.log.warn({ code: error.code, error: error.message }, "nobody can be let in");
+    }
   }
 
   #serviceOf(name: string): RadiusService | null {

@@ -57,6 +57,8 @@ interface Caller {
 export class Callers {
   readonly #tools: CallersTools;
   readonly #callers = new Map<string, Caller>();
+  /** Callers whose last line is gone, until nothing is left of them. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #reserved = new Set<string>();
 
   constructor(tools: CallersTools) {
@@ -64,8 +66,9 @@ export class Callers {
   }
 
   /** @returns text: why somebody who has the right name and password is not let in all the same */
-  admit(grant: Grant, entrance: Entrance): Place | string {
+  async admit(grant: Grant, entrance: Entrance): Promise<Place | string> {
     const { user } = grant;
+    await this.#leaving.get(user);
     const present = this.#callers.get(user);
     const most = grant.maxLines ?? entrance.maxLines;
     const count = present?.places.size ?? 0;
@@ -113,9 +116,15 @@ export class Callers {
     const { caller } = place;
     if (!caller.places.delete(place) || caller.places.size > 0) return;
     this.#callers.delete(caller.user);
-    await caller.made?.catch(() => {}); // told to its lines
+    const gone = this.#takeLeave(caller).finally(() => this.#leaving.delete(caller.user));
+    this.#leaving.set(caller.user, gone);
+    await gone;
+  }
+
+  async #takeLeave({ made, address, ...caller }: Caller): Promise<void> {
+    await made?.catch(() => {}); // told to its lines
     if (caller.master !== null) await this.#removeMaster(caller.master);
-    this.#tools.addresses.release(caller.address);
+    this.#tools.addresses.release(address);
   }
 
   #begin({ user, address: own, pool }: Grant, entrance: Entrance): Caller | string {

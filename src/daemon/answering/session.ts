@@ -26,7 +26,7 @@ export interface SessionTools {
   /** Judges what a PPP caller proves itself with. */
   prove(proof: Proof): Promise<Grant | Refusal>;
   /** Lets somebody in; text: why not. */
-  admit(grant: Grant): Place | string;
+  admit(grant: Grant): Promise<Place | string>;
 }
 
 /** Limits where the account has none; null: none at all. */
@@ -69,6 +69,8 @@ export class Session implements LineOwner {
   #upMs: number | null = null;
   #resolveEnded: () => void = () => {};
   #end: { readonly why: SessionEnd; readonly reason: string } | null = null;
+  /** Its line is the keeper's. */
+  #hasBegun = false;
   #isOver = false;
   #heard = -1;
   #heardMs = performance.now();
@@ -123,6 +125,7 @@ export class Session implements LineOwner {
     const { keeper, callers, engine } = this.#tools;
     try {
       if (this.#place !== null) this.line.wants = await callers.gather(this.#place);
+      if (this.#endsNow()) return await talk.close();
       const takeover = await talk.handOver(this.#about.carrierBps);
       await keeper.bringUp(this.line, takeover).catch(async (error: unknown) => {
         await engine.request("closeTalk", { talk: talk.name }).catch(() => {}); // the line took it over, and closed it
@@ -132,7 +135,17 @@ export class Session implements LineOwner {
       this.#close("error", (error as Error).message);
       throw error;
     }
-    if (this.#protocol === "slip") this.#handleUp();
+    this.#hasBegun = true;
+    if (!this.#endsNow() && this.#protocol === "slip") this.#handleUp();
+  }
+
+  /** Whether it was to be hung up before it had begun, which is done then. */
+  #endsNow(): boolean {
+    if (this.#end === null) return false;
+    const { why, reason } = this.#end;
+    if (this.#hasBegun) this.#part(why, reason);
+    else this.#close(why, reason);
+    return true;
   }
 
   /** About once a second. @param lines what the engine says of all lines */
@@ -165,6 +178,12 @@ export class Session implements LineOwner {
   hangUp(why: SessionEnd, reason: string): void {
     if (this.#end !== null) return;
     this.#end = { why, reason };
+    // Otherwise it is seen to as soon as it has.
+    if (this.#hasBegun) this.#part(why, reason);
+  }
+
+  /** Takes leave of the peer, which may take a moment. */
+  #part(why: SessionEnd, reason: string): void {
     this.#tools.keeper
       .hangUp(this.line, reason)
       .catch((error: Error) => this.#tools.log.warn({ line: this.line.name, error: error.message }, "failed"))
@@ -193,8 +212,12 @@ export class Session implements LineOwner {
     if (!found.ok) return found;
     if (this.#isOver || this.#end !== null) return { ok: false, message: "the call is over" };
     if (this.#place === null) {
-      const place = this.#tools.admit(found);
+      const place = await this.#tools.admit(found);
       if (typeof place === "string") return { ok: false, message: place };
+      if (this.#isOver) {
+        await this.#tools.callers.leave(place);
+        return { ok: false, message: "the call is over" };
+      }
       this.#place = place;
       place.line = this.line;
       this.line.wants = await this.#tools.callers.gather(place);

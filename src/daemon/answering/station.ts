@@ -182,11 +182,14 @@ export class Station {
     const { authority } = this.#tools;
     const found = await this.#ask(() => authority.login(user, password, this.#about()), user);
     if (!found.ok) return REFUSED;
-    // It may have hung up meanwhile.
-    if (dialogue.end !== null || this.#talk === null) return REFUSED;
-    const place = this.#admit(found);
+    const place = await this.#admit(found);
     if (typeof place === "string") {
       this.#warn(user, place);
+      return REFUSED;
+    }
+    // It may have hung up meanwhile.
+    if (dialogue.end !== null) {
+      await this.#tools.callers.leave(place);
       return REFUSED;
     }
     this.#place = place;
@@ -203,7 +206,7 @@ export class Station {
     return found;
   }
 
-  #admit(grant: Grant): Place | string {
+  #admit(grant: Grant): Promise<Place | string> {
     const { line, answer } = this.#config;
     const peer = line.peer === null ? null : parseAddressRange(line.peer);
     const pool = peer === null ? answer.pool : [peer];
