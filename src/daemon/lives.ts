@@ -114,7 +114,7 @@ export class Lives {
     this.#stopped = true;
     this.#groups.stop();
     this.#upCommands.stop();
-    await Promise.all([...lines].map((line) => line.life?.stop()));
+    await Promise.all([...lines].map(async (line) => line.life?.stop()));
   }
 
   #handleChanged(line: Line): void {
