@@ -8,7 +8,7 @@ import { canonicalAddress } from "./network.ts";
 const line = (): z.ZodString => text(/^[ -~]{1,255}$/, "a text of 1 to 255 ASCII characters");
 const prose = (): z.ZodString => text(/^[\n -~]{0,2000}$/, "a text of at most 2000 ASCII characters");
 
-export const answerKeys = {
+const answerKeys = {
   direct: flag().default(false).describe("Whether the line is no modem: callers are there without a call"),
   "wait-for-caller": flag()
     .default(false)

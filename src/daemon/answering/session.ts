@@ -3,9 +3,11 @@ import type { LineConfig } from "../../config/config.ts";
 import type { PppEnd, PppEvent } from "../../control/messages.ts";
 import type { AnswerResult } from "../../dial/answer-dialogue.ts";
 import { EqlError } from "../../errors.ts";
+import { monotonicNow } from "../../host/clock.ts";
 import type { EngineClient } from "../../host/engine/client.ts";
 import type { EngineLineStatus } from "../../host/engine/messages.ts";
 import type { Proof, Verdict } from "../../ppp/proof.ts";
+import { NEVER } from "../../time.ts";
 import { Line, type LineOwner } from "../line.ts";
 import type { LineKeeper } from "../line-keeper.ts";
 import type { Logger } from "../log.ts";
@@ -15,6 +17,7 @@ import type { CallInfo, Grant, Refusal } from "./authority.ts";
 import type { Callers, Place } from "./callers.ts";
 import type { SessionEnd } from "./radius-accounting.ts";
 import { sessionLine } from "./session-line.ts";
+import { type SessionLimits, SessionWatch } from "./session-watch.ts";
 
 /** What a session works with; all of it is the station's. */
 export interface SessionTools {
@@ -28,17 +31,6 @@ export interface SessionTools {
   /** Lets somebody in; text: why not. */
   admit(grant: Grant): Promise<Place | string>;
 }
-
-/** Limits where the account has none; null: none at all. */
-export interface SessionLimits {
-  readonly idleMs: number | null;
-  readonly sessionMs: number | null;
-  /** Until packets may pass. */
-  readonly beginMs: number;
-}
-
-/** A line that is to join its caller's others, and does not in so long, fits none of them. */
-const JOIN_MS = 20_000;
 
 const ENDS: Readonly<Record<PppEnd, SessionEnd>> = {
   asked: "admin",
@@ -64,17 +56,13 @@ export class Session implements LineOwner {
   readonly #limits: SessionLimits;
   readonly #protocol: "slip" | "ppp";
   readonly #accounts: OpenAccount[] = [];
-  readonly #startedMs = performance.now();
+  readonly #watch = new SessionWatch(monotonicNow());
   #place: Place | null;
-  #upMs: number | null = null;
   #resolveEnded: () => void = () => {};
   #end: { readonly why: SessionEnd; readonly reason: string } | null = null;
   /** Its line is the keeper's. */
   #hasBegun = false;
   #isOver = false;
-  #heard = -1;
-  #heardMs = performance.now();
-  #aloneMs: number | null = null;
   #figures: EngineLineStatus | undefined;
 
   /** @param place of who has logged in; null: PPP has to prove who calls */
@@ -110,6 +98,11 @@ export class Session implements LineOwner {
 
   get protocol(): "slip" | "ppp" {
     return this.#protocol;
+  }
+
+  /** Whether packets may pass, or could. */
+  get #isUp(): boolean {
+    return this.#watch.upAt !== NEVER;
   }
 
   /** Why it is over, in words. */
@@ -150,28 +143,23 @@ export class Session implements LineOwner {
 
   /** About once a second. @param lines what the engine says of all lines */
   look(lines: readonly EngineLineStatus[]): void {
-    const now = performance.now();
     const figures = lines.find(({ name }) => name === this.line.name);
     if (this.#end !== null || figures === undefined) return;
     this.#figures = figures;
-    const idleMs = this.#place?.grant.idleMs ?? this.#limits.idleMs;
-    const sessionMs = this.#place?.grant.sessionMs ?? this.#limits.sessionMs;
-    const heard = this.#heardOn(lines);
-    if (heard !== this.#heard) {
-      this.#heard = heard;
-      this.#heardMs = now;
-    }
-    const strays = this.line.wants !== null && figures.state === "alone";
-    this.#aloneMs = strays ? (this.#aloneMs ?? now) : null;
-    if (this.#upMs === null) {
-      if (now - this.#startedMs > this.#limits.beginMs) this.hangUp("error", "it did not begin in time");
-    } else if (sessionMs !== null && now - this.#upMs > sessionMs) {
-      this.hangUp("session", "the session has lasted as long as it may");
-    } else if (idleMs !== null && now - Math.max(this.#heardMs, this.#upMs) > idleMs) {
-      this.hangUp("idle", "no packets came for as long as that may be");
-    } else if (this.#aloneMs !== null && now - this.#aloneMs > JOIN_MS) {
-      this.hangUp("error", "it cannot be bundled with the caller's other lines");
-    }
+    const { idleMs = null, sessionMs = null } = this.#place?.grant ?? {};
+    const names = [...(this.#place?.caller.places ?? [])].map(({ line }) => line?.name);
+    const verdict = this.#watch.look(
+      figures,
+      lines.filter(({ name }) => names.includes(name)),
+      this.line.wants !== null,
+      {
+        idleMs: idleMs ?? this.#limits.idleMs,
+        sessionMs: sessionMs ?? this.#limits.sessionMs,
+        beginMs: this.#limits.beginMs,
+      },
+      monotonicNow(),
+    );
+    if (verdict !== null) this.hangUp(verdict.why, verdict.reason);
   }
 
   /** Ends the call properly. */
@@ -235,8 +223,8 @@ export class Session implements LineOwner {
 
   #handleUp(): void {
     const place = this.#place;
-    if (this.#upMs !== null || place === null || this.#isOver) return;
-    this.#upMs = performance.now();
+    if (this.#isUp || place === null || this.#isOver) return;
+    this.#watch.handleUp(monotonicNow());
     const { caller, grant } = place;
     const { log, accounting } = this.#tools;
     const { user, address } = caller;
@@ -268,7 +256,7 @@ export class Session implements LineOwner {
     const usage = await this.#usage();
     for (const account of this.#accounts) account.end(usage, why, reason);
     const seconds = Math.round(usage.seconds);
-    const what = this.#upMs === null ? "no session came of it" : "caller gone";
+    const what = this.#isUp ? "caller gone" : "no session came of it";
     log.info({ line: this.line.name, user: this.user, seconds, end: why, reason }, what);
     // It may have been removed with its interface, or the engine has stopped.
     if (keeper.lines.get(this.line.name) === this.line) await keeper.discard(this.line).catch(() => {});
@@ -276,7 +264,7 @@ export class Session implements LineOwner {
   }
 
   async #usage(): Promise<Usage> {
-    const seconds = this.#upMs === null ? 0 : (performance.now() - this.#upMs) / 1000;
+    const seconds = this.#isUp ? (monotonicNow() - this.#watch.upAt) / 1000 : 0;
     const status = await this.#tools.engine.request("status", {}).catch((error: unknown) => {
       if (!(error instanceof EqlError)) throw error;
       return { lines: [] };
@@ -289,12 +277,6 @@ export class Session implements LineOwner {
       received: received.octets,
       packets: { sent: sent.packets, received: received.packets },
     };
-  }
-
-  /** Packets that came by any of the caller's lines: he who downloads by one is not idle on the other. */
-  #heardOn(lines: readonly EngineLineStatus[]): number {
-    const names = [...(this.#place?.caller.places ?? [])].map(({ line }) => line?.name);
-    return lines.reduce((sum, { name, received }) => sum + (names.includes(name) ? received.packets : 0), 0);
   }
 }
 

@@ -1,5 +1,4 @@
 import { parseAddressRange } from "../../config/address-range.ts";
-import type { AnswerConfig } from "../../config/answer-keys.ts";
 import type { StationConfig } from "../../config/config.ts";
 import type { StationStatus } from "../../control/messages.ts";
 import { AnswerDialogue, type AnswerResult } from "../../dial/answer-dialogue.ts";
@@ -19,6 +18,7 @@ import type { Accounting } from "./accounting.ts";
 import type { Authority, CallInfo, Grant, Refusal } from "./authority.ts";
 import type { Callers, Place } from "./callers.ts";
 import { Session } from "./session.ts";
+import { dialogueSettings, welcome } from "./station-dialogue.ts";
 
 /** What a station works with; all of it is its owner's. */
 export interface StationTools {
@@ -33,9 +33,6 @@ export interface StationTools {
   readonly lockDirectory: string;
 }
 
-const COMMAND_WAIT_MS = 5000;
-const CARRIER_PAUSE_MS = 1000;
-const FIRST_REFUSAL_MS = 2000;
 /** DTR is down for so long at least, or modems do not see it. */
 const SHORTEST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -193,7 +190,7 @@ export class Station {
       return REFUSED;
     }
     this.#place = place;
-    return { ok: true, protocol: found.protocol, message: this.#message(place) };
+    return { ok: true, protocol: found.protocol, message: welcome(this.#config.answer.message, place) };
   }
 
   /** Asks an authority. One that fails lets nobody in. */
@@ -275,17 +272,6 @@ export class Station {
     return { line, device, carrierBps: this.#carrierBps, callerId: this.#callerId };
   }
 
-  #message({ caller, grant }: Place): string {
-    const words: Readonly<Record<string, string>> = {
-      protocol: grant.protocol === "any" ? "IP" : grant.protocol.toUpperCase(),
-      local: caller.local,
-      remote: caller.address,
-      mtu: String(caller.mtu),
-      user: caller.user,
-    };
-    return this.#config.answer.message.replace(/\$([a-z]+)/g, (found, word: string) => words[word] ?? found);
-  }
-
   #warn(user: string, reason: string): void {
     this.#tools.log.warn({ line: this.name, user: printable(user), reason }, "not let in");
   }
@@ -298,14 +284,3 @@ export class Station {
 }
 
 const REFUSED: LoginVerdict = { ok: false };
-
-function dialogueSettings(answer: AnswerConfig): ConstructorParameters<typeof AnswerDialogue>[0] {
-  return {
-    modem: answer.modem && { ...answer.modem, commandWaitMs: COMMAND_WAIT_MS },
-    waitsForPeer: answer.waitsForCaller,
-    login: answer.login && { ...answer.login, refusalMs: FIRST_REFUSAL_MS },
-    ppp: answer.ppp,
-    pauseMs: CARRIER_PAUSE_MS,
-    loginLimitMs: answer.loginWaitMs,
-  };
-}
