@@ -85,7 +85,8 @@ class HeldAnswers {
       this.#open.add(answer);
       answer.writeHead(200, { "content-type": "application/json", connection: "close" });
       answer.flushHeaders();
-      tell = (line) => void answer.write(`${JSON.stringify(line)}\n`);
+      // What comes after its end is nobody's, and would be an error that nobody handles.
+      tell = (line) => void (answer.writableEnded || answer.write(`${JSON.stringify(line)}\n`));
       for (const line of early) tell(line);
       void held.ended?.then(() => answer.end());
     } else tell = () => {};

@@ -43,6 +43,15 @@ describe("a client's PPP line", () => {
     assert.deepEqual(daemon.calls, [["ppp", REQUEST]]);
   });
 
+  it("is told nothing after its end", async () => {
+    daemon.pppEventsTooLate = [{ event: "log", level: "info", text: "too late" }];
+    const followed = await client.follow<PppEvent>("POST", "/ppp", REQUEST);
+    daemon.endPpp();
+    const told: string[] = [];
+    for await (const event of followed.events) told.push(event.event);
+    assert.deepEqual(told, ["ended"]);
+  });
+
   it("ends with its client, once", async () => {
     const stopped = new Promise<void>((resolve) => {
       daemon.onStop = resolve;

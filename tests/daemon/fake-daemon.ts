@@ -131,6 +131,8 @@ export class FakeDaemon implements DaemonApi {
 
   /** What a client's PPP line tells at once; it ends when `endPpp` is called, or its client goes. */
   pppEvents: readonly PppEvent[] = [];
+  /** What it tells when it has ended. */
+  pppEventsTooLate: readonly PppEvent[] = [];
   endPpp: () => void = () => {};
 
   async ppp(request: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine> {
@@ -142,6 +144,9 @@ export class FakeDaemon implements DaemonApi {
         resolve();
       };
     });
+    void ended
+      .then(() => {}) // after whoever waits for its end
+      .then(() => this.pppEventsTooLate.forEach(tell));
     const stop = async (): Promise<void> => {
       this.stops += 1;
       this.onStop();
