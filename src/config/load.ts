@@ -100,7 +100,7 @@ export function parseConfig(text: string, path: string): Config {
     };
     const checked = tables.lines[at] as Checked<LineTable>;
     checkLine(checked, line, ["line", line.name], around, problems);
-    checkStation(checked, line, tables.answerNames, problems);
+    checkStation(checked, stations.get(line.name)?.line.address, tables.answerNames, problems);
   }
   for (const answer of tables.answers) checkAnswer(answer, tables.radiusNames, problems);
   for (const dialer of tables.dialers) checkDialer(dialer, problems);

@@ -126,14 +126,17 @@ const LINK_KEYS = [
   "routes",
 ];
 
-/** Of a line on which callers are answered, and of none other. */
+/**
+ * Of a line on which callers are answered, and of none other.
+ * @param address ours, from the line or from its [answer.NAME]; undefined: that is in error itself, or missing
+ */
 export function checkStation(
-  { table, raw }: Checked<LineTable>,
-  line: LineConfig,
+  { name, table, raw }: Checked<LineTable>,
+  address: string | null | undefined,
   answerNames: readonly string[],
   problems: Problems,
 ): void {
-  const say = sayAt(["line", line.name], problems);
+  const say = sayAt(["line", name], problems);
   if (table.role !== "answer") {
     if ("answer" in raw)
       say("answer", 'callers are answered with role = "answer" only; give it, or leave this out');
@@ -146,7 +149,7 @@ export function checkStation(
     const known = answerNames.join(", ");
     const allowed = known === "" ? "an [answer.NAME], and there is none; add one" : known;
     say("answer", `found ${show(table.answer)}; allowed: ${allowed}`);
-  } else if (line.address === null) {
+  } else if (address === null) {
     say("address", `found none, here and in answer.${table.answer}; give our address in one of them`);
   }
 }

@@ -4,7 +4,16 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import type { LineStatus } from "../../src/control/messages.ts";
 import { hashPassword } from "../../src/host/password.ts";
-import { eventually, FAR, masterTable, NEAR, type TestDaemon, World, worldMissing } from "./world.ts";
+import {
+  eventually,
+  FAR,
+  masterTable,
+  NEAR,
+  programsMissing,
+  type TestDaemon,
+  World,
+  worldMissing,
+} from "./world.ts";
 
 const SPEED = 230_400;
 /** A busy machine's time for a call. */
@@ -276,9 +285,19 @@ describe("callers on direct lines", { skip: worldMissing() }, () => {
     assert.ok(near.isRunning);
   });
 
+  it("of a pool are masqueraded as long as they are answered", {
+    skip: programsMissing(["nft"]),
+  }, async () => {
+    users(joe());
+    const far = await answer(["masquerade = true", "forward = true"]);
+    const rules = (): Promise<string> => world.far.host.must(["nft", "list", "ruleset"]);
+    assert.match(await rules(), /elements = \{ 10\.99\.1\.1-10\.99\.1\.3 \}[^]*masquerade/);
+    await far.stop();
+    assert.doesNotMatch(await rules(), /masquerade/);
+  });
+
   it("reach nothing before they are let in", async () => {
     users(joe());
-    // An address that would answer if packets of nobody were taken.
     const far = await answer();
     const device = world.near.device(0);
     const send = (octets: string): Promise<unknown> =>
