@@ -22,7 +22,11 @@ const TTY = 'device = "/dev/ttyS0"';
 
 describe("a key by itself", () => {
   const cases: readonly [what: string, text: string, message: string][] = [
-    ["an unknown table", "[masters.eql]", "masters: unknown key; allowed: daemon, master, dial, answer, radius, line"],
+    [
+      "an unknown table",
+      "[masters.eql]",
+      "masters: unknown key; allowed: daemon, master, dial, answer, radius, line",
+    ],
     [
       "an unknown key",
       '[daemon]\nlog = "info"',

@@ -247,6 +247,51 @@ describe("PPP without a login", () => {
   });
 });
 
+describe("a modem that tells more than it has to", () => {
+  function ready(): Answering {
+    const line = new Answering({ modem: MODEM });
+    for (const _ of MODEM.init) {
+      line.hear("\r\nOK\r\n");
+      line.run(250);
+    }
+    assert.equal(line.takeSent(), "ATZ\rATE0S0=0\r");
+    return line;
+  }
+
+  it("tells who calls, and the speed of the carrier", () => {
+    const line = ready();
+    line.hear("\r\nRING1\r\n\r\nNMBR = 5551000\r\nNAME = JOE\r\n");
+    assert.equal(line.takeSent(), "ATA\r");
+    line.hear("\r\nCARRIER 26400\r\n\r\nPROTOCOL: LAP-M\r\n\r\nCONNECT 115200\r\n");
+    assert.equal(line.dialogue.callerId, "5551000");
+    assert.deepEqual(line.events.at(-1), { type: "connected", carrierBps: 26_400 });
+    line.run(1000);
+    assert.equal(line.takeSent(), "office\r\nlogin: ");
+  });
+
+  it("tells it anew of each call", () => {
+    const line = ready();
+    line.hear("\r\nNMBR = 5551000\r\n\r\nRING\r\n\r\nNO CARRIER\r\n");
+    line.run(20_000);
+    line.takeSent();
+    line.hear("\r\nRING\r\n");
+    assert.equal(line.takeSent(), "ATA\r");
+    line.hear("\r\nCONNECT\r\n");
+    assert.equal(line.dialogue.callerId, null);
+    assert.deepEqual(line.events.at(-1), { type: "connected", carrierBps: null });
+  });
+
+  it("says nothing of what it does not know", () => {
+    const line = ready();
+    line.hear("\r\nRING\r\n\r\nBLURB\r\n\xff\xfe\r\n\r\nRING\r\n");
+    assert.equal(line.takeSent(), "ATA\r");
+    line.run(60_000);
+    assert.ok(line.takeSent().startsWith("\r"), "it is hung up when there is no carrier");
+    line.run(2000);
+    assert.equal(line.takeSent(), "ATZ\r");
+  });
+});
+
 describe("any octets", () => {
   const piece = fc.oneof(
     fc.constantFrom(
