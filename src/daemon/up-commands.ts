@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { LineProgram } from "../host/line-program.ts";
 import { scriptPath } from "./hooks.ts";
 import type { Line } from "./line.ts";
 import type { Logger } from "./log.ts";
@@ -7,7 +8,7 @@ import type { Logger } from "./log.ts";
 export class UpCommands {
   readonly #log: Logger;
   readonly #socket: string;
-  readonly #running = new Map<string, ChildProcess>();
+  readonly #running = new Map<string, LineProgram>();
 
   /** @param socket the daemon's control socket */
   constructor(log: Logger, socket: string) {
@@ -18,8 +19,10 @@ export class UpCommands {
   /** The line is up: runs its command, if it has one and the one of before has ended. */
   start({ name, interface: interfaceName, config: { device, speedBps, upCommand } }: Line): void {
     if (upCommand === null || this.#running.has(name)) return;
-    const child = spawn("/bin/sh", ["-c", upCommand], {
-      stdio: ["ignore", "ignore", "pipe"],
+    let said = "";
+    const nothing = openSync("/dev/null", "r+");
+    const program = LineProgram.on(nothing, nothing, {
+      command: upCommand,
       env: {
         PATH: scriptPath(),
         EQL_SOCKET: this.#socket,
@@ -28,25 +31,28 @@ export class UpCommands {
         DEVICE: device,
         SPEED: String(speedBps),
       },
+      onText: (text) => {
+        said = `${said} ${text}`.slice(-MOST_SAID);
+      },
     });
-    this.#running.set(name, child);
-    let said = "";
-    child.stderr.setEncoding("utf8").on("data", (part: string) => {
-      said = `${said}${part}`.slice(-MOST_SAID);
-    });
-    const finish = (how: string | null): void => {
+    closeSync(nothing);
+    this.#running.set(name, program);
+    // What it left running in the background is its own affair.
+    void program.ended.then(({ code }) => {
+      if (this.#running.get(name) !== program) return;
       this.#running.delete(name);
-      if (how !== null) this.#log.warn({ line: name, command: upCommand, said: said.trim() }, how);
-    };
-    child.once("error", (error) => finish(error.message));
-    child.once("close", (code) =>
-      finish(code === 0 ? null : `the command exited with ${code ?? "a signal"}`),
-    );
+      if (code === 0) return;
+      const how = code === null ? "the command could not be started" : `the command exited with ${code}`;
+      // Its arguments may be secrets.
+      this.#log.warn({ line: name, said: said.trim() }, how);
+    });
   }
 
-  /** Ends those that run still. */
+  /** Ends those that run still, with all that they started. */
   stop(): void {
-    for (const child of this.#running.values()) child.kill("SIGTERM");
+    const running = [...this.#running.values()];
+    this.#running.clear();
+    for (const program of running) program.stop();
   }
 }
 
