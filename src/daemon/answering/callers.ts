@@ -127,9 +127,10 @@ export class Callers {
     this.#tools.addresses.release(address);
   }
 
-  #begin({ user, address: own, pool }: Grant, entrance: Entrance): Caller | string {
+  #begin({ user, address: own, pool, mtu: ownMtu }: Grant, entrance: Entrance): Caller | string {
     const { addresses } = this.#tools;
-    const { local, mtu } = entrance;
+    const { local } = entrance;
+    const mtu = ownMtu ?? entrance.mtu;
     if (own !== null && !addresses.claim(own)) return `the address ${own} of ${user} is in use`;
     const address = own ?? addresses.take(user, pool ?? entrance.pool);
     if (address === null) return `there is no address left for ${user}`;

@@ -128,6 +128,13 @@ describe("callers", () => {
     assert.deepEqual(world.made[0]?.routes, ["192.168.7.0/24"]);
   });
 
+  it("have a bundle of their account's MTU, when no line says another", async () => {
+    const world = new World();
+    const [place] = [await world.place("a", { mtu: 296 }), await world.place("a")];
+    await world.callers.gather(place);
+    assert.equal(world.made[0]?.mtu, 296);
+  });
+
   it("make one bundle, however many ask for it at once", async () => {
     const world = new World();
     const places = await Promise.all(["a", "a", "a"].map((user) => world.place(user)));
