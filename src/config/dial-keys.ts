@@ -16,7 +16,7 @@ const program = (): z.ZodString => text(/^[^\0\n]{1,4095}$/, "a command for the 
 export const phoneNumbers = (): z.ZodArray<z.ZodString> =>
   allowing(z.array(phoneNumber()).min(1).max(64), 'numbers in a list, such as ["5551000", "5551001"]');
 
-export const dialKeys = {
+const dialKeys = {
   numbers: phoneNumbers()
     .optional()
     .describe("Numbers that are dialed in turn (a hunt group); a line may have its own instead"),
