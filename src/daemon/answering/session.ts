@@ -119,7 +119,9 @@ export class Session implements LineOwner {
     try {
       if (this.#place !== null) this.line.wants = await callers.gather(this.#place);
       if (this.#endsNow()) return await talk.close();
-      const takeover = await talk.handOver(this.#about.carrierBps);
+      const { rateBps, speedBps } = this.line.config;
+      // What was configured is what the owner knows better.
+      const takeover = await talk.handOver(rateBps === speedBps ? this.#about.carrierBps : null);
       await keeper.bringUp(this.line, takeover).catch(async (error: unknown) => {
         await engine.request("closeTalk", { talk: talk.name }).catch(() => {}); // the line took it over, and closed it
         throw error;
