@@ -57,6 +57,8 @@ export class Soak {
   readonly world: PhoneWorld;
   readonly #options: SoakOptions;
   readonly #records = CARRIERS.map(() => new LineRecord());
+  readonly #stop = new AbortController();
+  #troubles: readonly Promise<void>[] = [];
   #drops = 0;
   #noises = 0;
 
@@ -105,20 +107,24 @@ export class Soak {
     return this.#report(from, to, await conversations.finish(DRAIN_MS));
   }
 
-  close(): Promise<void> {
-    return this.world.close();
+  /** Ends the trouble first: nothing is to be started on hosts that are going away. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.allSettled(this.#troubles);
+    await this.world.close();
   }
 
   async #trouble(): Promise<void> {
     const { seconds, seed } = this.#options;
     const end = performance.now() + 1000 * seconds;
-    await Promise.all([
+    this.#troubles = [
       this.#repeat(end, new Random(seed), [3000, 6000], (random) => this.#drop(random)),
       this.#repeat(end, new Random(seed + 1), [8000, 20_000], (random) => this.#makeNoise(random)),
       this.#repeat(end, new Random(seed + 2), [1000, 1000], () => this.#look()),
       this.#crash("near"),
       this.#crash("far"),
-    ]);
+    ];
+    await Promise.all(this.#troubles);
   }
 
   /** Acts again and again until the end, after pauses as long as the range says, in milliseconds. */
@@ -131,10 +137,15 @@ export class Soak {
     for (;;) {
       const pause = least + (most - least) * random.next();
       const left = end - performance.now();
-      await delay(Math.max(0, Math.min(pause, left)));
+      await this.#pause(Math.min(pause, left));
       if (left < pause) return;
       await act(random);
     }
+  }
+
+  /** Rejects when the soak is closed. */
+  #pause(ms: number): Promise<void> {
+    return delay(Math.max(0, ms), undefined, { signal: this.#stop.signal });
   }
 
   /** Cuts the call of a line that is up. */
@@ -150,7 +161,7 @@ export class Soak {
     const modem = `near${Math.floor(random.next() * CARRIERS.length)}`;
     this.#noises++;
     this.world.phones.setNoise(modem, NOISE_ONE_IN);
-    await delay(2000 + 3000 * random.next());
+    await this.#pause(2000 + 3000 * random.next());
     this.world.phones.setNoise(modem, null);
   }
 
@@ -158,7 +169,7 @@ export class Soak {
     const { crashes, seconds } = this.#options;
     const start = performance.now();
     for (const { at } of crashes.filter((crash) => crash.side === side)) {
-      await delay(Math.max(0, start + 1000 * seconds * at - performance.now()));
+      await this.#pause(start + 1000 * seconds * at - performance.now());
       if (side === "near") await this.#look();
       const crashed = this[side].crash();
       if (side === "near") for (const record of this.#records) record.handleCrash(Date.now());
