@@ -73,6 +73,12 @@ describe("lines that dial", { skip: worldMissing() }, () => {
   }
 
   const LOGIN = [`numbers = ["${NUMBER}"]`, 'user = "alice"', `password = "${PASSWORD}"`];
+  /** The same by a script, which has not to wait for silence, and by a modem that dials fast. */
+  const SCRIPT = [
+    'modem-init = ["ATZ", "ATX3S6=0S11=50"]',
+    `script = [{ expect = "ogin:" }, { send = "alice" }, { expect = "word:" }, { send = "${PASSWORD}", secret = true }, { expect = "Hello" }]`,
+  ];
+  const FAST = [`numbers = ["${NUMBER}"]`, ...SCRIPT];
 
   const command = (...args: readonly string[]): Running => new Running(world.near.startEql(args));
 
@@ -128,7 +134,7 @@ describe("lines that dial", { skip: worldMissing() }, () => {
 
   it("try the next number when one is busy, and say why they are not up", async () => {
     await answer("slip");
-    const near = await call("slip", [`numbers = ["${BUSY}", "${NUMBER}"]`, ...LOGIN.slice(1)]);
+    const near = await call("slip", [`numbers = ["${BUSY}", "${NUMBER}"]`, ...SCRIPT]);
     await near.untilSlaves(["sl0", "sl1"], CALL_MS);
     const life = (await near.line("sl1")).life;
     assert.equal(life?.number, NUMBER);
@@ -139,7 +145,7 @@ describe("lines that dial", { skip: worldMissing() }, () => {
   });
 
   it("are given up after as many attempts as they have, until they are told", async () => {
-    const near = await call("slip", [`numbers = ["${BUSY}"]`, "attempts = 2", ...LOGIN.slice(1)]);
+    const near = await call("slip", [`numbers = ["${BUSY}"]`, "attempts = 2", ...SCRIPT]);
     const line = await near.untilLine("sl0", "is given up", ({ state }) => state === "given-up", CALL_MS);
     assert.match(line.reason, /BUSY/);
     const { code, stderr } = await command("dial", "sl0").outcome();
@@ -159,7 +165,7 @@ describe("lines that dial", { skip: worldMissing() }, () => {
 
   it("on demand wait for packets, and hang up when there are none for a while", async () => {
     await answer("slip");
-    const near = await call("slip", LOGIN, ["demand = true", "idle-time = 12", "lines-wanted = 1"]);
+    const near = await call("slip", FAST, ["demand = true", "idle-time = 8", "lines-wanted = 1"]);
     const idle = ({ state }: LineStatus): boolean => state === "idle";
     await near.untilLine("sl0", "is idle", idle);
     const dialed = world.eventsOf("dialed").length;
@@ -172,14 +178,14 @@ describe("lines that dial", { skip: worldMissing() }, () => {
 
   it("dial one more while the queue is long", async () => {
     await answer("slip");
-    const near = await call("slip", LOGIN, [
+    const near = await call("slip", FAST, [
       "lines-wanted = 1",
       "high-water = 2000",
       "high-water-time = 1",
       "idle-time = 3",
     ]);
     await near.untilSlaves(["sl0"], CALL_MS);
-    const transfer = world.transfer(100_000);
+    const transfer = world.transfer(60_000);
     await near.untilSlaves(["sl0", "sl1"], CALL_MS);
     await transfer;
     await near.untilSlaves(["sl0"], CALL_MS);
@@ -188,7 +194,7 @@ describe("lines that dial", { skip: worldMissing() }, () => {
   it("run their command when they are up", async () => {
     await answer("slip");
     const mark = join(world.near.directory, "up");
-    await call("slip", LOGIN, [], [`up-command = "echo $interface $SPEED >>${mark}"`]);
+    await call("slip", FAST, [], [`up-command = "echo $interface $SPEED >>${mark}"`]);
     const { readFileSync } = await import("node:fs");
     const lines = await eventually(
       "both have run it",
