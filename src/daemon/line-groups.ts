@@ -107,7 +107,8 @@ export class LineGroups {
     if (loads === null) return;
     for (const group of looking) {
       const load = loads[group.interface];
-      if (load === undefined) continue;
+      // Its last line may have been removed meanwhile.
+      if (load === undefined || this.#groups.get(group.interface) !== group) continue;
       group.machine.handleLoad(load.queuedOctets, load.passedOctets, monotonicNow());
       this.#drain(group);
     }

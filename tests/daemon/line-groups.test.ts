@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { describe, it, mock } from "node:test";
+import type { LineConfig } from "../../src/config/config.ts";
+import { parseConfig } from "../../src/config/load.ts";
+import { Line } from "../../src/daemon/line.ts";
+import { LineGroups } from "../../src/daemon/line-groups.ts";
+import type { EngineClient } from "../../src/host/engine/client.ts";
+
+const CONFIG = `
+[dial.isp]
+numbers = ["5551000"]
+demand = true
+
+[line.sl0]
+device = "/dev/ttyS0"
+dial = "isp"
+`;
+
+describe("the groups of lines", () => {
+  it("leave no timer behind when they stop while the load is being asked for", async () => {
+    const line = new Line(parseConfig(CONFIG, "test").lines[0] as LineConfig);
+    let answer = (_loads: object): void => {};
+    const engine = {
+      request: () =>
+        new Promise<object>((resolve) => {
+          answer = resolve;
+        }),
+    } as unknown as EngineClient;
+    mock.timers.enable({ apis: ["setInterval"] });
+    try {
+      const groups = new LineGroups(engine, () => undefined);
+      groups.add(line);
+      mock.timers.tick(1000);
+      groups.stop();
+    } finally {
+      mock.timers.reset();
+    }
+    const timers = mock.method(globalThis, "setTimeout");
+    answer({ sl0: { queuedOctets: 0, passedOctets: 0 } });
+    await new Promise(setImmediate);
+    timers.mock.restore();
+    assert.equal(timers.mock.callCount(), 0);
+  });
+});
