@@ -20,7 +20,7 @@ export class HeldTty {
     try {
       return new HeldTty(openTty(path, options), lock);
     } catch (error) {
-      lock?.release();
+      lock?.undo();
       throw error;
     }
   }

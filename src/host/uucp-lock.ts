@@ -50,10 +50,22 @@ type Holder =
 export class UucpLock {
   /** One, or two when the device was given by a symbolic link in /dev. */
   readonly files: readonly string[];
+  /** Those that were not this process's before. */
+  readonly #taken: readonly string[];
 
   /** Made by {@link acquireLock}. */
-  constructor(files: readonly string[]) {
+  constructor(files: readonly string[], taken: readonly string[] = files) {
     this.files = files;
+    this.#taken = taken;
+  }
+
+  /**
+   * For a device that is not used after all: removes what is still ours and was not before, as somebody else in this process may
+   * have the device by another name.
+   * @throws EqlError LOCK_FAILED
+   */
+  undo(): void {
+    new UucpLock(this.#taken).release();
   }
 
   /**
@@ -94,7 +106,10 @@ export function acquireLock(device: string, directory: string): UucpLock {
     new UucpLock(taken).release();
     throw error;
   }
-  return new UucpLock(lockNames(device).map((name) => join(directory, `LCK..${name}`)));
+  return new UucpLock(
+    lockNames(device).map((name) => join(directory, `LCK..${name}`)),
+    taken,
+  );
 }
 
 /** The given name and the real one, as far as they are in /dev; sorted, so that two daemons meet at the same one first. */
