@@ -88,7 +88,7 @@ export abstract class Bundle {
     }
   }
 
-  /** Gives up what waits: the bundle is not to be used any more, and has no members. */
+  /** Gives up what waits for any of its links. */
   clear(): void {
     while (this.queue.count > 0) this.drop(this.queue.take(0), "noLink");
   }

@@ -390,6 +390,8 @@ export class PppPort extends TtyPort {
     driver.layer.lowerDown(now);
     driver.drain(now);
     this.network = null;
+    // What waits would go out between the packets of the next negotiation, to a peer that has not proved itself.
+    this.solo.clear();
     setCarrier(this.tun.fd, false);
   }
 

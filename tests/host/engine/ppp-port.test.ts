@@ -180,6 +180,66 @@ scenario(
   },
 );
 
+scenario(
+  import.meta.url,
+  "packets of a call that ended do not go out before the next one has a network",
+  () => {
+    const netlink = new Netlink();
+    const pty = Pty.open();
+    const events: PortEvents = {
+      failed: () => {},
+      echoReply: () => false,
+      silent: () => {},
+      ppp: () => {},
+      network: () => {},
+      unsettled: () => {},
+      interest: () => {},
+    };
+    const network = ipv4({ local: ip("10.0.0.1"), remote: ip("10.0.0.2") });
+    const port = new PppPort(settingsOf(pty.path, null, { network }), 1 as LinkId, netlink, events, 1);
+    const peer = new PppEnd({
+      lines: 1,
+      bps: 38400,
+      lcp: lcpSettings(),
+      auth: authSettings({}),
+      network: ipv4({ acceptLocal: true }),
+      seed: 1,
+    });
+    let now = instant(1000);
+    port.open(now, false, null);
+    port.place(null, true, now);
+    for (const end = now + 3000; now < end; now = instant(now + 5)) exchange(port, peer, pty, now);
+    assert.ok(peer.isUp);
+    for (let i = 0; i < 5; i++) {
+      const packet = port.tun.takePacket();
+      assert.ok(packet);
+      packet.length = 1000;
+      packet.octets.fill(0, packet.start, packet.start + packet.length);
+      packet.octets.set([0x45, 0, packet.length >> 8, packet.length & 0xff], packet.start);
+      port.solo.enqueue(packet, now);
+    }
+    port.poll(now);
+    const { sentPackets } = port.member;
+    assert.equal(sentPackets, 1, "the others wait");
+    port.solo.leave(port.member, false, now);
+    port.close(now);
+    port.place(null, false, now);
+    now = instant(now + 1000);
+    port.open(now, false, null);
+    port.place(null, true, now);
+    for (const end = now + 2000; now < end; now = instant(now + 5)) {
+      if (port.timeoutAt <= now) port.handleTimeout(now);
+      port.poll(now);
+    }
+    assert.equal(port.session.phase, "establish");
+    assert.equal(port.member.sentPackets, sentPackets);
+    port.close(now);
+    port.tun.close();
+    pty.close();
+    netlink.close();
+  },
+);
+
 scenario(import.meta.url, "a PPP line that is hung up before it has said anything is closed at once", () => {
   const events: EngineEvent[] = [];
   const engine = new Engine((event) => events.push(event));
