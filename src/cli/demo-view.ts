@@ -13,8 +13,8 @@ export function bar(share: number, width: number): string {
   return filled.padEnd(width, EMPTY);
 }
 
-const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
-const percent = (value: number): string => `${Math.floor(100 * value)} %`;
+export const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
+export const percent = (value: number): string => `${Math.floor(100 * value)} %`;
 
 /** The picture of a moment, a string for each line of the terminal; none is wider than `columns`. */
 export function frame(pairs: readonly PairProgress[], columns: number): readonly string[] {

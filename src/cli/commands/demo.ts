@@ -1,43 +1,83 @@
 import { Command } from "commander";
+import { EqlError } from "../../errors.ts";
+import { monotonicNow } from "../../host/clock.ts";
 import type { PairProgress } from "../../lab/demo.ts";
+import { demoScreen } from "../demo-screen.ts";
 import { demoReport, frame, oneLine, summary } from "../demo-view.ts";
+import { dialFrame, dialNote, dialOneLine, dialReport, dialSummary } from "../dial-demo-view.ts";
 import { bytesOption, inLab, mtuOption, speedsOption } from "../lab-options.ts";
 
 const BYTES_1995 = 289_284;
 const DEFAULT_MTU = 1500;
-const LINE_EVERY_MS = 5_000;
-
-const up = (lines: number): string => `\x1b[${lines}A`;
-const CLEAR_BELOW = "\x1b[J";
-const DEFAULT_COLUMNS = 80;
+/** The modems' ports are as fast. */
+const MOST_CARRIER_BPS = 115_200;
 
 interface DemoCommandOptions {
   readonly lines: readonly number[];
   readonly mtu: number;
   readonly bytes: number;
+  readonly dial?: true;
   readonly json?: true;
 }
 
-/** Draws each picture over the last one. */
-function picture(output: NodeJS.WriteStream): (pairs: readonly PairProgress[]) => void {
-  let drawn = 0;
-  return (pairs) => {
-    const lines = frame(pairs, output.columns || DEFAULT_COLUMNS);
-    const back = drawn === 0 ? "" : up(drawn);
-    output.write(`${back}${CLEAR_BELOW}${lines.join("\n")}\n`);
-    drawn = lines.length;
-  };
+/** @returns the exit code */
+async function demoBond(
+  { lines: speeds, mtu, bytes, json }: DemoCommandOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const { figure1995, runDemo } = await import("../../lab/demo.ts");
+  const output = json === true ? process.stderr : process.stdout;
+  const screen = demoScreen(output, { frame, oneLine }, json !== true);
+  screen.say("Two pairs of hosts come up; it takes a few seconds.");
+  const onProgress = (pairs: readonly PairProgress[]): void => screen.show(pairs);
+  const result = await runDemo({ speeds, mtu, bytes, signal, onProgress });
+  const about = { speeds, mtu, bytes, figure1995: figure1995(speeds, mtu) };
+  process.stdout.write(
+    json === true ? `${JSON.stringify(demoReport(about, result))}\n` : `\n${summary(about, result)}`,
+  );
+  return result.alone.intact && result.bonded.intact ? 0 : 1;
 }
 
-/** Writes a line now and then. */
-function lines(output: NodeJS.WriteStream): (pairs: readonly PairProgress[]) => void {
-  let next = 0;
-  return (pairs) => {
-    const now = performance.now();
-    if (now < next) return;
-    next = now + LINE_EVERY_MS;
-    output.write(`${oneLine(pairs)}\n`);
-  };
+/**
+ * @returns the exit code
+ * @throws EqlError REQUEST_INVALID
+ */
+async function demoDial(
+  { lines: carriers, mtu, bytes, json }: DemoCommandOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const { runDialDemo } = await import("../../lab/dial-demo.ts");
+  const output = json === true ? process.stderr : process.stdout;
+  const screen = demoScreen(output, { frame: dialFrame, oneLine: dialOneLine }, json !== true);
+  screen.say("A home and its provider come up, with a telephone network between them.");
+  const began = monotonicNow();
+  const result = await runDialDemo({
+    carriers,
+    mtu,
+    bytes,
+    signal,
+    onProgress: (progress, notes) => {
+      for (const note of notes) {
+        const text = dialNote(note, began);
+        if (text !== null) screen.say(text);
+      }
+      screen.show(progress);
+    },
+  });
+  const about = { carriers, mtu, bytes };
+  process.stdout.write(
+    json === true ? `${JSON.stringify(dialReport(about, result))}\n` : `\n${dialSummary(about, result)}`,
+  );
+  return result.complete ? 0 : 1;
+}
+
+/** @throws EqlError REQUEST_INVALID */
+function checkCarriers(carriers: readonly number[]): void {
+  if (carriers.length > 1 && carriers.every((bps) => bps <= MOST_CARRIER_BPS)) return;
+  throw new EqlError(
+    "REQUEST_INVALID",
+    `with --dial, --lines are two carriers or more of at most ${MOST_CARRIER_BPS} bit/s`,
+  );
 }
 
 export const demoCommand = (): Command =>
@@ -45,35 +85,29 @@ export const demoCommand = (): Command =>
     .summary("the main job, shown on this machine")
     .description(
       "Two hosts on this machine, joined by unequal virtual serial lines: the transfer of the 1995 report, over the " +
-        "fastest line alone and over all of them as one, at the same time.",
+        "fastest line alone and over all of them as one, at the same time. With --dial the lines are modems that call a " +
+        "terminal server, and one call is dropped while the transfer goes on.",
     )
     .addOption(speedsOption("--lines").default([28_800, 14_400], "28800,14400"))
     .addOption(mtuOption(DEFAULT_MTU))
     .addOption(bytesOption(BYTES_1995))
+    .option("--dial", "over telephone calls; --lines are then the carriers of the modems")
     .option("--json", "one JSON object on standard output; progress goes to standard error")
     .addHelpText(
       "after",
       `
 Runs as root, and as an ordinary user where the system allows user namespaces and /dev/net/tun.
-Exit code 0: what arrived is identical to what was sent, both times.
+Exit code 0: what arrived is identical to what was sent, both times; with --dial, also the line
+whose call was dropped is up again.
 
 Examples:
   eql demo
   eql demo --lines 57600,14400 --mtu 576
   eql demo --lines 115200,115200,9600 --json
+  eql demo --dial
 `,
     )
-    .action(({ lines: speeds, mtu, bytes, json }: DemoCommandOptions) =>
-      inLab(async (signal) => {
-        const { figure1995, runDemo } = await import("../../lab/demo.ts");
-        const output = json === true ? process.stderr : process.stdout;
-        output.write("Two pairs of hosts come up; it takes a few seconds.\n");
-        const onProgress = json !== true && output.isTTY ? picture(output) : lines(output);
-        const result = await runDemo({ speeds, mtu, bytes, signal, onProgress });
-        const about = { speeds, mtu, bytes, figure1995: figure1995(speeds, mtu) };
-        process.stdout.write(
-          json === true ? `${JSON.stringify(demoReport(about, result))}\n` : `\n${summary(about, result)}`,
-        );
-        return result.alone.intact && result.bonded.intact ? 0 : 1;
-      }),
-    );
+    .action((options: DemoCommandOptions) => {
+      if (options.dial === true) checkCarriers(options.lines);
+      return inLab((signal) => (options.dial === true ? demoDial : demoBond)(options, signal));
+    });
