@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { AskRequest, LifeEvent } from "../../control/messages.ts";
+import type { AskRequest, LifeEvent, LifeState } from "../../control/messages.ts";
 import { EqlError } from "../../errors.ts";
 import { ControlClient, socketPath } from "../control-client.ts";
 import { type SocketOption, segment, socketOption } from "../options.ts";
@@ -14,7 +14,7 @@ const ask = async (client: ControlClient, line: string, request: AskRequest): Pr
   await client.request("POST", `/lines/${segment(line)}/ask`, request);
 };
 
-/** What happens to the line, until it is up. @returns false: it was interrupted @throws EqlError DIAL_FAILED */
+/** Asks for the line, and shows what happens to it until it is up. @throws EqlError DIAL_FAILED */
 async function follow(client: ControlClient, line: string, shows: boolean): Promise<void> {
   const { events, close } = await client.follow<LifeEvent>("POST", `/lines/${segment(line)}/watch`);
   const interrupted = untilSignal();
@@ -25,26 +25,32 @@ async function follow(client: ControlClient, line: string, shows: boolean): Prom
     for await (const event of events) {
       if (shows) process.stdout.write(`${describe(event)}\n`);
       if (event.event !== "state") continue;
-      if (event.state === "up" || event.state === "enslaved") return;
-      tried ||= asked && event.state === "locking";
+      const { state } = event;
       if (!asked) {
-        // Where it stood before: from now on it is told what comes of this.
+        // Where it stood before: from now on it is told what comes of this. One that is up is to stay up, too.
         asked = true;
         await ask(client, line, { ask: "up" });
-      } else if (
-        event.state === "idle" ||
-        event.state === "givenUp" ||
-        (event.state === "waiting" && tried && !shows)
-      ) {
-        throw new EqlError("DIAL_FAILED", `${line} is not up: ${event.reason}`, { details: { line } });
+        if (isUp(state)) return;
+        continue;
+      }
+      if (isUp(state)) return;
+      tried ||= state === "locking";
+      if (state === "idle" || state === "givenUp" || (state === "waiting" && tried && !shows)) {
+        throw failed(line, `${line} is not up: ${event.reason}`);
       }
     }
   } finally {
     close();
   }
-  if (interrupted.aborted) return;
-  throw new EqlError("DIAL_FAILED", `${line} was removed, or the daemon has ended`, { details: { line } });
+  throw interrupted.aborted
+    ? failed(line, `${line} is not up yet; the daemon goes on with it until \`eql hangup ${line}\``)
+    : failed(line, `${line} was removed, or the daemon has ended`);
 }
+
+const isUp = (state: LifeState): boolean => state === "up" || state === "enslaved";
+
+const failed = (line: string, message: string): EqlError =>
+  new EqlError("DIAL_FAILED", message, { details: { line } });
 
 function describe(event: LifeEvent): string {
   if (event.event === "text") return event.text;
