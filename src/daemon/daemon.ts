@@ -330,11 +330,13 @@ export class Daemon implements DaemonApi {
 }
 
 function statusOf(line: Line, status: EngineLineStatus): LineStatus {
-  const { sinceMs: since, reason } = line;
+  const { sinceMs, reason } = line;
   const life = line.life?.status() ?? null;
   const retryAt = line.life?.retryAtMs ?? null;
   const shown = life === null ? undefined : SHOWN[life.state];
-  const state = status.state === "closed" && shown !== undefined ? shown : status.state;
+  const isShown = status.state === "closed" && shown !== undefined;
+  const state = isShown ? shown : status.state;
+  const since = isShown && life !== null ? life.since : sinceMs;
   const interfaceName = line.config.kind === "device" ? status.device : line.interface;
   return { ...status, interface: interfaceName, state, since, reason, retryAt, life };
 }

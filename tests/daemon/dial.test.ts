@@ -146,6 +146,8 @@ describe("lines that dial", { skip: worldMissing() }, () => {
 
   it("are given up after as many attempts as they have, until they are told", async () => {
     const near = await call("slip", [`numbers = ["${BUSY}"]`, "attempts = 2", ...SCRIPT]);
+    const dials = await near.untilLine("sl0", "dials", ({ state }) => state === "dialing", CALL_MS);
+    assert.equal(dials.since, dials.life?.since);
     const line = await near.untilLine("sl0", "is given up", ({ state }) => state === "given-up", CALL_MS);
     assert.match(line.reason, /BUSY/);
     const { code, stderr } = await command("dial", "sl0").outcome();
