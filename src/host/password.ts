@@ -46,8 +46,9 @@ const NOBODY: Stored = { cost: COST, salt: Buffer.alloc(SALT_OCTETS), expected: 
 function parse(text: string): Stored | null {
   const [, ln, r, p, salt, hash] = FORMAT.exec(text) ?? [];
   const cost = { ln: Number(ln), r: Number(r), p: Number(p) };
-  const fits =
-    cost.ln >= 1 && cost.r >= 1 && cost.p >= 1 && cost.p <= MOST_P && memoryOf(cost) <= MOST_MEMORY;
+  // RFC 7914, section 6, has N below 2^(16 r); OpenSSL fails otherwise.
+  const isScrypt = cost.ln >= 1 && cost.r >= 1 && cost.p >= 1 && cost.ln < 16 * cost.r;
+  const fits = isScrypt && cost.p <= MOST_P && memoryOf(cost) <= MOST_MEMORY;
   if (salt === undefined || hash === undefined || !fits) return null;
   const expected = Buffer.from(hash, "base64");
   return expected.length < SALT_OCTETS ? null : { cost, salt: Buffer.from(salt, "base64"), expected };

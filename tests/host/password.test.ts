@@ -33,6 +33,7 @@ describe("passwords", () => {
       VECTOR.replace("ln=10", "ln=0"),
       VECTOR.replace("r=8", "r=99"),
       VECTOR.replace("p=16", "p=17"),
+      VECTOR.replace("ln=10,r=8", "ln=16,r=1"),
       VECTOR.replace(/\$[^$]*$/, "$AAAA"),
       VECTOR.replace("$scrypt", "$argon2id"),
     ]) {
