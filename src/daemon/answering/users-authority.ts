@@ -32,8 +32,7 @@ export class UsersAuthority implements Authority {
   /** @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID */
   async prove(proof: Proof): Promise<Grant | Refusal> {
     const account = readUsers(this.#file).get(proof.name) ?? null;
-    if (account?.protocol === "slip") return { ok: false, message: "the account is for SLIP" };
-    if (proof.method === "pap") return (await knows(account, proof.password)) ? grantOf(account) : WRONG;
+    if (proof.method === "pap") return (await knows(account, proof.password)) ? pppGrantOf(account) : WRONG;
     const { identifier: id, challenge, response } = proof;
     const question = { id, challenge, name: utf8Octets(proof.name), secret: account?.secret ?? "nobody" };
     const success = METHODS[proof.method].check(question, response);
@@ -44,7 +43,7 @@ export class UsersAuthority implements Authority {
       };
     }
     if (account === null || success === null) return WRONG;
-    const grant = grantOf(account);
+    const grant = pppGrantOf(account);
     return proof.method === "mschapv2" && grant.ok
       ? { ...grant, success: utf8Text(success).slice(0, SUCCESS_LENGTH) }
       : grant;
@@ -57,6 +56,10 @@ async function knows(account: UserAccount | null, password: Uint8Array): Promise
   if (account === null || account.password !== null) return isHash;
   return pppCrypto.equal(utf8Octets(account.secret ?? ""), password) && password.length > 0;
 }
+
+/** Only who knows the password hears, by how long it takes, what the account is for. */
+const pppGrantOf = (account: UserAccount | null): Grant | Refusal =>
+  account?.protocol === "slip" ? { ok: false, message: "the account is for SLIP" } : grantOf(account);
 
 function grantOf(account: UserAccount | null): Grant | Refusal {
   if (account === null) return WRONG;

@@ -80,6 +80,7 @@ describe("the users' file as an authority", () => {
       ["hashed", "sesame"],
       ["plain", "Open"],
       ["plain", ""],
+      ["slip", "Open"],
       ["nobody", "open"],
       ["", ""],
       ["__proto__", "open"],
