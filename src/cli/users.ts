@@ -31,7 +31,9 @@ export async function addUser(file: string, user: NewUser): Promise<void> {
   }
   const hash = await hashPassword(Buffer.from(password));
   const source = readPrivate(file) ?? "";
-  const keys = { password: hash, secret: chap ? password : undefined, protocol, address };
+  // A secret that stayed would let in who knows the old password.
+  const hasSecret = chap || (parseUsers(source, file).get(name)?.secret ?? null) !== null;
+  const keys = { password: hash, secret: hasSecret ? password : undefined, protocol, address };
   write(file, withUser(source, name, keys, file));
 }
 

@@ -37,11 +37,11 @@ describe("eql user", () => {
     const source = readFileSync(file, "utf8");
     assert.ok(await isRight("open", source));
     assert.match(source, /^secret = "open"$/m);
-    await user(["add", "joe", "--protocol", "slip", "--address", "10.0.0.9", "-f", file], "open");
-    assert.match(readFileSync(file, "utf8"), /^secret = "open"$/m);
+    await user(["add", "joe", "--protocol", "slip", "--address", "10.0.0.9", "-f", file], "sham");
+    assert.match(readFileSync(file, "utf8"), /^secret = "sham"$/m, "the old one lets nobody in");
     const { stdout } = await user(["list", "-f", file], "");
     assert.match(stdout, /^joe +slip +yes +yes +10\.0\.0\.9$/m);
-    assert.ok(!stdout.includes("open"));
+    assert.ok(!stdout.includes("sham"));
     assert.equal((await user(["remove", "joe", "-f", file], "")).code, 0);
     assert.equal(readFileSync(file, "utf8"), "");
   });
