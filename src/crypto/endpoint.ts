@@ -1,0 +1,246 @@
+/**
+ * All peers of one key pair: what comes is given to whom it is for.
+ *
+ * 1. each datagram goes to `handleDatagram`; then `pollReply` has what goes back to where it came from
+ * 2. then, and at `pollTimeout` of each peer, its `pollTransmit` and `pollEvent` are drained
+ *
+ * Strangers get no answer: without the public key no MAC 1 can be made. What an initiation costs is bounded in each of its steps; when there are
+ * too many, only who has shown by a cookie that it can be reached at its address goes on.
+ */
+import type { Instant } from "../time.ts";
+import {
+  COOKIE,
+  COOKIE_TYPE,
+  INITIATION,
+  INITIATION_TYPE,
+  isReservedZero,
+  RESPONSE,
+  RESPONSE_TYPE,
+  readIndex,
+  TRANSPORT,
+  TRANSPORT_TYPE,
+} from "../wire/tunnel-datagram.ts";
+import type { CipherName } from "./cipher.ts";
+import { type Identity, ReceivedInitiation } from "./handshake.ts";
+import { CookieMaker, isMacRight, macKeyOf } from "./macs.ts";
+import { Peer, type PeerHost, type PeerSettings } from "./peer.ts";
+import type { KeyPair, Primitives } from "./primitives.ts";
+import { KEY_LIMITS, type KeyLimits } from "./session-keys.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+/** How much a second, and how much at once. */
+export interface LoadLimits {
+  /** MACs checked: more is dropped unseen. */
+  readonly checks: readonly [perSecond: number, most: number];
+  /** Handshakes of anybody: beyond that a cookie is asked for. */
+  readonly handshakes: readonly [perSecond: number, most: number];
+  /** Handshakes of those who show a cookie. */
+  readonly proven: readonly [perSecond: number, most: number];
+  /** Cookies given. */
+  readonly cookies: readonly [perSecond: number, most: number];
+}
+
+export const LOAD_LIMITS: LoadLimits = {
+  checks: [30_000, 3000],
+  handshakes: [100, 200],
+  proven: [300, 300],
+  cookies: [2000, 500],
+};
+
+export interface EndpointSettings {
+  readonly key: KeyPair;
+  /** Which this machine does faster. */
+  readonly cipher: CipherName;
+  readonly limits?: KeyLimits;
+  readonly load?: LoadLimits;
+}
+
+export type TunnelDrop =
+  | "malformed"
+  | "wrongMac"
+  | "overload"
+  | "forged"
+  | "stranger"
+  | "oldHandshake"
+  | "unknownIndex"
+  | "replayed";
+
+const nameOf = (publicKey: Uint8Array): string => String.fromCharCode(...publicKey);
+
+export class Endpoint {
+  readonly #identity: Identity;
+  readonly #host: PeerHost;
+  readonly #macKey: Uint8Array;
+  readonly #cookies: CookieMaker;
+  readonly #checks: TokenBucket;
+  readonly #handshakes: TokenBucket;
+  readonly #proven: TokenBucket;
+  readonly #cookieRate: TokenBucket;
+  readonly #peers: Map<string, Peer> = new Map();
+  readonly #byIndex: Map<number, Peer> = new Map();
+  readonly #indexOctets: Uint8Array = new Uint8Array(4);
+  /** What was dropped, and why. */
+  readonly drops: Record<TunnelDrop, number> = {
+    malformed: 0,
+    wrongMac: 0,
+    overload: 0,
+    forged: 0,
+    stranger: 0,
+    oldHandshake: 0,
+    unknownIndex: 0,
+    replayed: 0,
+  };
+  #stranger: Uint8Array | null = null;
+  #reply: Uint8Array | null = null;
+
+  constructor(primitives: Primitives, settings: EndpointSettings) {
+    const epoch = new Uint8Array(8);
+    primitives.fillRandom(epoch);
+    this.#identity = { primitives, own: settings.key, cipher: settings.cipher, epoch };
+    this.#host = {
+      identity: this.#identity,
+      limits: settings.limits ?? KEY_LIMITS,
+      claim: (peer) => this.#claim(peer),
+      free: (index) => void this.#byIndex.delete(index),
+    };
+    this.#macKey = macKeyOf(primitives, settings.key.publicKey);
+    this.#cookies = new CookieMaker(primitives, settings.key.publicKey);
+    const load = settings.load ?? LOAD_LIMITS;
+    this.#checks = new TokenBucket(...load.checks);
+    this.#handshakes = new TokenBucket(...load.handshakes);
+    this.#proven = new TokenBucket(...load.proven);
+    this.#cookieRate = new TokenBucket(...load.cookies);
+  }
+
+  /** Indices in use: at most five a peer. */
+  get indices(): number {
+    return this.#byIndex.size;
+  }
+
+  /** The public key of the last one who knows this end's, and is no peer of it. */
+  get stranger(): Uint8Array | null {
+    return this.#stranger;
+  }
+
+  /** In place of a peer with the same public key, if there is one. */
+  addPeer(settings: PeerSettings, now: Instant): Peer {
+    this.removePeer(settings.publicKey);
+    const peer = new Peer(this.#host, settings, now);
+    this.#peers.set(nameOf(settings.publicKey), peer);
+    return peer;
+  }
+
+  removePeer(publicKey: Uint8Array): void {
+    const name = nameOf(publicKey);
+    this.#peers.get(name)?.close();
+    this.#peers.delete(name);
+  }
+
+  /**
+   * Takes what came. `buffer` is opened in place.
+   * @param source where it came from, address and port as octets
+   * @returns whose transport datagram it is: the peer is where it came from. Its content stands at `from + TRANSPORT.sealed`, unless it came on
+   *   `KEY_LINK`. Null: it is no data
+   */
+  handleDatagram(
+    buffer: Uint8Array,
+    from: number,
+    length: number,
+    source: Uint8Array,
+    now: Instant,
+  ): Peer | null {
+    this.#reply = null;
+    if (buffer[from] === TRANSPORT_TYPE) return this.#takeTransport(buffer, from, length, now);
+    const dropped = this.#takeHandshake(buffer.subarray(from, from + length), source, now);
+    if (dropped !== null) this.drops[dropped]++;
+    return null;
+  }
+
+  /** What goes back to where the last datagram came from; 0: nothing. `into` has at least 152 octets. */
+  pollReply(into: Uint8Array): number {
+    const reply = this.#reply;
+    this.#reply = null;
+    if (reply === null) return 0;
+    into.set(reply);
+    return reply.length;
+  }
+
+  #takeTransport(buffer: Uint8Array, from: number, length: number, now: Instant): Peer | null {
+    if (length < TRANSPORT.overhead) {
+      this.drops.malformed++;
+      return null;
+    }
+    const index = readIndex(buffer, from + TRANSPORT.receiver);
+    const peer = this.#byIndex.get(index);
+    if (peer === undefined) {
+      this.drops.unknownIndex++;
+      return null;
+    }
+    const result = peer.handleTransport(index, buffer, from, length, now);
+    if (result === "opened") return peer;
+    this.drops[result]++;
+    return null;
+  }
+
+  #takeHandshake(datagram: Uint8Array, source: Uint8Array, now: Instant): TunnelDrop | null {
+    const type = datagram[0];
+    const { length } = datagram;
+    if (!isReservedZero(datagram)) return "malformed";
+    if (type === INITIATION_TYPE && length === INITIATION.length)
+      return this.#takeInitiation(datagram, source, now);
+    if (type === RESPONSE_TYPE && length === RESPONSE.length) return this.#takeResponse(datagram, now);
+    if (type === COOKIE_TYPE && length === COOKIE.length) return this.#takeCookie(datagram, now);
+    return "malformed";
+  }
+
+  #takeInitiation(datagram: Uint8Array, source: Uint8Array, now: Instant): TunnelDrop | null {
+    if (!this.#checks.take(now)) return "overload";
+    if (!isMacRight(this.#identity.primitives, this.#macKey, datagram, INITIATION.mac1)) return "wrongMac";
+    if (!this.#handshakes.take(now)) {
+      if (!this.#cookies.isShown(datagram, source, now)) {
+        if (this.#cookieRate.take(now)) this.#reply = this.#cookies.reply(datagram, source, now);
+        return "overload";
+      }
+      if (!this.#proven.take(now)) return "overload";
+    }
+    const received = ReceivedInitiation.read(this.#identity, datagram);
+    if (received === null) return "forged";
+    const peer = this.#peers.get(nameOf(received.initiator));
+    if (peer === undefined) {
+      this.#stranger = received.initiator;
+      return "stranger";
+    }
+    this.#reply = peer.handleInitiation(received, now);
+    return this.#reply === null ? "oldHandshake" : null;
+  }
+
+  #takeResponse(datagram: Uint8Array, now: Instant): TunnelDrop | null {
+    const index = readIndex(datagram, RESPONSE.receiver);
+    const peer = this.#byIndex.get(index);
+    if (peer === undefined) return "unknownIndex";
+    if (!this.#checks.take(now)) return "overload";
+    if (!isMacRight(this.#identity.primitives, this.#macKey, datagram, RESPONSE.mac1)) return "wrongMac";
+    if (!this.#proven.take(now)) return "overload";
+    return peer.handleResponse(datagram, index, now) ? null : "forged";
+  }
+
+  #takeCookie(datagram: Uint8Array, now: Instant): TunnelDrop | null {
+    const index = readIndex(datagram, COOKIE.receiver);
+    const peer = this.#byIndex.get(index);
+    if (peer === undefined) return "unknownIndex";
+    if (!this.#checks.take(now)) return "overload";
+    return peer.handleCookie(datagram, index, now) ? null : "forged";
+  }
+
+  /** An index that nobody has: random, so that it cannot be guessed. */
+  #claim(peer: Peer): number {
+    const octets = this.#indexOctets;
+    let index: number;
+    do {
+      this.#identity.primitives.fillRandom(octets);
+      index = readIndex(octets, 0);
+    } while (this.#byIndex.has(index));
+    this.#byIndex.set(index, peer);
+    return index;
+  }
+}

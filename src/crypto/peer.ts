@@ -1,0 +1,332 @@
+/**
+ * One peer of a tunnel: its handshakes and its keys.
+ *
+ * 1. The end that `initiates` sends an initiation, again and again with growing pauses, until there is a response.
+ * 2. Keys that a handshake gave are *tentative*, at both ends, until a datagram under them has been opened: the initiator asks for one (`prove`), the
+ *    responder answers (`proved`). So an initiation that somebody recorded and plays again changes nothing.
+ * 3. Proven keys become the current ones, which seal; those before them go on opening until they expire, so nothing is lost on the way.
+ * 4. The end that began the current keys begins the next ones in time. If it does not, the other end does, if it initiates.
+ *
+ * There is at most one handshake that was begun, one tentative session that came of one, and one of the other end's; and two proven ones.
+ */
+import { after, earlier, type Instant, NEVER } from "../time.ts";
+import { KEY_LINK, TRANSPORT } from "../wire/tunnel-datagram.ts";
+import { type Identity, Initiation, type PeerKeys, type ReceivedInitiation } from "./handshake.ts";
+import { COOKIE_MS, readCookie } from "./macs.ts";
+import { SeenInitiations } from "./seen-initiations.ts";
+import { type KeyLimits, type OpenResult, SessionKeys } from "./session-keys.ts";
+
+export interface PeerSettings extends PeerKeys {
+  /** It knows where the peer is: it begins, and keeps a session at all times. */
+  readonly initiates: boolean;
+}
+
+/** `established`: from now on it seals. `refused`: there was an answer that the keys do not open; often the preshared keys differ. */
+export type PeerEvent = "established" | "rekeyed" | "expired" | "refused";
+
+/** What a peer needs of its endpoint. */
+export interface PeerHost {
+  readonly identity: Identity;
+  readonly limits: KeyLimits;
+  /** An index that stands for this peer, until given back. */
+  claim(peer: Peer): number;
+  free(index: number): void;
+}
+
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 15_000;
+/** The least between two initiations, whoever is in haste. */
+const LEAST_PAUSE_MS = 250;
+const PROVE_PAUSE_MS = 250;
+const MOST_PROVES = 5;
+/** How long keys wait to be proven at the responder. */
+const TENTATIVE_MS = 15_000;
+/** New keys are due up to so much earlier, so that a server's clients do not go in step. */
+const REKEY_SPREAD_MS = 10_000;
+const MOST_TRANSMITS = 8;
+const MOST_EVENTS = 16;
+
+const PROVE = 1;
+const PROVED = 2;
+
+export class Peer {
+  readonly #host: PeerHost;
+  readonly settings: PeerSettings;
+  readonly #seen: SeenInitiations = new SeenInitiations();
+  readonly #transmits: Uint8Array[] = [];
+  readonly #events: PeerEvent[] = [];
+  #current: SessionKeys | null = null;
+  #previous: SessionKeys | null = null;
+  /** Tentative, of a handshake that this end began. */
+  #outgoing: SessionKeys | null = null;
+  /** Tentative, of a handshake that the peer began, and the epoch of that. */
+  #incoming: SessionKeys | null = null;
+  #incomingEpoch = "";
+  #initiation: Initiation | null = null;
+  /** Initiations since the last session. */
+  #attempts = 0;
+  #sequence = 0;
+  #lastAt: Instant | null = null;
+  #initiateAt: Instant = NEVER;
+  #proveAt: Instant = NEVER;
+  #proves = 0;
+  #cookie: Uint8Array | null = null;
+  #cookieEnd: Instant = NEVER;
+
+  constructor(host: PeerHost, settings: PeerSettings, now: Instant) {
+    this.#host = host;
+    this.settings = settings;
+    if (settings.initiates) this.#initiateAt = now;
+  }
+
+  /** Its keys now; null: there are none, and nothing can be sealed. */
+  get session(): SessionKeys | null {
+    return this.#current;
+  }
+
+  /** Initiations without an end so far: whoever has several paths tries the next path with each. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /**
+   * Makes a datagram in place, as `SessionKeys.seal` does.
+   * @returns its length; 0: there are no keys
+   */
+  seal(link: number, buffer: Uint8Array, from: number, length: number, now: Instant): number {
+    const session = this.#current;
+    if (session === null) return 0;
+    const sealed = session.seal(link, buffer, from, length);
+    if (session.isWorn) this.#replaceWorn(now);
+    return sealed;
+  }
+
+  /** Nothing has been heard for long, or a path is there again: it agrees on new keys soon, and what there is goes on. */
+  hasten(now: Instant): void {
+    if (!this.settings.initiates || this.#outgoing !== null) return;
+    if (this.#initiation !== null) this.#attempts = Math.min(this.#attempts, 1);
+    const soonest = this.#lastAt === null ? now : after(this.#lastAt, LEAST_PAUSE_MS);
+    this.#initiateAt = earlier(this.#initiateAt, soonest > now ? soonest : now);
+  }
+
+  /** @returns the response; null: it has come before */
+  handleInitiation(received: ReceivedInitiation, now: Instant): Uint8Array | null {
+    if (!this.#seen.take(received.epoch, received.sequence)) return null;
+    const localIndex = this.#host.claim(this);
+    const response = received.respond(this.settings, localIndex);
+    if (response === null) {
+      this.#host.free(localIndex);
+      return null;
+    }
+    this.#drop(this.#incoming);
+    this.#incoming = this.#keysOf(response.agreement, localIndex, false, now);
+    this.#incomingEpoch = received.epoch;
+    return response.datagram;
+  }
+
+  /** @returns false: it answers nothing, or is forged */
+  handleResponse(datagram: Uint8Array, index: number, now: Instant): boolean {
+    const initiation = this.#initiation;
+    if (initiation?.localIndex !== index) return false;
+    const agreement = initiation.finish(datagram);
+    if (agreement === null) {
+      this.#tell("refused");
+      return false;
+    }
+    this.#initiation = null;
+    this.#initiateAt = NEVER;
+    this.#drop(this.#outgoing);
+    this.#outgoing = this.#keysOf(agreement, index, true, now);
+    this.#proves = 0;
+    this.#prove(now);
+    return true;
+  }
+
+  /** @returns false: it answers nothing, or is forged */
+  handleCookie(datagram: Uint8Array, index: number, now: Instant): boolean {
+    const initiation = this.#initiation;
+    if (initiation?.localIndex !== index) return false;
+    const { primitives } = this.#host.identity;
+    const cookie = readCookie(primitives, this.settings.publicKey, initiation.mac1, datagram);
+    if (cookie === null) return false;
+    // One reply hastens one initiation: more of them do not.
+    if (this.#cookie === null || now >= this.#cookieEnd) this.hasten(now);
+    this.#cookie = cookie;
+    this.#cookieEnd = after(now, COOKIE_MS);
+    return true;
+  }
+
+  /** A transport datagram for that index of this peer; opened in place. */
+  handleTransport(
+    index: number,
+    buffer: Uint8Array,
+    from: number,
+    length: number,
+    now: Instant,
+  ): OpenResult | "unknownIndex" {
+    const session = this.#sessionOf(index);
+    if (session === null || now - session.bornAt >= this.#host.limits.expiryMs) return "unknownIndex";
+    const result = session.open(buffer, from, length);
+    if (result !== "opened") return result;
+    if (session !== this.#current && session !== this.#previous) this.#promote(session, now);
+    if (session.isWorn) this.#replaceWorn(now);
+    if (buffer[from + TRANSPORT.link] === KEY_LINK) this.#takeWord(session, buffer[from + TRANSPORT.sealed]);
+    return result;
+  }
+
+  handleTimeout(now: Instant): void {
+    if (this.#isOver(this.#previous, this.#host.limits.expiryMs, now))
+      this.#previous = this.#drop(this.#previous);
+    if (this.#isOver(this.#incoming, TENTATIVE_MS, now)) this.#incoming = this.#drop(this.#incoming);
+    if (this.#isOver(this.#current, this.#host.limits.expiryMs, now)) {
+      this.#current = this.#drop(this.#current);
+      this.#tell("expired");
+    }
+    if (now >= this.#proveAt) this.#prove(now);
+    if (now >= this.#initiateAt) this.#initiate(now);
+  }
+
+  pollTimeout(): Instant {
+    const { expiryMs } = this.#host.limits;
+    let due = earlier(this.#initiateAt, this.#proveAt);
+    if (this.#current !== null) due = earlier(due, after(this.#current.bornAt, expiryMs));
+    if (this.#previous !== null) due = earlier(due, after(this.#previous.bornAt, expiryMs));
+    if (this.#incoming !== null) due = earlier(due, after(this.#incoming.bornAt, TENTATIVE_MS));
+    return due;
+  }
+
+  /** A datagram for the peer, by whichever path; 0: none. `into` has at least 152 octets. */
+  pollTransmit(into: Uint8Array): number {
+    const datagram = this.#transmits.shift();
+    if (datagram === undefined) return 0;
+    into.set(datagram);
+    return datagram.length;
+  }
+
+  pollEvent(): PeerEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /** Forgets all keys. The peer is not used after that. */
+  close(): void {
+    for (const session of [this.#current, this.#previous, this.#outgoing, this.#incoming])
+      this.#drop(session);
+    if (this.#initiation !== null) this.#host.free(this.#initiation.localIndex);
+    this.#current = this.#previous = this.#outgoing = this.#incoming = this.#initiation = null;
+    this.#initiateAt = this.#proveAt = NEVER;
+  }
+
+  #replaceWorn(now: Instant): void {
+    if (!this.settings.initiates || this.#initiation !== null || this.#outgoing !== null) return;
+    this.#initiateAt = earlier(this.#initiateAt, now);
+  }
+
+  #sessionOf(index: number): SessionKeys | null {
+    if (this.#current?.localIndex === index) return this.#current;
+    if (this.#previous?.localIndex === index) return this.#previous;
+    if (this.#incoming?.localIndex === index) return this.#incoming;
+    return this.#outgoing?.localIndex === index ? this.#outgoing : null;
+  }
+
+  #keysOf(
+    agreement: ConstructorParameters<typeof SessionKeys>[1],
+    localIndex: number,
+    initiator: boolean,
+    bornAt: Instant,
+  ): SessionKeys {
+    const { identity, limits } = this.#host;
+    return new SessionKeys(identity.primitives, agreement, { localIndex, bornAt, initiator, limits });
+  }
+
+  #initiate(now: Instant): void {
+    const { identity } = this.#host;
+    if (this.#initiation !== null) this.#host.free(this.#initiation.localIndex);
+    this.#initiation = null;
+    const localIndex = this.#host.claim(this);
+    const cookie = now < this.#cookieEnd ? this.#cookie : null;
+    this.#sequence++;
+    this.#initiation = Initiation.make(identity, this.settings, {
+      localIndex,
+      sequence: this.#sequence,
+      cookie,
+    });
+    if (this.#initiation === null) this.#host.free(localIndex);
+    else this.#transmit(this.#initiation.datagram);
+    this.#lastAt = now;
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#attempts);
+    this.#attempts++;
+    this.#initiateAt = after(now, pauseMs * (0.75 + identity.primitives.random() / 2));
+  }
+
+  /** Asks for a datagram under the tentative keys, or gives them up. */
+  #prove(now: Instant): void {
+    if (this.#outgoing === null || this.#proves === MOST_PROVES) {
+      this.#outgoing = this.#drop(this.#outgoing);
+      this.#proveAt = NEVER;
+      this.#initiateAt = now;
+      return;
+    }
+    this.#say(this.#outgoing, PROVE);
+    this.#proveAt = after(now, PROVE_PAUSE_MS * 2 ** this.#proves);
+    this.#proves++;
+  }
+
+  #takeWord(session: SessionKeys, word: number | undefined): void {
+    if (word === PROVE) this.#say(session, PROVED);
+  }
+
+  #say(session: SessionKeys, word: number): void {
+    const datagram = new Uint8Array(TRANSPORT.overhead + 1);
+    datagram[TRANSPORT.sealed] = word;
+    if (session.seal(KEY_LINK, datagram, 0, 1) > 0) this.#transmit(datagram);
+  }
+
+  /** Keys that both ends have become the current ones. */
+  #promote(session: SessionKeys, now: Instant): void {
+    if (session === this.#outgoing) {
+      this.#outgoing = null;
+      this.#proveAt = NEVER;
+    } else {
+      this.#incoming = null;
+      this.#seen.prove(this.#incomingEpoch);
+    }
+    this.#drop(this.#previous);
+    this.#previous = this.#current;
+    this.#current = session;
+    this.#attempts = 0;
+    if (this.settings.initiates) this.#planRekey(session, now);
+    this.#tell(this.#previous === null ? "established" : "rekeyed");
+  }
+
+  #planRekey(session: SessionKeys, now: Instant): void {
+    if (this.#initiation !== null && !session.initiator) {
+      // Both began at once. These keys do; what comes of the other handshake does as well.
+      this.#host.free(this.#initiation.localIndex);
+      this.#initiation = null;
+    }
+    const { rekeyMs } = this.#host.limits;
+    const spreadMs = Math.min(REKEY_SPREAD_MS, rekeyMs / 4) * this.#host.identity.primitives.random();
+    this.#initiateAt = after(now, session.initiator ? rekeyMs - spreadMs : rekeyMs + spreadMs);
+  }
+
+  #isOver(session: SessionKeys | null, lifeMs: number, now: Instant): boolean {
+    return session !== null && now - session.bornAt >= lifeMs;
+  }
+
+  #drop(session: SessionKeys | null): null {
+    if (session === null) return null;
+    this.#host.free(session.localIndex);
+    session.release();
+    return null;
+  }
+
+  #transmit(datagram: Uint8Array): void {
+    if (this.#transmits.length === MOST_TRANSMITS) this.#transmits.shift();
+    this.#transmits.push(datagram);
+  }
+
+  #tell(event: PeerEvent): void {
+    if (this.#events.length === MOST_EVENTS) this.#events.shift();
+    this.#events.push(event);
+  }
+}

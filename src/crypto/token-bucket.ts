@@ -1,0 +1,24 @@
+import type { Instant } from "../time.ts";
+
+/** So many a second, and so many at once. It may be asked with any time, also an earlier one. */
+export class TokenBucket {
+  readonly #perMs: number;
+  readonly #most: number;
+  #tokens: number;
+  #filledAt: Instant | null = null;
+
+  constructor(perSecond: number, most: number) {
+    this.#perMs = perSecond / 1000;
+    this.#most = most;
+    this.#tokens = most;
+  }
+
+  take(now: Instant): boolean {
+    const passedMs = Math.max(0, now - (this.#filledAt ?? now));
+    this.#filledAt = now;
+    this.#tokens = Math.min(this.#most, this.#tokens + passedMs * this.#perMs);
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+}
