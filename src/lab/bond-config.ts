@@ -34,11 +34,23 @@ function givenRate(options: BondOptions, line: number): number {
   return Math.round((speeds[line] as number) * (1 + error / 100));
 }
 
+/** Secrets files that are not there, in place of this machine's, which an ordinary user may not read. */
+export const noSecrets = ({ lockDirectory }: SideFiles): Readonly<Record<string, string>> => ({
+  "pap-secrets": `${lockDirectory}/no-pap-secrets`,
+  "chap-secrets": `${lockDirectory}/no-chap-secrets`,
+});
+
 /** The name of a line, and the keys that its protocol needs. */
-function linkKeys({ protocol = "slip", shortNumbers = false }: BondOptions, line: number): readonly string[] {
+function linkKeys(
+  { protocol = "slip", shortNumbers = false }: BondOptions,
+  files: SideFiles,
+  line: number,
+): readonly string[] {
   if (protocol === "slip") return [`[line.sl${line}]`];
   const numbers = shortNumbers ? ["short-sequence-numbers = true"] : [];
-  return [`[line.ppp${line}]`, 'protocol = "ppp"', `multilink = ${protocol === "mlppp"}`, ...numbers];
+  const secrets = Object.entries(noSecrets(files)).map(([key, path]) => `${key} = ${JSON.stringify(path)}`);
+  const multilink = `multilink = ${protocol === "mlppp"}`;
+  return [`[line.ppp${line}]`, 'protocol = "ppp"', multilink, ...numbers, ...secrets];
 }
 
 export interface SideFiles {
@@ -52,12 +64,13 @@ export interface SideFiles {
 export function bondConfig(
   options: BondOptions,
   { address, peer }: { address: string; peer: string },
-  { socket, lockDirectory, devices }: SideFiles,
+  files: SideFiles,
 ): string {
+  const { socket, lockDirectory, devices } = files;
   const echo = options.echoSeconds === undefined ? [] : [`echo-interval = ${options.echoSeconds}`];
   const lines = options.speeds.map((_, line) =>
     [
-      ...linkKeys(options, line),
+      ...linkKeys(options, files, line),
       `device = ${JSON.stringify(devices[line])}`,
       `speed = ${givenRate(options, line)}`,
       `master = "${MASTER}"`,

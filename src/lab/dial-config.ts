@@ -1,4 +1,4 @@
-import { FAR_ADDRESS, NEAR_ADDRESS, type SideFiles } from "./bond-config.ts";
+import { FAR_ADDRESS, NEAR_ADDRESS, noSecrets, type SideFiles } from "./bond-config.ts";
 
 /** What the two sides of a telephone call are told: a home that dials, and a provider's terminal server. */
 
@@ -25,12 +25,6 @@ export const usersFile = (passwordHash: string, mtu: number, lines: number): str
 
 const daemonTable = ({ socket, lockDirectory }: SideFiles): string =>
   toml("[daemon]", { socket, "lock-directory": lockDirectory });
-
-/** Files that are not there, in place of this machine's, which an ordinary user may not read. */
-const noSecrets = ({ lockDirectory }: SideFiles): Record<string, string> => ({
-  "pap-secrets": `${lockDirectory}/no-pap-secrets`,
-  "chap-secrets": `${lockDirectory}/no-chap-secrets`,
-});
 
 /** Modems that dial, log in, and are one interface, whose address the provider gives. */
 export const nearConfig = (files: SideFiles, mtu: number): string =>
