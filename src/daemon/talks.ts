@@ -1,7 +1,10 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Dialogue, DialogueEnd, DialogueEvent } from "../dial/dialogue.ts";
 import { monotonicNow } from "../host/clock.ts";
 import type { EngineClient } from "../host/engine/client.ts";
 import type { EngineEvent, EngineOperations, TalkSettings } from "../host/engine/messages.ts";
+import { BREAK_MS } from "../host/engine/talk-port.ts";
+import { after, type Instant, instant } from "../time.ts";
 
 export type Takeover = NonNullable<EngineOperations["openLine"]["request"]["talk"]>;
 type TalkEvent = Extract<EngineEvent, { readonly type: "heard" | "talkEnded" }>;
@@ -44,6 +47,8 @@ export class Talk {
   readonly #forget: () => void;
   /** What came while nobody talked. */
   #unread: Uint8Array[] = [];
+  /** When all breaks are over that were sent. */
+  #breaksEndAt: Instant = instant(0);
   #run: { readonly dialogue: Dialogue<unknown>; step(): void } | null = null;
 
   constructor(name: string, fd: number, engine: EngineClient, forget: () => void) {
@@ -115,6 +120,9 @@ export class Talk {
    * @param rateBps what the line carries; null: as it was given
    */
   async handOver(rateBps: number | null): Promise<Takeover> {
+    // What was said after a break is not sent before its end.
+    const breakMs = this.#breaksEndAt - monotonicNow();
+    if (breakMs > 0) await delay(breakMs);
     // All that was heard before is here when this is answered.
     await this.hold();
     this.#forget();
@@ -133,11 +141,14 @@ export class Talk {
   #drain<Event>(dialogue: Dialogue<Event>, onEvent: (event: Event) => void): void {
     for (let out = dialogue.pollTransmit(); out !== undefined; out = dialogue.pollTransmit()) {
       const octets = out === "break" ? null : out;
+      if (octets === null) this.#breaksEndAt = after(later(this.#breaksEndAt, monotonicNow()), BREAK_MS);
       void this.#engine.request("say", { talk: this.name, octets }).catch(() => {}); // the engine has stopped
     }
     for (let event = dialogue.pollEvent(); event !== undefined; event = dialogue.pollEvent()) onEvent(event);
   }
 }
+
+const later = (a: Instant, b: Instant): Instant => (a > b ? a : b);
 
 /** The longest that a timer takes. */
 const LONGEST_TIMER_MS = 0x7fff_ffff;

@@ -187,7 +187,7 @@ export class Engine implements PortEvents, MasterEvents {
     },
     openLine: ({ name, multilink, talk }, now) => {
       const port = this.#registry.port(name);
-      const takeover = talk && !port.isOpen ? { ...talk, held: this.#talks.take(talk.talk) } : null;
+      const takeover = talk && !port.isOpen ? { ...talk, held: this.#talks.take(talk.talk, now) } : null;
       this.#ports.open(port, multilink, takeover, now);
       return { index: port.index };
     },

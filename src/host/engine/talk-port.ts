@@ -5,7 +5,8 @@ import { describeErrno, EAGAIN, EINTR, nativeBuffer } from "../libc.ts";
 import type { TalkSettings } from "./messages.ts";
 
 const CHUNK_OCTETS = 1024;
-const BREAK_MS = 300;
+/** How long a break lasts. */
+export const BREAK_MS = 300;
 /** More than any dialogue has to say at a time; a line that takes nothing loses the rest. */
 const MOST_UNSENT = 65_536;
 
@@ -62,6 +63,12 @@ export class TalkPort {
     this.#breakEndsAt = NEVER;
     this.held.tty.setBreak(false);
     this.#send(now);
+  }
+
+  /** Somebody else has the tty next: a break ends, and what still waits for its end is sent. */
+  finish(now: Instant): void {
+    while (this.#breakEndsAt !== NEVER) this.handleTimeout(this.#breakEndsAt);
+    if (this.#unsent.length > 0) this.#send(now);
   }
 
   handleReady(events: number, now: Instant): void {

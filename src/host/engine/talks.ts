@@ -39,18 +39,25 @@ export class Talks implements TalkEvents {
     else this.#watch(talk);
   }
 
+  /** A lock file that cannot be removed is told as trouble: all else is given back. */
   close(name: string): void {
-    this.#remove(name)?.close();
+    try {
+      this.#remove(name)?.held.close();
+    } catch (error) {
+      if (!(error instanceof EqlError)) throw error;
+      this.#emit({ type: "trouble", code: error.code, message: error.message });
+    }
   }
 
   /**
    * Ends the talk without closing its device, which is the caller's from now on.
    * @throws EqlError LINE_UNKNOWN: it has ended
    */
-  take(name: string): HeldTty {
-    const held = this.#remove(name);
-    if (held === undefined) throw new EqlError("LINE_UNKNOWN", `the line ${name} has hung up`);
-    return held;
+  take(name: string, now: Instant): HeldTty {
+    const talk = this.#remove(name);
+    if (talk === undefined) throw new EqlError("LINE_UNKNOWN", `the line ${name} has hung up`);
+    talk.finish(now);
+    return talk.held;
   }
 
   closeAll(): void {
@@ -72,11 +79,8 @@ export class Talks implements TalkEvents {
   }
 
   talkFailed({ name }: TalkPort, reason: string): void {
-    try {
-      this.close(name);
-    } finally {
-      this.#emit({ type: "talkEnded", talk: name, reason });
-    }
+    this.close(name);
+    this.#emit({ type: "talkEnded", talk: name, reason });
   }
 
   talkInterest(talk: TalkPort, writable: boolean): void {
@@ -87,11 +91,11 @@ export class Talks implements TalkEvents {
     this.#watcher.watch(talk.fd, (events, now) => talk.handleReady(events, now));
   }
 
-  #remove(name: string): HeldTty | undefined {
+  #remove(name: string): TalkPort | undefined {
     const talk = this.#talks.get(name);
     if (talk === undefined) return undefined;
     this.#talks.delete(name);
     this.#watcher.unwatch(talk.fd);
-    return talk.held;
+    return talk;
   }
 }
