@@ -77,8 +77,11 @@ export class Caller {
     this.#transcript = new Transcript([], LINES_KEPT);
     // Its arguments may be secrets.
     this.#write({ type: "note", text: `dialed by ${/^\S*/.exec(command.trim())?.[0]}` });
+    const { signal } = this.#abort;
     await talk.hold();
     if (talk.ended !== null) return hungUp(talk.ended);
+    // The descriptor is somebody else's by now.
+    if (signal.aborted) return hungUp("closed");
     talk.onEnded = () => this.#abort.abort();
     const run = runLineProgram({
       command,
@@ -92,7 +95,7 @@ export class Caller {
       },
       // The line's manager has a limit of its own, and aborts then.
       limitMs: null,
-      signal: this.#abort.signal,
+      signal,
       onText: (text) => this.#write({ type: "note", text }),
     });
     this.#program = run.catch(() => {});
