@@ -3,13 +3,11 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { CALL_MS } from "../daemon/phone-world.ts";
 import { eventually, worldMissing } from "../daemon/world.ts";
-import { Soak, type SoakReport } from "./soak.ts";
+import { LONGEST_OUTAGE_MS, Soak, type SoakReport } from "./soak.ts";
 import type { SoakDaemon } from "./soak-daemon.ts";
 
 const SECONDS = Number(process.env["EQL_SOAK_SECONDS"] ?? 30);
 const SEED = Number(process.env["EQL_SOAK_SEED"] ?? 1995);
-/** Of a line, however unlucky its calls and however busy the machine: eight attempts and more. */
-const LONGEST_OUTAGE_MS = 90_000;
 /** A daemon's memory settles in its first minute; then it is watched for half a minute at least. */
 const SETTLED_MS = 60_000;
 const WATCHED_MS = 30_000;
