@@ -23,6 +23,8 @@ export interface CallersTools {
 
 /** Where somebody called, as far as it decides on what he gets. */
 export interface Entrance {
+  /** Who knows the caller: by the same name, another authority means somebody else. */
+  readonly realm: string;
   readonly local: string;
   readonly mtu: number;
   /** For callers without addresses of their own. */
@@ -42,6 +44,8 @@ export interface Place {
 /** Somebody who has lines: one alone, or several that are a bundle, which lasts as long as he has any. */
 interface Caller {
   readonly id: string;
+  /** Of realm and user. */
+  readonly key: string;
   readonly user: string;
   readonly local: string;
   /** On all lines. */
@@ -68,12 +72,13 @@ export class Callers {
   /** @returns text: why somebody who has the right name and password is not let in all the same */
   async admit(grant: Grant, entrance: Entrance): Promise<Place | string> {
     const { user } = grant;
-    await this.#leaving.get(user);
-    const present = this.#callers.get(user);
+    const key = JSON.stringify([entrance.realm, user]);
+    await this.#leaving.get(key);
+    const present = this.#callers.get(key);
     const most = grant.maxLines ?? entrance.maxLines;
     const count = present?.places.size ?? 0;
     if (most !== null && count >= most) return `${user} has ${count} lines, and no more are allowed`;
-    const caller = present ?? this.#begin(grant, entrance);
+    const caller = present ?? this.#begin(key, grant, entrance);
     if (typeof caller === "string") return caller;
     const place: Place = { caller, grant, line: null };
     caller.places.add(place);
@@ -115,9 +120,9 @@ export class Callers {
   async leave(place: Place): Promise<void> {
     const { caller } = place;
     if (!caller.places.delete(place) || caller.places.size > 0) return;
-    this.#callers.delete(caller.user);
-    const gone = this.#takeLeave(caller).finally(() => this.#leaving.delete(caller.user));
-    this.#leaving.set(caller.user, gone);
+    this.#callers.delete(caller.key);
+    const gone = this.#takeLeave(caller).finally(() => this.#leaving.delete(caller.key));
+    this.#leaving.set(caller.key, gone);
     await gone;
   }
 
@@ -127,16 +132,16 @@ export class Callers {
     this.#tools.addresses.release(address);
   }
 
-  #begin({ user, address: own, pool, mtu: ownMtu }: Grant, entrance: Entrance): Caller | string {
+  #begin(key: string, { user, address: own, pool, mtu: ownMtu }: Grant, entrance: Entrance): Caller | string {
     const { addresses } = this.#tools;
     const { local } = entrance;
     const mtu = ownMtu ?? entrance.mtu;
     if (own !== null && !addresses.claim(own)) return `the address ${own} of ${user} is in use`;
-    const address = own ?? addresses.take(user, pool ?? entrance.pool);
+    const address = own ?? addresses.take(key, pool ?? entrance.pool);
     if (address === null) return `there is no address left for ${user}`;
     const id = randomUUID();
-    const caller = { id, user, local, address, mtu, places: new Set<Place>(), master: null, made: null };
-    this.#callers.set(user, caller);
+    const caller = { id, key, user, local, address, mtu, places: new Set<Place>(), master: null, made: null };
+    this.#callers.set(key, caller);
     return caller;
   }
 

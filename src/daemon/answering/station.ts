@@ -141,10 +141,12 @@ export class Station {
       if (end.ok && result !== null && !this.#isStopped) await this.#carry(this.#talk, result);
       else if (!end.ok) this.#handleFailure(end);
     } finally {
-      await this.#talk?.close();
+      const [talk, place] = [this.#talk, this.#place];
       this.#talk = null;
-      if (this.#place !== null) await this.#tools.callers.leave(this.#place);
       this.#place = null;
+      // First, as a device may fail even to be closed.
+      if (place !== null) await this.#tools.callers.leave(place);
+      await talk?.close();
     }
   }
 
@@ -207,8 +209,10 @@ export class Station {
     const { line, answer } = this.#config;
     const peer = line.peer === null ? null : parseAddressRange(line.peer);
     const pool = peer === null ? answer.pool : [peer];
-    const { maxLines } = answer;
-    return this.#tools.callers.admit(grant, { local: line.address ?? "", mtu: line.mtu, pool, maxLines });
+    const { maxLines, radius, usersFile } = answer;
+    const realm = radius === null ? `file ${usersFile}` : `radius ${radius}`;
+    const local = line.address ?? "";
+    return this.#tools.callers.admit(grant, { realm, local, mtu: line.mtu, pool, maxLines });
   }
 
   async #carry(talk: Talk, result: AnswerResult): Promise<void> {

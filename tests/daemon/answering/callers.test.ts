@@ -24,7 +24,7 @@ const grant = (user: string, change: Partial<Grant> = {}): Grant => ({
   ...change,
 });
 const POOL = [parseAddressRange("10.0.0.1-10.0.0.2") ?? assert.fail()];
-const HERE: Entrance = { local: "10.0.0.254", mtu: 1500, pool: POOL, maxLines: null };
+const HERE: Entrance = { realm: "here", local: "10.0.0.254", mtu: 1500, pool: POOL, maxLines: null };
 
 /** As much of a daemon as callers need. */
 class World {
@@ -101,6 +101,25 @@ describe("callers", () => {
     await world.callers.leave(first);
     await world.callers.leave(first);
     await world.place("a", { maxLines: 2 });
+  });
+
+  it("are somebody else where somebody else knows the same name", async () => {
+    const world = new World();
+    const [own, other] = [await world.place("a"), await world.place("a", {}, { realm: "there" })];
+    assert.notEqual(own.caller, other.caller);
+    assert.equal(await world.callers.gather(own), null, "no bundle of the two");
+    await world.callers.leave(own);
+    assert.equal(
+      await world.refusal("a", { maxLines: 1 }, { realm: "there" }),
+      "a has 1 lines, and no more are allowed",
+    );
+    await world.callers.leave(other);
+    const [again, first] = [await world.place("a", {}, { realm: "there" }), await world.place("a")];
+    assert.deepEqual(
+      [again.caller.address, first.caller.address],
+      ["10.0.0.2", "10.0.0.1"],
+      "each has its own back",
+    );
   });
 
   it("need no bundle for one line, and get one with the second, which both join", async () => {
