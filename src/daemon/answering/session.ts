@@ -7,6 +7,7 @@ import { monotonicNow } from "../../host/clock.ts";
 import type { EngineClient } from "../../host/engine/client.ts";
 import type { EngineLineStatus } from "../../host/engine/messages.ts";
 import type { Proof, Verdict } from "../../ppp/proof.ts";
+import { printable } from "../../ppp/text.ts";
 import { NEVER } from "../../time.ts";
 import { Line, type LineOwner } from "../line.ts";
 import type { LineKeeper } from "../line-keeper.ts";
@@ -64,6 +65,8 @@ export class Session implements LineOwner {
   #hasBegun = false;
   #isOver = false;
   #figures: EngineLineStatus | undefined;
+  /** A caller may negotiate anew, and prove itself anew, before the first proof is judged. */
+  #judged: Promise<unknown> = Promise.resolve();
 
   /** @param place of who has logged in; null: PPP has to prove who calls */
   constructor(
@@ -88,8 +91,9 @@ export class Session implements LineOwner {
     if (place !== null) place.line = this.line;
   }
 
+  /** As it can be shown to people. */
   get user(): string | null {
-    return this.#place?.caller.user ?? null;
+    return this.#place && printable(this.#place.caller.user);
   }
 
   get address(): string | null {
@@ -197,16 +201,23 @@ export class Session implements LineOwner {
     this.line.wants = await this.#tools.callers.bundle(this.#place.caller);
   }
 
-  async verify(proof: Proof): Promise<Verdict> {
+  verify(proof: Proof): Promise<Verdict> {
+    const verdict = this.#judged.then(() => this.#judge(proof));
+    this.#judged = verdict.catch(() => {}); // told to who asked
+    return verdict;
+  }
+
+  async #judge(proof: Proof): Promise<Verdict> {
+    if (this.#isOver) return OVER;
     const found = await this.#tools.prove(proof);
     if (!found.ok) return found;
-    if (this.#isOver || this.#end !== null) return { ok: false, message: "the call is over" };
+    if (this.#isOver || this.#end !== null) return OVER;
     if (this.#place === null) {
       const place = await this.#tools.admit(found);
       if (typeof place === "string") return { ok: false, message: place };
       if (this.#isOver) {
         await this.#tools.callers.leave(place);
-        return { ok: false, message: "the call is over" };
+        return OVER;
       }
       this.#place = place;
       place.line = this.line;
@@ -229,8 +240,8 @@ export class Session implements LineOwner {
     this.#watch.handleUp(monotonicNow());
     const { caller, grant } = place;
     const { log, accounting } = this.#tools;
-    const { user, address } = caller;
-    log.info({ line: this.line.name, user, address, protocol: this.#protocol }, "caller in");
+    const { address } = caller;
+    log.info({ line: this.line.name, user: this.user, address, protocol: this.#protocol }, "caller in");
     const session = {
       id: this.id,
       bundle: caller.id,
@@ -255,14 +266,17 @@ export class Session implements LineOwner {
   async #clear(): Promise<void> {
     const { keeper, callers, log } = this.#tools;
     const { why, reason } = this.#end ?? { why: "error", reason: "" };
-    const usage = await this.#usage();
-    for (const account of this.#accounts) account.end(usage, why, reason);
-    const seconds = Math.round(usage.seconds);
-    const what = this.#isUp ? "caller gone" : "no session came of it";
-    log.info({ line: this.line.name, user: this.user, seconds, end: why, reason }, what);
-    // It may have been removed with its interface, or the engine has stopped.
-    if (keeper.lines.get(this.line.name) === this.line) await keeper.discard(this.line).catch(() => {});
-    if (this.#place !== null) await callers.leave(this.#place);
+    try {
+      const usage = await this.#usage();
+      const seconds = Math.round(usage.seconds);
+      const what = this.#isUp ? "caller gone" : "no session came of it";
+      log.info({ line: this.line.name, user: this.user, seconds, end: why, reason }, what);
+      for (const account of this.#accounts) account.end(usage, why, reason);
+    } finally {
+      // It may have been removed with its interface, or the engine has stopped.
+      if (keeper.lines.get(this.line.name) === this.line) await keeper.discard(this.line).catch(() => {});
+      if (this.#place !== null) await callers.leave(this.#place);
+    }
   }
 
   async #usage(): Promise<Usage> {
@@ -282,4 +296,5 @@ export class Session implements LineOwner {
   }
 }
 
+const OVER: Verdict = { ok: false, message: "the call is over" };
 const NOTHING = { sent: { packets: 0, octets: 0 }, received: { packets: 0, octets: 0 } };
