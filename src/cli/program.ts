@@ -21,6 +21,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   chat: async () => (await import("./commands/chat.ts")).chatCommand(),
   answer: async () => (await import("./commands/answer.ts")).answerCommand(),
   user: async () => (await import("./commands/user.ts")).userCommand(),
+  genkey: async () => (await import("./commands/genkey.ts")).genkeyCommand(),
+  pubkey: async () => (await import("./commands/genkey.ts")).pubkeyCommand(),
   "check-config": async () => (await import("./commands/check-config.ts")).checkConfigCommand(),
   import: async () => (await import("./commands/import.ts")).importCommand(),
   demo: async () => (await import("./commands/demo.ts")).demoCommand(),

@@ -29,7 +29,7 @@ import { KEY_LIMITS, type KeyLimits } from "./session-keys.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** How much a second, and how much at once. */
-export interface LoadLimits {
+interface LoadLimits {
   /** MACs checked: more is dropped unseen. */
   readonly checks: readonly [perSecond: number, most: number];
   /** Handshakes of anybody: beyond that a cookie is asked for. */
@@ -40,7 +40,7 @@ export interface LoadLimits {
   readonly cookies: readonly [perSecond: number, most: number];
 }
 
-export const LOAD_LIMITS: LoadLimits = {
+const LOAD_LIMITS: LoadLimits = {
   checks: [30_000, 3000],
   handshakes: [100, 200],
   proven: [300, 300],

@@ -13,7 +13,7 @@ import {
   timingSafeEqual,
 } from "node:crypto";
 import type { CipherName, TransportCipher } from "../crypto/cipher.ts";
-import type { KeyPair, Primitives } from "../crypto/primitives.ts";
+import { KEY_LENGTH, type KeyPair, type Primitives } from "../crypto/primitives.ts";
 
 const TAG_LENGTH = 16;
 const TAG = { authTagLength: TAG_LENGTH };
@@ -150,3 +150,11 @@ export const tunnelCrypto: Primitives = {
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
   transportCipher: (name, key) => new NodeTransportCipher(name, key),
 };
+
+/** For X25519, with the bits set that it sets itself (RFC 7748 §5). */
+export function newPrivateKey(): Uint8Array {
+  const key = randomFillSync(new Uint8Array(KEY_LENGTH));
+  key[0] = (key[0] ?? 0) & 0xf8;
+  key[31] = ((key[31] ?? 0) & 0x7f) | 0x40;
+  return key;
+}

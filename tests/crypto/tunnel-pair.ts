@@ -8,7 +8,7 @@ import { after, type Instant, instant } from "../../src/time.ts";
 import { KEY_LINK, TRANSPORT } from "../../src/wire/tunnel-datagram.ts";
 
 /** The real ciphers with pauses that are the same for the same seed. */
-export const seeded = (seed: number): Primitives => {
+const seeded = (seed: number): Primitives => {
   const random = new Random(seed);
   return { ...tunnelCrypto, random: () => random.next() };
 };
