@@ -36,6 +36,8 @@ export class Lives {
   readonly #groups: LineGroups;
   readonly #upCommands: UpCommands;
   readonly #wasUp = new WeakSet<Line>();
+  /** Families of the networks that are up, of lines that have their own. */
+  readonly #networks = new WeakMap<Line, Set<number>>();
   #stopped = false;
 
   constructor(tools: LivesTools) {
@@ -87,10 +89,14 @@ export class Lives {
   }
 
   /** What happens to a network protocol of its own. */
-  handleNetwork({ life }: Line, { kind }: NetworkLineEvent): void {
-    if (kind === "up") life?.handle((manager, now) => manager.handleUp(now));
-    if (kind === "down") {
-      life?.handle((manager, now) => manager.handleRenegotiation("the network is down", now));
+  handleNetwork(line: Line, { kind, family }: NetworkLineEvent): void {
+    const networks = this.#networks.get(line) ?? new Set();
+    this.#networks.set(line, networks);
+    if (kind === "up") {
+      networks.add(family);
+      line.life?.handle((manager, now) => manager.handleUp(now));
+    } else if (networks.delete(family) && networks.size === 0) {
+      line.life?.handle((manager, now) => manager.handleRenegotiation("the network is down", now));
     }
   }
 

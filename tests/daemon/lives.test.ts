@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import type { LineConfig } from "../../src/config/config.ts";
+import { parseConfig } from "../../src/config/load.ts";
+import { Line } from "../../src/daemon/line.ts";
+import type { LineLife } from "../../src/daemon/line-life.ts";
+import { Lives, type LivesTools } from "../../src/daemon/lives.ts";
+import type { LineManager } from "../../src/dial/line-manager.ts";
+import type { NetworkLineEvent } from "../../src/host/engine/messages.ts";
+import { instant } from "../../src/time.ts";
+
+const CONFIG = `
+[line.ppp0]
+device = "/dev/ttyS0"
+protocol = "ppp"
+ipv6 = true
+`;
+
+describe("the life of a PPP line", () => {
+  let lives: Lives;
+  let line: Line;
+  let told: string[];
+  beforeEach(() => {
+    lives = new Lives({} as LivesTools);
+    line = new Line(parseConfig(CONFIG, "test").lines[0] as LineConfig);
+    told = [];
+    const manager = {
+      handleUp: () => told.push("up"),
+      handleRenegotiation: () => told.push("renegotiates"),
+    } as unknown as LineManager;
+    line.life = {
+      handle: (tell: Parameters<LineLife["handle"]>[0]) => tell(manager, instant(0)),
+    } as unknown as LineLife;
+  });
+  afterEach(() => lives.stop([]));
+
+  const happens = (kind: "up" | "down", family: 4 | 6): void =>
+    lives.handleNetwork(line, { kind, family } as NetworkLineEvent);
+
+  it("is up as long as one of its networks is", () => {
+    happens("up", 4);
+    happens("up", 6);
+    happens("down", 6);
+    assert.deepEqual(told, ["up", "up"]);
+    happens("down", 4);
+    assert.deepEqual(told, ["up", "up", "renegotiates"]);
+  });
+});
