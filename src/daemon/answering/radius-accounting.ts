@@ -1,3 +1,4 @@
+import { utf8Octets } from "../../ppp/text.ts";
 import type { CallInfo, Grant } from "./authority.ts";
 import { nasAttributes, type RadiusLog, RadiusMark, type RadiusNas } from "./radius.ts";
 import {
@@ -146,7 +147,7 @@ export class RadiusAccounting {
     return [
       textAttribute(ACCT_SESSION_ID, id),
       ...(bundle === null ? [] : [textAttribute(ACCT_MULTI_SESSION_ID, bundle)]),
-      textAttribute(USER_NAME, grant.user),
+      octetsAttribute(USER_NAME, utf8Octets(grant.user)),
       integerAttribute(SERVICE_TYPE, FRAMED_USER),
       integerAttribute(FRAMED_PROTOCOL, protocol === "ppp" ? FRAMED_PPP : FRAMED_SLIP),
       ...(address === null ? [] : [addressAttribute(FRAMED_IP_ADDRESS, address)]),

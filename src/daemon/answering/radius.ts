@@ -1,6 +1,6 @@
 import { addressFault, canonicalNetwork, familyOf, networkFault } from "../../config/network.ts";
 import type { Proof } from "../../ppp/proof.ts";
-import { printable, utf8Octets, utf8Text } from "../../ppp/text.ts";
+import { isPlainText, printable, utf8Octets, utf8Text } from "../../ppp/text.ts";
 import type { Authority, CallInfo, Grant, Refusal } from "./authority.ts";
 import {
   ACCT_INTERIM_INTERVAL,
@@ -55,6 +55,9 @@ import {
   vendorValues,
   writeAccessRequest,
 } from "./radius-packet.ts";
+
+const SHORTEST_INTERIM_MS = 60_000;
+const LONGEST_INTERIM_MS = 86_400_000;
 
 /** How this daemon calls itself to RADIUS servers. */
 export interface RadiusNas {
@@ -164,10 +167,11 @@ export class RadiusAuthority implements Authority {
         "RADIUS names a filter, and there are none here",
       );
     }
-    const user = firstOf(attributes, USER_NAME);
+    const user = utf8Text(firstOf(attributes, USER_NAME) ?? new Uint8Array()) || said;
+    if (!isPlainText(user)) return refused(`"${printable(user)}" is no name that an account can have`);
     return {
       ok: true,
-      user: user === undefined || user.length === 0 ? said : utf8Text(user),
+      user,
       protocol: framed === null ? "any" : framed === FRAMED_PPP ? "ppp" : "slip",
       address: addressFor(attributes),
       routes: routesOf(attributes),
@@ -177,7 +181,7 @@ export class RadiusAuthority implements Authority {
       mtu: mtuFor(attributes),
       accounting: new RadiusMark(
         attributes.filter(({ type }) => type === CLASS).map(({ value }) => value.slice()),
-        millisOf(attributes, ACCT_INTERIM_INTERVAL),
+        interimOf(attributes),
       ),
     };
   }
@@ -267,4 +271,10 @@ function mtuFor(attributes: readonly RadiusAttribute[]): number | null {
 const millisOf = (attributes: readonly RadiusAttribute[], type: number): number | null => {
   const seconds = integerOf(attributes, type);
   return seconds === null || seconds === 0 ? null : seconds * 1000;
+};
+
+/** No more often than RFC 2869, section 5.16 allows, and than what timers take. */
+const interimOf = (attributes: readonly RadiusAttribute[]): number | null => {
+  const said = millisOf(attributes, ACCT_INTERIM_INTERVAL);
+  return said && Math.min(Math.max(said, SHORTEST_INTERIM_MS), LONGEST_INTERIM_MS);
 };

@@ -4,10 +4,11 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { afterEach, describe, it } from "node:test";
 import type { Grant, Refusal } from "../../../src/daemon/answering/authority.ts";
-import { RadiusAuthority } from "../../../src/daemon/answering/radius.ts";
+import { RadiusAuthority, RadiusMark } from "../../../src/daemon/answering/radius.ts";
 import { RadiusAccounting } from "../../../src/daemon/answering/radius-accounting.ts";
 import { RadiusClient, type RadiusServer } from "../../../src/daemon/answering/radius-client.ts";
 import { vendorAttribute } from "../../../src/daemon/answering/radius-packet.ts";
+import { utf8Octets, utf8Text } from "../../../src/ppp/text.ts";
 import { eventually } from "../world.ts";
 import { CALL, Log, NAS, proofOf } from "./radius-caller.ts";
 
@@ -189,6 +190,31 @@ describe("what a RADIUS server says", () => {
     );
   });
 
+  it("is no account's name that a terminal would obey or a program's environment cannot have", async () => {
+    for (const name of ["joe\0", "joe\n", "\u001b[2Jjoe", "jo\u009be"]) {
+      assert.match(refusal(await login(says(ACCEPT, text(1, name)))), /no name/, JSON.stringify(name));
+    }
+    const latin1 = await login(says(ACCEPT, { type: 1, value: Buffer.from("j\u00f6rg", "latin1") }));
+    assert.ok(latin1.ok);
+    assert.deepEqual(Buffer.from(utf8Octets(latin1.user)), Buffer.from("j\u00f6rg", "latin1"));
+  });
+
+  it("is told of sessions as often as RFC 2869 allows, however often it wants to be", async () => {
+    const cases: readonly [said: number, intervalMs: number | null][] = [
+      [0, null],
+      [1, 60_000],
+      [600, 600_000],
+      [0xffff_ffff, 86_400_000],
+    ];
+    for (const [said, intervalMs] of cases) {
+      const value = Buffer.alloc(4);
+      value.writeUInt32BE(said);
+      const answer = await login(says(ACCEPT, { type: 85, value }));
+      assert.ok(answer.ok && answer.accounting instanceof RadiusMark);
+      assert.equal(answer.accounting.interimMs, intervalMs);
+    }
+  });
+
   it("is nothing where its values are malformed", async () => {
     const answer = await login(says(ACCEPT, text(8, "abc"), text(27, "abc"), text(62, "abcde")));
     assert.ok(answer.ok);
@@ -232,6 +258,15 @@ describe("accounting to RADIUS servers", () => {
     accounting.begin(session, async () => Promise.resolve(usage)).end(usage, "user");
     await accounting.close(DEADLINE_MS);
     assert.deepEqual(new Set(second.asked.map(statusOf)), new Set([1, 2]));
+  });
+
+  it("names a user as he was named, whatever octets that were", async () => {
+    const server = await FakeServer.start(says(ACCOUNTED));
+    const accounting = new RadiusAccounting(clientOf([server]), NAS, null, new Log());
+    const name = Buffer.alloc(100, 0xf6);
+    accounting.begin({ ...session, grant: { ...grant, user: utf8Text(name) } }, async () => usage);
+    await accounting.close(DEADLINE_MS);
+    assert.ok(server.asked[0]?.includes(Buffer.concat([Buffer.of(1, 102), name])));
   });
 
   it("gives up at its end what nobody takes", async () => {
