@@ -298,8 +298,10 @@ export class NumberedBundle extends Bundle {
     for (const other of this.joined) {
       if (other !== member && other.passedSince === NEVER) other.passedSince = now;
     }
-    member.sentOctets += to - from;
-    if (from === 0) member.sentPackets++;
+    if (packet.protocol === 0) {
+      member.sentOctets += to - from;
+      if (from === 0) member.sentPackets++;
+    }
     return true;
   }
 

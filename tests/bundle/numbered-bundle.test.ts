@@ -47,6 +47,18 @@ describe("a numbered bundle", () => {
     assert.equal(host.pool.available, host.slots);
   });
 
+  it("counts packets of IP, and nothing that it says to the peer itself", () => {
+    const host = new NumberedHost();
+    host.joined(28_800);
+    host.sendControl(new Uint8Array(20));
+    sendAll(host, [0]);
+    host.run(10_000);
+    assert.equal(host.parts.length, 2);
+    const [member] = host.members;
+    assert.deepEqual([host.bundle.sentPackets, host.bundle.sentOctets], [1, 1500]);
+    assert.deepEqual([member?.sentPackets, member?.sentOctets, member?.sentFragments], [1, 1500, 2]);
+  });
+
   it("writes the parts of a packet at once, and the next packet no earlier than its links are nearly drained", () => {
     const host = new NumberedHost();
     host.joined(28_800, 28_800);

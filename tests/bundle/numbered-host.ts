@@ -4,6 +4,7 @@ import { resequencerMemory } from "../../src/bundle/resequencer.ts";
 import { EarliestArrival } from "../../src/scheduler/earliest-arrival.ts";
 import type { Scheduler } from "../../src/scheduler/scheduler.ts";
 import { after, type Instant, instant, NEVER } from "../../src/time.ts";
+import { PPP_IPCP } from "../../src/wire/ppp-packet.ts";
 import { packetOf, poolOf } from "../link/packets.ts";
 import { labelOf } from "./host.ts";
 import { type PartsLink, partsMember, type SentPart } from "./parts-link.ts";
@@ -48,7 +49,9 @@ export class NumberedHost {
   }
 
   sendControl(octets: Uint8Array): void {
-    this.bundle.enqueueControl(packetOf(this.pool, octets), this.now);
+    const packet = packetOf(this.pool, octets);
+    packet.protocol = PPP_IPCP;
+    this.bundle.enqueueControl(packet, this.now);
     this.wake = this.now;
   }
 
