@@ -15,6 +15,7 @@ import { type Identity, Initiation, type PeerKeys, type ReceivedInitiation } fro
 import { COOKIE_MS, readCookie } from "./macs.ts";
 import { SeenInitiations } from "./seen-initiations.ts";
 import { type KeyLimits, type OpenResult, SessionKeys } from "./session-keys.ts";
+import { SessionSet } from "./session-set.ts";
 
 export interface PeerSettings extends PeerKeys {
   /** It knows where the peer is: it begins, and keeps a session at all times. */
@@ -39,8 +40,6 @@ const LONGEST_PAUSE_MS = 15_000;
 const LEAST_PAUSE_MS = 250;
 const PROVE_PAUSE_MS = 250;
 const MOST_PROVES = 5;
-/** How long keys wait to be proven at the responder. */
-const TENTATIVE_MS = 15_000;
 /** New keys are due up to so much earlier, so that a server's clients do not go in step. */
 const REKEY_SPREAD_MS = 10_000;
 const MOST_TRANSMITS = 8;
@@ -55,12 +54,8 @@ export class Peer {
   readonly #seen: SeenInitiations = new SeenInitiations();
   readonly #transmits: Uint8Array[] = [];
   readonly #events: PeerEvent[] = [];
-  #current: SessionKeys | null = null;
-  #previous: SessionKeys | null = null;
-  /** Tentative, of a handshake that this end began. */
-  #outgoing: SessionKeys | null = null;
-  /** Tentative, of a handshake that the peer began, and the epoch of that. */
-  #incoming: SessionKeys | null = null;
+  readonly #sessions: SessionSet;
+  /** Of the last initiation that was answered. */
   #incomingEpoch = "";
   #initiation: Initiation | null = null;
   /** Initiations since the last session. */
@@ -76,12 +71,13 @@ export class Peer {
   constructor(host: PeerHost, settings: PeerSettings, now: Instant) {
     this.#host = host;
     this.settings = settings;
+    this.#sessions = new SessionSet(host.limits.expiryMs, (index) => host.free(index));
     if (settings.initiates) this.#initiateAt = now;
   }
 
   /** Its keys now; null: there are none, and nothing can be sealed. */
   get session(): SessionKeys | null {
-    return this.#current;
+    return this.#sessions.current;
   }
 
   /** Initiations without an end so far: whoever has several paths tries the next path with each. */
@@ -94,7 +90,7 @@ export class Peer {
    * @returns its length; 0: there are no keys
    */
   seal(link: number, buffer: Uint8Array, from: number, length: number, now: Instant): number {
-    const session = this.#current;
+    const session = this.#sessions.current;
     if (session === null) return 0;
     const sealed = session.seal(link, buffer, from, length);
     if (session.isWorn) this.#replaceWorn(now);
@@ -103,7 +99,7 @@ export class Peer {
 
   /** Nothing has been heard for long, or a path is there again: it agrees on new keys soon, and what there is goes on. */
   hasten(now: Instant): void {
-    if (!this.settings.initiates || this.#outgoing !== null) return;
+    if (!this.settings.initiates || this.#sessions.outgoing !== null) return;
     if (this.#initiation !== null) this.#attempts = Math.min(this.#attempts, 1);
     const soonest = this.#lastAt === null ? now : after(this.#lastAt, LEAST_PAUSE_MS);
     this.#initiateAt = earlier(this.#initiateAt, soonest > now ? soonest : now);
@@ -118,8 +114,7 @@ export class Peer {
       this.#host.free(localIndex);
       return null;
     }
-    this.#drop(this.#incoming);
-    this.#incoming = this.#keysOf(response.agreement, localIndex, false, now);
+    this.#sessions.hold("incoming", this.#keysOf(response.agreement, localIndex, false, now));
     this.#incomingEpoch = received.epoch;
     return response.datagram;
   }
@@ -135,8 +130,7 @@ export class Peer {
     }
     this.#initiation = null;
     this.#initiateAt = NEVER;
-    this.#drop(this.#outgoing);
-    this.#outgoing = this.#keysOf(agreement, index, true, now);
+    this.#sessions.hold("outgoing", this.#keysOf(agreement, index, true, now));
     this.#proves = 0;
     this.#prove(now);
     return true;
@@ -164,35 +158,25 @@ export class Peer {
     length: number,
     now: Instant,
   ): OpenResult | "unknownIndex" {
-    const session = this.#sessionOf(index);
-    if (session === null || now - session.bornAt >= this.#host.limits.expiryMs) return "unknownIndex";
+    const session = this.#sessions.find(index, now);
+    if (session === null) return "unknownIndex";
     const result = session.open(buffer, from, length);
     if (result !== "opened") return result;
-    if (session !== this.#current && session !== this.#previous) this.#promote(session, now);
-    if (session.isWorn) this.#replaceWorn(now);
-    if (buffer[from + TRANSPORT.link] === KEY_LINK) this.#takeWord(session, buffer[from + TRANSPORT.sealed]);
+    if (!this.#sessions.isProven(session)) this.#promote(session, now);
+    if (session === this.#sessions.current && session.isWorn) this.#replaceWorn(now);
+    if (buffer[from + TRANSPORT.link] === KEY_LINK && length === TRANSPORT.overhead + 1)
+      this.#takeWord(session, buffer[from + TRANSPORT.sealed]);
     return result;
   }
 
   handleTimeout(now: Instant): void {
-    if (this.#isOver(this.#previous, this.#host.limits.expiryMs, now))
-      this.#previous = this.#drop(this.#previous);
-    if (this.#isOver(this.#incoming, TENTATIVE_MS, now)) this.#incoming = this.#drop(this.#incoming);
-    if (this.#isOver(this.#current, this.#host.limits.expiryMs, now)) {
-      this.#current = this.#drop(this.#current);
-      this.#tell("expired");
-    }
+    if (this.#sessions.expire(now)) this.#tell("expired");
     if (now >= this.#proveAt) this.#prove(now);
     if (now >= this.#initiateAt) this.#initiate(now);
   }
 
   pollTimeout(): Instant {
-    const { expiryMs } = this.#host.limits;
-    let due = earlier(this.#initiateAt, this.#proveAt);
-    if (this.#current !== null) due = earlier(due, after(this.#current.bornAt, expiryMs));
-    if (this.#previous !== null) due = earlier(due, after(this.#previous.bornAt, expiryMs));
-    if (this.#incoming !== null) due = earlier(due, after(this.#incoming.bornAt, TENTATIVE_MS));
-    return due;
+    return earlier(this.#sessions.nextExpiry(), earlier(this.#initiateAt, this.#proveAt));
   }
 
   /** A datagram for the peer, by whichever path; 0: none. `into` has at least 152 octets. */
@@ -209,23 +193,19 @@ export class Peer {
 
   /** Forgets all keys. The peer is not used after that. */
   close(): void {
-    for (const session of [this.#current, this.#previous, this.#outgoing, this.#incoming])
-      this.#drop(session);
-    if (this.#initiation !== null) this.#host.free(this.#initiation.localIndex);
-    this.#current = this.#previous = this.#outgoing = this.#incoming = this.#initiation = null;
+    this.#sessions.close();
+    this.#forgetInitiation();
     this.#initiateAt = this.#proveAt = NEVER;
   }
 
   #replaceWorn(now: Instant): void {
-    if (!this.settings.initiates || this.#initiation !== null || this.#outgoing !== null) return;
+    if (!this.settings.initiates || this.#initiation !== null || this.#sessions.outgoing !== null) return;
     this.#initiateAt = earlier(this.#initiateAt, now);
   }
 
-  #sessionOf(index: number): SessionKeys | null {
-    if (this.#current?.localIndex === index) return this.#current;
-    if (this.#previous?.localIndex === index) return this.#previous;
-    if (this.#incoming?.localIndex === index) return this.#incoming;
-    return this.#outgoing?.localIndex === index ? this.#outgoing : null;
+  #forgetInitiation(): void {
+    if (this.#initiation !== null) this.#host.free(this.#initiation.localIndex);
+    this.#initiation = null;
   }
 
   #keysOf(
@@ -240,8 +220,7 @@ export class Peer {
 
   #initiate(now: Instant): void {
     const { identity } = this.#host;
-    if (this.#initiation !== null) this.#host.free(this.#initiation.localIndex);
-    this.#initiation = null;
+    this.#forgetInitiation();
     const localIndex = this.#host.claim(this);
     const cookie = now < this.#cookieEnd ? this.#cookie : null;
     this.#sequence++;
@@ -260,13 +239,14 @@ export class Peer {
 
   /** Asks for a datagram under the tentative keys, or gives them up. */
   #prove(now: Instant): void {
-    if (this.#outgoing === null || this.#proves === MOST_PROVES) {
-      this.#outgoing = this.#drop(this.#outgoing);
+    const session = this.#sessions.outgoing;
+    if (session === null || this.#proves === MOST_PROVES) {
+      this.#sessions.hold("outgoing", null);
       this.#proveAt = NEVER;
       this.#initiateAt = now;
       return;
     }
-    this.#say(this.#outgoing, PROVE);
+    this.#say(session, PROVE);
     this.#proveAt = after(now, PROVE_PAUSE_MS * 2 ** this.#proves);
     this.#proves++;
   }
@@ -283,41 +263,21 @@ export class Peer {
 
   /** Keys that both ends have become the current ones. */
   #promote(session: SessionKeys, now: Instant): void {
-    if (session === this.#outgoing) {
-      this.#outgoing = null;
-      this.#proveAt = NEVER;
-    } else {
-      this.#incoming = null;
-      this.#seen.prove(this.#incomingEpoch);
-    }
-    this.#drop(this.#previous);
-    this.#previous = this.#current;
-    this.#current = session;
+    if (session.initiator) this.#proveAt = NEVER;
+    else this.#seen.prove(this.#incomingEpoch);
+    const first = this.#sessions.current === null;
+    this.#sessions.promote(session);
     this.#attempts = 0;
     if (this.settings.initiates) this.#planRekey(session, now);
-    this.#tell(this.#previous === null ? "established" : "rekeyed");
+    this.#tell(first ? "established" : "rekeyed");
   }
 
   #planRekey(session: SessionKeys, now: Instant): void {
-    if (this.#initiation !== null && !session.initiator) {
-      // Both began at once. These keys do; what comes of the other handshake does as well.
-      this.#host.free(this.#initiation.localIndex);
-      this.#initiation = null;
-    }
+    // Both began at once, and these keys do.
+    if (!session.initiator) this.#forgetInitiation();
     const { rekeyMs } = this.#host.limits;
     const spreadMs = Math.min(REKEY_SPREAD_MS, rekeyMs / 4) * this.#host.identity.primitives.random();
     this.#initiateAt = after(now, session.initiator ? rekeyMs - spreadMs : rekeyMs + spreadMs);
-  }
-
-  #isOver(session: SessionKeys | null, lifeMs: number, now: Instant): boolean {
-    return session !== null && now - session.bornAt >= lifeMs;
-  }
-
-  #drop(session: SessionKeys | null): null {
-    if (session === null) return null;
-    this.#host.free(session.localIndex);
-    session.release();
-    return null;
   }
 
   #transmit(datagram: Uint8Array): void {
