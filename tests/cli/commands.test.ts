@@ -51,6 +51,23 @@ describe("commands that change something", () => {
       "",
     ],
     [
+      "line add ppp0 --device /dev/ttyS1 --protocol ppp --dial isp --number 5551000 5551001 --up-command true",
+      [
+        "addLine",
+        {
+          name: "ppp0",
+          settings: {
+            device: "/dev/ttyS1",
+            protocol: "ppp",
+            dial: "isp",
+            numbers: ["5551000", "5551001"],
+            "up-command": "true",
+          },
+        },
+      ],
+      "",
+    ],
+    [
       "line add sl0 --interface ppp0 --address 10.0.0.1 --peer 10.0.0.2 --route 10.1.0.0/16 fd00::/8 --default-route",
       settings({
         interface: "ppp0",

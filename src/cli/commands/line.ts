@@ -7,11 +7,15 @@ import { number, type SocketOption, segment, socketOption, whole } from "../opti
 interface AddOptions extends SocketOption {
   readonly device?: string;
   readonly interface?: string;
+  readonly protocol?: string;
   readonly speed?: number;
   readonly rate?: number;
   readonly rtscts?: true;
   /** False with --no-lock, else true. */
   readonly lock: boolean;
+  readonly dial?: string;
+  readonly number?: string[];
+  readonly upCommand?: string;
   readonly mtu?: number;
   readonly master?: string;
   readonly address?: string;
@@ -23,12 +27,19 @@ interface AddOptions extends SocketOption {
 }
 
 /** The options under the keys of `[line.NAME]`, those that were given; the daemon knows the defaults and the rest. */
-function settingsOf({ socket: _socket, route, lock, ...options }: AddOptions): LineRequest["settings"] {
+function settingsOf({
+  socket: _socket,
+  route,
+  number: numbers,
+  lock,
+  ...options
+}: AddOptions): LineRequest["settings"] {
   const settings: Record<string, unknown> = {};
   for (const [option, value] of Object.entries(options)) {
     settings[option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)] = value;
   }
   if (route !== undefined) settings["routes"] = route;
+  if (numbers !== undefined) settings["numbers"] = numbers;
   if (!lock) settings["lock"] = false;
   return settings;
 }
@@ -40,10 +51,14 @@ const addCommand = (): Command =>
     .argument("<NAME>", "name of its interface, such as sl0")
     .option("--device <PATH>", "the tty; either this or --interface")
     .option("--interface <NAME>", "an existing interface that carries IP without Ethernet headers")
+    .option("--protocol <P>", "slip or ppp (default: slip)")
     .option("--speed <N>", "speed of the port in bits per second", whole("--speed", 50, 100_000_000))
     .option("--rate <N>", "estimated bits per second (default: the speed)", whole("--rate", 1, MAX_BPS))
     .option("--rtscts", "hardware flow control by RTS and CTS")
     .option("--no-lock", "take no UUCP lock file")
+    .option("--dial <NAME>", "the [dial.NAME] of the configuration by which the far side is called")
+    .option("--number <N...>", "numbers to dial in turn (default: those of --dial)")
+    .option("--up-command <C>", "a command for the shell, run each time the line is up")
     .option("--mtu <N>", "largest IP packet in octets", whole("--mtu", 68, 16384))
     .option("--master <NAME>", "the master that the line joins")
     .option("--address <A>", "address of this side while the line is alone")
@@ -66,6 +81,7 @@ const addCommand = (): Command =>
       `
 Examples:
   eql line add sl0 --device /dev/ttyS0 --speed 57600 --rate 28800 --rtscts --master eql
+  eql line add ppp0 --device /dev/ttyS1 --speed 115200 --protocol ppp --dial isp --number 5551000
   eql line add wan --interface ppp0 --rate 128000 --master eql
 `,
     )
