@@ -234,6 +234,17 @@ function checkDialing(
     const allowed = known === "" ? `a [dial.NAME], and there is none; add [dial.${table.dial}]` : known;
     say("dial", `found ${show(table.dial)}; allowed: ${allowed}`);
   }
+  const { dial, master } = line;
+  if (dial !== null && master !== null) {
+    const own = dial.demand ? "demand" : dial.idleLimitMs === null ? null : "idle-limit";
+    const its = own === "demand" ? "demand" : "idle-time";
+    if (own !== null) {
+      say(
+        "dial",
+        `dial.${dial.name} has ${own}, which is for lines without a master; give ${its} in master.${master} instead`,
+      );
+    }
+  }
   if (line.dial !== null && line.dial.modem !== null && line.dial.numbers.length === 0) {
     say("numbers", `found none, here and in dial.${line.dial.name}; give numbers in one of them`);
   }

@@ -172,8 +172,6 @@ describe("values", () => {
       attempts = 7
       link-wait = 25
       session-limit = 3600
-      demand = true
-      idle-limit = 300
 
       [line.sl0]
       device = "/dev/ttyS0"
@@ -257,8 +255,8 @@ describe("values", () => {
             loginWaitMs: 20_000,
             linkWaitMs: 25_000,
             sessionLimitMs: 3_600_000,
-            demand: true,
-            idleLimitMs: 300_000,
+            demand: false,
+            idleLimitMs: null,
           },
           upCommand: "logger $interface",
         },
@@ -267,6 +265,12 @@ describe("values", () => {
       stations: [],
       radius: new Map(),
     });
+  });
+
+  it("say when a line without a master is called", () => {
+    const dial = '[dial.isp]\nnumbers = ["5551000"]\ndemand = true\nidle-limit = 300\n';
+    const { dial: found } = parse(`${dial}[line.sl0]\ndevice = "/dev/ttyS0"\ndial = "isp"`).lines[0] ?? LINE;
+    assert.deepEqual([found?.demand, found?.idleLimitMs], [true, 300_000]);
   });
 
   it("may be whatever the limits of their key allow", () => {

@@ -184,6 +184,16 @@ describe("keys together", () => {
       "line.sl0.numbers: found none, here and in dial.isp; give numbers in one of them",
     ],
     [
+      "a line of a master that is to be dialed on demand by itself",
+      `[master.eql]\n[dial.isp]\nnumbers = ["1"]\ndemand = true\n[line.sl0]\n${TTY}\ndial = "isp"\nmaster = "eql"`,
+      "line.sl0.dial: dial.isp has demand, which is for lines without a master; give demand in master.eql instead",
+    ],
+    [
+      "a line of a master that is to hang up by itself",
+      `[master.eql]\n[dial.isp]\nnumbers = ["1"]\nidle-limit = 60\n[line.sl0]\n${TTY}\ndial = "isp"\nmaster = "eql"`,
+      "line.sl0.dial: dial.isp has idle-limit, which is for lines without a master; give idle-time in master.eql instead",
+    ],
+    [
       "numbers that nobody dials",
       `[line.sl0]\n${TTY}\nnumbers = ["1"]`,
       "line.sl0.numbers: found no dial, so that nothing is dialed; give dial, or leave it out",
