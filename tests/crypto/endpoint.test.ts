@@ -5,6 +5,7 @@ import { CIPHER_NAMES } from "../../src/crypto/cipher.ts";
 import { KEY_LIMITS } from "../../src/crypto/session-keys.ts";
 import { tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
 import { Random } from "../../src/sim/random.ts";
+import { after } from "../../src/time.ts";
 import {
   INITIATION,
   INITIATION_TYPE,
@@ -129,6 +130,15 @@ describe("two ends", () => {
     pair.way = () => [10];
     pair.runFor(20_000);
     assert.ok(pair.talks());
+  });
+
+  it("open nothing with keys that have expired, also before they are forgotten", () => {
+    const pair = established();
+    const datagram = pair.near.sealed("late", pair.now) ?? assert.fail();
+    pair.now = after(pair.now, 180_000);
+    pair.deliver(pair.far, datagram);
+    assert.ok(!pair.far.heard.includes("late"));
+    assert.equal(pair.far.endpoint.drops.unknownIndex, 1);
   });
 
   for (const which of ["near", "far"] as const) {

@@ -24,7 +24,7 @@ export const pubkeyCommand = (): Command =>
   new Command("pubkey")
     .summary("print a private key's public key")
     .description("Print the public key of the private key on standard input. The other end has to know it.")
-    .addHelpText("after", "\nExample:\n  eql pubkey < /etc/eql/private.key\n")
+    .addHelpText("after", "\nExample:\n  cat /etc/eql/private.key | eql pubkey\n")
     .action(async () => {
       const { text } = await import("node:stream/consumers");
       const { keyText, parseKey } = await import("../../crypto/key-text.ts");
