@@ -1,4 +1,4 @@
-import type { LifeEvent, LifeStatus, LifeTransition } from "../control/messages.ts";
+import type { LifeEvent, LifeState, LifeStatus, LifeTransition } from "../control/messages.ts";
 import type { DialogueEnd } from "../dial/dialogue.ts";
 import { type LineAction, LineManager, type Transition } from "../dial/line-manager.ts";
 import { EqlError } from "../errors.ts";
@@ -23,8 +23,8 @@ export interface LifeTools {
   hangUp(line: Line, reason: string): Promise<void>;
   /** Closes the device of the link at once, if it is open. */
   close(line: Line): Promise<void>;
-  /** Its state is another one. */
-  changed(line: Line): void;
+  /** Its state is another one than `from`. */
+  changed(line: Line, from: LifeState): void;
 }
 
 const GROWTH = 1.7;
@@ -178,7 +178,7 @@ export class LineLife {
     if (this.#history.length > MOST_TRANSITIONS) this.#history.shift();
     this.#tools.log.debug({ line: line.name, from, to, reason }, "state");
     this.#tell({ event: "state", at: wallAt, state: to, reason });
-    this.#tools.changed(line);
+    this.#tools.changed(line, from);
   }
 
   async #act(action: LineAction): Promise<void> {

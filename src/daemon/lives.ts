@@ -1,5 +1,5 @@
 import type { GroupConfig } from "../config/config.ts";
-import type { PppEnd } from "../control/messages.ts";
+import type { LifeState, PppEnd } from "../control/messages.ts";
 import type { EngineClient } from "../host/engine/client.ts";
 import type { NetworkLineEvent, PppLineEvent } from "../host/engine/messages.ts";
 import type { Line } from "./line.ts";
@@ -62,7 +62,7 @@ export class Lives {
       close: async ({ name }) => {
         await engine.request("closeLine", { name, reason: "closed" }).catch(() => {}); // it was removed
       },
-      changed: (each) => this.#handleChanged(each),
+      changed: (each, from) => this.#handleChanged(each, from),
     });
     await line.life.begin();
   }
@@ -74,7 +74,11 @@ export class Lives {
 
   /** A person wants a line up or down, now; null: as without a person. */
   ask(line: Line, wanted: boolean | null): void {
-    if (this.#groups.ask(line, wanted)) return;
+    if (this.#groups.ask(line, wanted)) {
+      // One that is down already changes no state.
+      if (line.life?.state === "idle") line.note(wanted === false ? "told to stay down" : "");
+      return;
+    }
     const reason = "User request";
     line.life?.handle((manager, now) => {
       if (wanted ?? true) manager.handleWanted(reason, now, true);
@@ -123,7 +127,7 @@ export class Lives {
     await Promise.all([...lines].map(async (line) => line.life?.stop()));
   }
 
-  #handleChanged(line: Line): void {
+  #handleChanged(line: Line, from: LifeState): void {
     const { life } = line;
     if (life === null || this.#stopped) return;
     this.#groups.handleState(line);
@@ -135,6 +139,9 @@ export class Lives {
       if (line.config.dial !== null) {
         this.#tools.log[level]({ line: line.name, reason: line.reason }, state);
       }
+    } else if (from === "idle") {
+      // Why it was down is no reason any longer.
+      line.note(life.reason);
     }
     if (state !== "up" && state !== "enslaved") this.#wasUp.delete(line);
     else if (!this.#wasUp.has(line)) {

@@ -119,7 +119,10 @@ describe("lines that dial", { skip: worldMissing() }, () => {
     assert.equal((await command("hangup", "sl0").outcome()).code, 0);
     await near.untilLine("sl0", "is idle", ({ state }) => state === "idle", CALL_MS);
     await near.untilSlaves(["sl1"], CALL_MS);
-    const { code, stdout } = await command("dial", "sl0", "--watch").outcome();
+    const dialing = command("dial", "sl0", "--watch");
+    const dials = await near.untilLine("sl0", "dials", ({ state }) => state === "dialing", CALL_MS);
+    assert.equal(dials.reason, "asked for");
+    const { code, stdout } = await dialing.outcome();
     assert.equal(code, 0);
     for (const said of [`> ATDT${NUMBER}`, "< CONNECT 57600", "> alice", "= dialing", "= login"]) {
       assert.ok(stdout.includes(said), `${said} in ${stdout}`);

@@ -16,6 +16,16 @@ protocol = "ppp"
 ipv6 = true
 `;
 
+const ON_DEMAND = `
+[dial.isp]
+numbers = ["5551000"]
+demand = true
+
+[line.sl0]
+device = "/dev/ttyS0"
+dial = "isp"
+`;
+
 describe("the life of a PPP line", () => {
   let lives: Lives;
   let line: Line;
@@ -44,5 +54,23 @@ describe("the life of a PPP line", () => {
     assert.deepEqual(told, ["up", "up"]);
     happens("down", 4);
     assert.deepEqual(told, ["up", "up", "renegotiates"]);
+  });
+});
+
+describe("the life of a line on demand", () => {
+  it("says while it is down that it was told so", () => {
+    const tools: Partial<LivesTools> = { groupOf: () => undefined };
+    const lives = new Lives(tools as LivesTools);
+    try {
+      const line = new Line(parseConfig(ON_DEMAND, "test").lines[0] as LineConfig);
+      line.life = { state: "idle", handle: () => {} } as unknown as LineLife;
+      lives.callWhenWanted(line);
+      lives.ask(line, false);
+      assert.equal(line.reason, "told to stay down");
+      lives.ask(line, null);
+      assert.equal(line.reason, "");
+    } finally {
+      void lives.stop([]);
+    }
   });
 });
