@@ -257,6 +257,50 @@ describe("callers on direct lines", { skip: worldMissing() }, () => {
     assert.equal(theirs.ppp?.ours["auth"], undefined);
   });
 
+  for (const [how, dial, more] of [
+    ["prove themselves", [], []],
+    ["have logged in", LOGIN, ['dial = "isp"']],
+  ] as const) {
+    it(`cannot take another's address when they ${how}`, async () => {
+      users(joe(), joe().replace("joe", "jane").concat('address = "10.99.1.77"\n'));
+      const far = await answer();
+      const near = await call(...dial, ppp(0, 'address = "10.99.1.77"', ...more));
+      await far.until(
+        "he is refused",
+        () => /the peer (wants|insists on) 10\.99\.1\.77/.test(far.said),
+        CALL_MS,
+      );
+      assert.deepEqual(records(), []);
+      assert.deepEqual((await near.status()).lines.filter(isUp), []);
+      assert.deepEqual(await world.far.routes("tty0"), []);
+    });
+  }
+
+  it("send under addresses of their own only, where the kernel filters by its routes", async () => {
+    const { host } = world.far;
+    const settings = "/proc/sys/net/ipv4/conf/default/rp_filter";
+    const dropped = async (): Promise<number> => {
+      const [names, values] = (await host.must(["grep", "^TcpExt:", "/proc/net/netstat"]))
+        .split("\n")
+        .map((line) => line.split(" "));
+      return Number(values?.[names?.indexOf("IPReversePathFilter") ?? -1]);
+    };
+    await host.must(["sh", "-c", `echo 1 >${settings}`]);
+    users(joe('routes = ["10.98.7.0/24"]'));
+    await answer();
+    const near = await call(ppp(0));
+    await near.untilLine("ppp0", "is up", isUp, CALL_MS);
+    await reached();
+    for (const address of ["10.98.7.1", "10.98.8.1"])
+      await world.near.ip("address", "add", address, "dev", "ppp0");
+    const before = await dropped();
+    assert.ok(await world.near.ping(FAR, "-I", "10.98.7.1"), "a network behind him");
+    assert.equal(await dropped(), before);
+    assert.ok(!(await world.near.ping(FAR, "-I", "10.98.8.1", "-W", "1")));
+    assert.ok((await dropped()) > before, "somebody else's");
+    await host.must(["sh", "-c", `echo 0 >${settings}`]);
+  });
+
   it("have no more lines than their account allows", async () => {
     users(joe("max-lines = 1", 'protocol = "slip"', `address = "${NEAR}"`));
     const far = await answer();
