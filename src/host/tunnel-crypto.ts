@@ -12,21 +12,20 @@ import {
   randomFillSync,
   timingSafeEqual,
 } from "node:crypto";
-import type { CipherName, TransportCipher } from "../crypto/cipher.ts";
+import { CIPHER_NAMES, type CipherName, type TransportCipher } from "../crypto/cipher.ts";
 import { KEY_LENGTH, type KeyPair, type Primitives } from "../crypto/primitives.ts";
 
 const TAG_LENGTH = 16;
 const TAG = { authTagLength: TAG_LENGTH };
-/** What stands before the 32 octets of a key in DER (RFC 8410). */
-const PRIVATE_HEAD = Buffer.from("302e020100300506032b656e04220420", "hex");
-const PUBLIC_HEAD = Buffer.from("302a300506032b656e032100", "hex");
+/** What stands before the 32 octets of a private key in DER (RFC 8410). */
+const DER_HEAD = Buffer.from("302e020100300506032b656e04220420", "hex");
 
 /** A Buffer may be a view into Node's shared pool. */
 const plain = (buffer: Buffer): Uint8Array => Uint8Array.from(buffer);
 
 /** OpenSSL's names. Node's types know authenticated ciphers only by the one name or the other. */
 const GCM = "aes-256-gcm" satisfies CipherGCMTypes;
-const CHACHA = "chacha20-poly1305";
+const CHACHA = "chacha20-poly1305" satisfies CipherName;
 
 const sealer = (name: CipherName, key: Uint8Array, nonce: Uint8Array) =>
   name === GCM ? createCipheriv(GCM, key, nonce, TAG) : createCipheriv(CHACHA, key, nonce, TAG);
@@ -39,15 +38,14 @@ class NodeKeyPair implements KeyPair {
 
   constructor(privateKey: KeyObject, publicKey: KeyObject) {
     this.#privateKey = privateKey;
-    this.publicKey = plain(publicKey.export({ format: "der", type: "spki" })).slice(PUBLIC_HEAD.length);
+    const { x } = publicKey.export({ format: "jwk" });
+    this.publicKey = plain(Buffer.from(x ?? "", "base64url"));
   }
 
   agree(publicKey: Uint8Array): Uint8Array | null {
-    const theirs = createPublicKey({
-      key: Buffer.concat([PUBLIC_HEAD, publicKey]),
-      format: "der",
-      type: "spki",
-    });
+    // In DER the same takes ten times as long, and longer than all else of a handshake.
+    const x = Buffer.from(publicKey).toString("base64url");
+    const theirs = createPublicKey({ key: { kty: "OKP", crv: "X25519", x }, format: "jwk" });
     try {
       return plain(diffieHellman({ privateKey: this.#privateKey, publicKey: theirs }));
     } catch {
@@ -108,7 +106,7 @@ export const tunnelCrypto: Primitives = {
   random: Math.random,
   keyPair: (privateKey) => {
     const key = createPrivateKey({
-      key: Buffer.concat([PRIVATE_HEAD, privateKey]),
+      key: Buffer.concat([DER_HEAD, privateKey]),
       format: "der",
       type: "pkcs8",
     });
@@ -157,4 +155,23 @@ export function newPrivateKey(): Uint8Array {
   key[0] = (key[0] ?? 0) & 0xf8;
   key[31] = ((key[31] ?? 0) & 0x7f) | 0x40;
   return key;
+}
+
+/** The cipher with which this machine seals datagrams faster, by a trial of some milliseconds. */
+export function fasterCipher(): CipherName {
+  const datagram = new Uint8Array(1400);
+  const key = new Uint8Array(KEY_LENGTH);
+  const nonce = new Uint8Array(12);
+  const least = { [GCM]: Number.POSITIVE_INFINITY, [CHACHA]: Number.POSITIVE_INFINITY };
+  // The least of many, by turns: what else the machine does counts for neither.
+  for (let round = 0; round < 100; round++) {
+    for (const name of CIPHER_NAMES) {
+      const cipher = sealer(name, key, nonce);
+      cipher.update(datagram);
+      const begin = performance.now();
+      for (let count = 0; count < 4; count++) cipher.update(datagram);
+      least[name] = Math.min(least[name], performance.now() - begin);
+    }
+  }
+  return least[GCM] <= least[CHACHA] ? GCM : CHACHA;
 }

@@ -7,16 +7,20 @@ import { tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
 import { Random } from "../../src/sim/random.ts";
 import { after } from "../../src/time.ts";
 import {
+  COOKIE_TYPE,
   INITIATION,
   INITIATION_TYPE,
   RESPONSE_TYPE,
   TRANSPORT_TYPE,
 } from "../../src/wire/tunnel-datagram.ts";
-import { type PairOptions, TunnelPair } from "./tunnel-pair.ts";
+import { type End, type PairOptions, TunnelPair } from "./tunnel-pair.ts";
 
 const typesOf = (pair: TunnelPair): (number | undefined)[] => pair.sent.map(({ datagram }) => datagram[0]);
 const initiations = (pair: TunnelPair): number =>
   typesOf(pair).filter((type) => type === INITIATION_TYPE).length;
+
+const dropsOf = ({ endpoint }: End): number =>
+  Object.values(endpoint.drops).reduce((sum, count) => sum + count, 0);
 
 function established(options: PairOptions = {}): TunnelPair {
   const pair = new TunnelPair(options);
@@ -150,6 +154,18 @@ describe("two ends", () => {
       assert.ok(pair.talks());
     });
   }
+
+  it("begin anew when keys are not proven", () => {
+    const pair = new TunnelPair({ way: (datagram) => (datagram[0] === TRANSPORT_TYPE ? [] : [10]) });
+    pair.runFor(60_000);
+    assert.equal(pair.near.peer.session, null);
+    assert.ok(initiations(pair) >= 3 && initiations(pair) <= 10, `${initiations(pair)}`);
+    const proofs = typesOf(pair).filter((type) => type === TRANSPORT_TYPE).length;
+    assert.ok(proofs <= 5 * initiations(pair), `${proofs} proofs`);
+    pair.way = () => [10];
+    pair.runFor(20_000);
+    assert.ok(pair.talks());
+  });
 
   it("come to an understanding when both begin", () => {
     for (let seed = 1; seed < 20; seed++) {
@@ -411,6 +427,34 @@ describe("a flood of first messages", () => {
     const answers = pair.sent.splice(sent);
     assert.ok(answers.length <= 100, `${answers.length} cookies`);
     assert.ok(answers.every(({ datagram }) => datagram.length < INITIATION.length));
+    assert.ok(pair.talks());
+  });
+
+  it("is got through with a cookie, if it is whole and comes from the right address", () => {
+    const pair = new TunnelPair({ far: { load: { ...load, handshakes: [0, 0] } } });
+    let cookies = 0;
+    let copies = 0;
+    pair.way = (datagram) => {
+      if (datagram[0] === COOKIE_TYPE) {
+        for (let bit = 0; bit < datagram.length * 8; bit++) {
+          const forged = datagram.slice();
+          forged[bit >> 3] = (forged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+          const dropped = dropsOf(pair.near);
+          pair.near.endpoint.handleDatagram(forged, 0, forged.length, pair.far.address, pair.now);
+          assert.equal(dropsOf(pair.near), dropped + 1, `bit ${bit}`);
+        }
+        cookies++;
+      } else if (datagram[0] === INITIATION_TYPE && cookies > 0) {
+        const { overload } = pair.far.endpoint.drops;
+        pair.far.endpoint.handleDatagram(datagram.slice(), 0, datagram.length, Uint8Array.of(6), pair.now);
+        assert.equal(pair.far.endpoint.drops.overload, overload + 1);
+        assert.ok(pair.far.endpoint.pollReply(new Uint8Array(200)) > 0, "a cookie of its own");
+        copies++;
+      }
+      return [10];
+    };
+    pair.runFor(1000);
+    assert.deepEqual([cookies, copies], [1, 1]);
     assert.ok(pair.talks());
   });
 

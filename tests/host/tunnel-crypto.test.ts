@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { createCipheriv } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { CIPHER_NAMES } from "../../src/crypto/cipher.ts";
-import { newPrivateKey, tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
+import { fasterCipher, newPrivateKey, tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
 
 const octets = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"));
 const hex = (value: Uint8Array | null): string => Buffer.from(value ?? []).toString("hex");
@@ -34,6 +35,12 @@ describe("what node:crypto does for tunnels", () => {
     assert.equal((key[0] ?? 0) & 7, 0);
     assert.equal((key[31] ?? 0) & 0xc0, 0x40);
     assert.notDeepEqual(newPrivateKey(), key);
+  });
+
+  it("knows which cipher is the faster one here", () => {
+    const hasAes = /^(flags|Features).*\baes\b/m.test(readFileSync("/proc/cpuinfo", "utf8"));
+    assert.ok(CIPHER_NAMES.includes(fasterCipher()));
+    if (!hasAes) assert.equal(fasterCipher(), "chacha20-poly1305");
   });
 
   it("compares all octets", () => {
