@@ -170,6 +170,8 @@ export class Callers {
       caller.master = name;
     } catch (error) {
       caller.made = null;
+      // It may be there, without its address.
+      if (this.#tools.keeper.masters.has(name)) await this.#removeMaster(name);
       throw error;
     } finally {
       this.#reserved.delete(name);

@@ -68,8 +68,9 @@ class World {
       keeper: this.#keeper,
       netlink: { interface: () => null },
       addMaster: async ({ name }: { readonly name: string }) => {
-        this.#fail("master");
+        // Made, but not addressed.
         this.#keeper.masters.set(name, {});
+        this.#fail("master");
       },
     };
     this.callers = new Callers(tools as unknown as CallersTools);
