@@ -5,7 +5,10 @@ import { parseConfig } from "../../src/config/load.ts";
 import { Line } from "../../src/daemon/line.ts";
 import type { LineLife } from "../../src/daemon/line-life.ts";
 import { Lives, type LivesTools } from "../../src/daemon/lives.ts";
+import { makeLog } from "../../src/daemon/log.ts";
+import type { Talks } from "../../src/daemon/talks.ts";
 import type { LineManager } from "../../src/dial/line-manager.ts";
+import { EqlError } from "../../src/errors.ts";
 import type { NetworkLineEvent } from "../../src/host/engine/messages.ts";
 import { instant } from "../../src/time.ts";
 
@@ -72,5 +75,28 @@ describe("the life of a line on demand", () => {
     } finally {
       void lives.stop([]);
     }
+  });
+
+  it("says why it is called, and why it is hung up", async () => {
+    let refuse = (_error: EqlError): void => {};
+    const open = new Promise<never>((_resolve, reject) => {
+      refuse = reject;
+    });
+    const tools: Partial<LivesTools> = {
+      log: makeLog("error"),
+      talks: { open: () => open } as unknown as Talks,
+      lockDirectory: "/nowhere",
+    };
+    const lives = new Lives(tools as LivesTools);
+    const line = new Line(parseConfig(ON_DEMAND, "test").lines[0] as LineConfig);
+    await lives.begin(line);
+    line.note("no traffic");
+    lives.ask(line, true);
+    assert.deepEqual([line.life?.state, line.reason], ["locking", "User request"]);
+    line.note("");
+    lives.ask(line, false);
+    assert.deepEqual([line.life?.state, line.reason], ["hangingUp", "User request"]);
+    refuse(new EqlError("DEVICE_MISSING", "there is no such device"));
+    await lives.stop([line]);
   });
 });
