@@ -21,7 +21,7 @@ import { promisify } from "node:util";
  */
 
 const SOURCES = fileURLToPath(new URL("../../../tests/interop/kernel-peer/", import.meta.url));
-const HELPERS = ["cable", "eqlctl", "tcpx", "udpx"];
+const HELPERS = ["cable", "eqlctl", "hangup", "tcpx", "udpx"];
 const TOOLS = ["linux.uml", "gcc", "setsid", "slattach", "ifconfig", "ip", "modprobe", "busybox", "pppd"];
 const BOOT_LIMIT_MS = 60_000;
 
@@ -150,7 +150,7 @@ export class KernelPeer {
 
   /**
    * Runs a shell command in the guest, as root, and waits until it ends; what it leaves in the background stays.
-   * Its PATH has `eqlctl`, `tcpx` and `udpx`.
+   * Its PATH has `eqlctl`, `hangup`, `tcpx` and `udpx`.
    */
   async exec(shell: string, timeoutMs = 30_000): Promise<ExecResult> {
     const id = String(++this.#execs);
@@ -203,6 +203,21 @@ export class KernelPeer {
       cable.once("close", () => reject(new Error(`the cable of line ${line} did not come up: ${problem}`)));
     });
     return path;
+  }
+
+  /**
+   * Puts a line of the guest behind a modem, with DTR always on; when the carrier is lost, the guest's line is hung up.
+   * @param path the modem's device, opened anew after each hang-up
+   * @param bps speed of the cable, as in {@link expose}; no faster than the carrier, or the device becomes a long queue
+   * @param onReady called when a call can be made: at first, and after each hang-up, once the guest knows
+   */
+  connect(line: number, path: string, bps: number, onReady: () => void): void {
+    const cable = this.#cable(line, bps, `modem:${path}`);
+    createInterface(cable.stdout as NodeJS.ReadableStream).on("line", (text) => {
+      if (text === "ready") return onReady();
+      const hungUp = this.must(`hangup /dev/ttyS${line}`).then(() => this.plug(line, "in"));
+      hungUp.catch(() => undefined); // a guest that has gone says so to whoever asks
+    });
   }
 
   /** Throws away what the guest sends on a line, as fast as it comes. */

@@ -1,7 +1,8 @@
-/* cable BPS LINE pty|null|LINE - the cable at a guest's serial line, as slow as a real one.
+/* cable BPS LINE pty|null|LINE|modem:PATH - the cable at a guest's serial line, as slow as a real one.
  *
  * LINE.tx and LINE.rx are the guest's FIFOs. `pty`: the other end is a new pseudo-terminal, whose path is printed.
- * `null`: what the guest sends is thrown away. Otherwise the other end is another guest's line.
+ * `null`: what the guest sends is thrown away. `modem:`: it is that terminal, with DTR on; "ready" is printed when it is open
+ * and all is silent, and "hung up" when it is, which "in" answers to have it opened again. Otherwise it is another guest's line.
  * The cable lasts until standard input ends; on it, the line "out" pulls the cable (octets are lost both ways) and "in"
  * plugs it in again.
  *
@@ -12,6 +13,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@
 
 #define CATCH_UP 2.0
 #define TICK 0.001
+#define SILENCE 0.2 /* after which modem and guest have said all of their last call */
 
 struct direction {
 	int from, to;      /* -1: nobody there */
@@ -34,11 +37,18 @@ struct direction {
 };
 
 static int plugged = 1;
+static int hung_up; /* a terminal was read to its end */
 
 static void die(const char *what)
 {
 	perror(what);
 	exit(1);
+}
+
+static void say(const char *what)
+{
+	puts(what);
+	fflush(stdout);
 }
 
 static double now(void)
@@ -68,9 +78,23 @@ static int open_pty(void)
 	if (slave < 0 || tcgetattr(slave, &t)) die(ptsname(master));
 	cfmakeraw(&t);
 	tcsetattr(slave, TCSANOW, &t);
-	puts(ptsname(master));
-	fflush(stdout);
+	say(ptsname(master));
 	return master;
+}
+
+/* A terminal that hangs up when its carrier is lost. -1: there is none now. */
+static int open_modem(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	struct termios t;
+	if (fd < 0) return -1;
+	if (tcgetattr(fd, &t) == 0) {
+		cfmakeraw(&t);
+		t.c_cflag &= ~CLOCAL;
+		if (tcsetattr(fd, TCSANOW, &t) == 0) return fd;
+	}
+	close(fd);
+	return -1;
 }
 
 /* Moves what may be moved. Returns for how long nothing can happen unless `p` becomes ready. */
@@ -112,12 +136,22 @@ static double turn(struct direction *d, double elapsed, struct pollfd *p)
 	ssize_t n = read(d->from, d->buffer, allowed);
 	if (n <= 0) {
 		d->busy = 0;
+		hung_up |= n == 0 || errno == EIO;
 		return 0;
 	}
 	d->credit -= n;
 	d->length = n;
 	d->offset = 0;
 	return 0;
+}
+
+/* Throws away what can be read. Returns whether there was anything. */
+static int discard(struct direction *d, int from)
+{
+	int any = d->length > 0;
+	d->length = 0;
+	while (read(from, d->buffer, sizeof d->buffer) > 0) any = 1;
+	return any;
 }
 
 static void command(void)
@@ -134,7 +168,7 @@ static void command(void)
 int main(int argc, char **argv)
 {
 	if (argc != 4) {
-		fprintf(stderr, "usage: cable BPS LINE pty|null|LINE\n");
+		fprintf(stderr, "usage: cable BPS LINE pty|null|LINE|modem:PATH\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -142,14 +176,35 @@ int main(int argc, char **argv)
 	double rate = atof(argv[1]) / 10;
 	int tx = open_fifo(argv[2], "tx"), rx = open_fifo(argv[2], "rx");
 	int far_tx = -1, far_rx = -1;
+	const char *modem = strncmp(argv[3], "modem:", 6) ? NULL : argv[3] + 6;
 	if (!strcmp(argv[3], "pty")) far_tx = far_rx = open_pty();
-	else if (strcmp(argv[3], "null")) far_tx = open_fifo(argv[3], "tx"), far_rx = open_fifo(argv[3], "rx");
+	else if (!modem && strcmp(argv[3], "null")) far_tx = open_fifo(argv[3], "tx"), far_rx = open_fifo(argv[3], "rx");
 	struct direction there = { .from = tx, .to = far_rx, .rate = rate };
 	struct direction back = { .from = far_tx, .to = rx, .rate = rate };
+	double ready_at = HUGE_VAL;
 	for (double last = now();;) {
+		double t = now();
+		if (ready_at < HUGE_VAL && (discard(&back, back.from) | discard(&there, tx))) ready_at = t + SILENCE;
+		if (t >= ready_at) {
+			ready_at = HUGE_VAL;
+			say("ready");
+		}
 		struct pollfd p[3] = { { .fd = STDIN_FILENO, .events = POLLIN } };
-		double t = now(), wait = turn(&there, t - last, &p[1]), wait2 = turn(&back, t - last, &p[2]);
+		double wait = turn(&there, t - last, &p[1]), wait2 = turn(&back, t - last, &p[2]);
 		last = t;
+		if (hung_up) {
+			close(back.from);
+			there.to = back.from = -1;
+			hung_up = plugged = 0;
+			ready_at = HUGE_VAL;
+			say("hung up");
+		}
+		if (modem && back.from < 0 && plugged) {
+			discard(&back, rx);
+			there.to = back.from = open_modem(modem);
+			if (back.from >= 0) ready_at = t + SILENCE;
+		}
+		if ((modem && plugged && back.from < 0) || ready_at < HUGE_VAL) wait = TICK;
 		if (wait2 < wait) wait = wait2;
 		struct timespec limit = { .tv_sec = (time_t)wait, .tv_nsec = (long)((wait - (time_t)wait) * 1e9) };
 		if (ppoll(p, 3, &limit, NULL) > 0 && p[0].revents) command();
