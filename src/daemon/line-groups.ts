@@ -24,20 +24,21 @@ export class LineGroups {
   readonly #engine: EngineClient;
   readonly #configOf: (master: string) => GroupConfig | undefined;
   readonly #groups = new Map<string, Group>();
-  readonly #looker: NodeJS.Timeout;
+  /** Runs while a group depends on the load: a daemon that has nothing to do sleeps. */
+  #looker: NodeJS.Timeout | undefined;
   #looking = false;
 
   /** @param configOf what a master wants of its lines; undefined: there is no such master */
   constructor(engine: EngineClient, configOf: (master: string) => GroupConfig | undefined) {
     this.#engine = engine;
     this.#configOf = configOf;
-    this.#looker = setInterval(() => void this.#look(), LOOK_MS);
   }
 
   /** From now on it decides over the line. */
   add(line: Line): void {
     const group = this.#groupFor(line);
     group.lines.add(line);
+    this.#lookIfNeeded();
     group.machine.handleAdded(line.name, monotonicNow());
     this.#drain(group);
   }
@@ -51,6 +52,7 @@ export class LineGroups {
     if (group.lines.size > 0) return;
     clearTimeout(group.timer);
     this.#groups.delete(group.interface);
+    this.#lookIfNeeded();
   }
 
   /** The line's state is another one. */
@@ -95,6 +97,12 @@ export class LineGroups {
     };
     this.#groups.set(name, group);
     return group;
+  }
+
+  #lookIfNeeded(): void {
+    const needed = [...this.#groups.values()].some(({ looks }) => looks);
+    if (!needed) clearInterval(this.#looker);
+    this.#looker = needed ? (this.#looker ?? setInterval(() => void this.#look(), LOOK_MS)) : undefined;
   }
 
   /** Tells the machines what there is to carry. */

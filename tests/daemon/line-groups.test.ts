@@ -41,4 +41,34 @@ describe("the groups of lines", () => {
     timers.mock.restore();
     assert.equal(timers.mock.callCount(), 0);
   });
+
+  it("ask for the load while there is one that depends on it, and not otherwise", () => {
+    const line = (text: string): Line => new Line(parseConfig(text, "test").lines[0] as LineConfig);
+    const onDemand = line(CONFIG);
+    const keptUp = line(CONFIG.replace("demand = true", ""));
+    let asked = 0;
+    const engine = {
+      request: () => {
+        asked += 1;
+        return Promise.resolve({});
+      },
+    } as unknown as EngineClient;
+    mock.timers.enable({ apis: ["setInterval"] });
+    const groups = new LineGroups(engine, () => undefined);
+    try {
+      groups.add(keptUp);
+      mock.timers.tick(5000);
+      assert.equal(asked, 0);
+      groups.remove(keptUp);
+      groups.add(onDemand);
+      mock.timers.tick(1000);
+      assert.equal(asked, 1);
+      groups.remove(onDemand);
+      mock.timers.tick(5000);
+      assert.equal(asked, 1);
+    } finally {
+      groups.stop();
+      mock.timers.reset();
+    }
+  });
 });
