@@ -139,8 +139,8 @@ export class Lives {
       if (line.config.dial !== null) {
         this.#tools.log[level]({ line: line.name, reason: line.reason }, state);
       }
-    } else if (from === "idle" || state === "hangingUp") {
-      // Why it was down, or what there was to say of the link, is past.
+    } else if ((from === "idle" && line.config.dial !== null) || state === "hangingUp") {
+      // Why it was not called, or what there was to say of the link, is past.
       line.note(life.reason);
     }
     if (state !== "up" && state !== "enslaved") this.#wasUp.delete(line);
