@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, type SpawnOptions, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { EqlError } from "../errors.ts";
@@ -95,13 +95,15 @@ export class Host {
 
   /** Runs a command to its end. */
   run(argv: readonly string[]): Promise<CommandResult> {
-    const [program, args] = this.#entering(argv);
-    return new Promise((resolve) => {
-      const child = execFile(program, args, { maxBuffer: 1 << 26 }, (_error, stdout, stderr) =>
-        resolve({ stdout, stderr, code: child.exitCode }),
-      );
-      this.#adopt(child);
-    });
+    // It leads a process group, so that closing the host reaches what it has started, too.
+    const child = this.spawn(argv, { stdio: ["ignore", "pipe", "pipe"] });
+    const said = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name]?.setEncoding("utf8").on("data", (text: string) => {
+        said[name] += text;
+      });
+    }
+    return new Promise((resolve) => child.once("close", () => resolve({ ...said, code: child.exitCode })));
   }
 
   /** Runs a command to its end. @throws EqlError SYSTEM_CALL_FAILED with its complaint when it exits other than 0 */

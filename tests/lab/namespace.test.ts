@@ -43,12 +43,15 @@ describe("Host", () => {
     const host = await Host.create("a");
     const network = networkOf(host.pid);
     assert.ok(network);
-    const child = host.spawn(["sh", "-c", "sleep 1000 & sleep 1000"], { stdio: "ignore" });
-    await eventually(() => processesIn(network).length >= 4, "the commands run on the host");
+    const command = ["sh", "-c", "sleep 1000 & sleep 1000"];
+    const child = host.spawn(command, { stdio: "ignore" });
+    const outcome = host.run(command);
+    await eventually(() => processesIn(network).length >= 7, "the commands run on the host");
     await host.close();
     await host.close();
     assert.equal(child.signalCode, "SIGKILL");
     await eventually(() => processesIn(network).length === 0, "the network has no process");
+    assert.deepEqual(await outcome, { stdout: "", stderr: "", code: null });
   });
 
   for (const signal of ["SIGKILL", "SIGTERM"] as const) {
