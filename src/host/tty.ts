@@ -105,11 +105,11 @@ export class Tty {
   }
 
   /**
-   * Gives the device back as it was. What still waits for transmission is dropped: a peer that holds it up by flow
-   * control would hold up the close for half a minute.
+   * Gives the device back as it was. What the driver says that it has not sent is dropped: a peer that holds it up by flow
+   * control would hold up the close for half a minute. A driver that says nothing keeps it: it may be a farewell.
    */
   close(): void {
-    ioctl(this.fd, TCFLSH, TCOFLUSH);
+    if (this.outputQueue() > 0) ioctl(this.fd, TCFLSH, TCOFLUSH);
     this.#saved.set(this.fd); // fails after a hang-up, when there is nothing to restore
     if (this.#exclusive) ioctl(this.fd, TIOCNXCL, 0);
     close(this.fd);

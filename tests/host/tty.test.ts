@@ -142,6 +142,17 @@ describe("a tty", () => {
     openTty(pty.path, { speedBps: 9600 }).close();
   });
 
+  it("says its last words before it is closed: the driver has taken them", () => {
+    const tty = openTty(pty.path, { speedBps: 9600 });
+    const memory = nativeBuffer(16);
+    memory.octets.set([1, 2, 3]);
+    assert.equal(tty.write(memory.address, 3), 3);
+    tty.close();
+    memory.octets.fill(0);
+    assert.equal(read(pty.master, memory.address, 16), 3);
+    assert.deepEqual([...memory.octets.subarray(0, 3)], [1, 2, 3]);
+  });
+
   it("reports a hang-up by its results and can still be closed", () => {
     const other = Pty.open();
     const tty = openTty(other.path, { speedBps: 9600 });
