@@ -164,6 +164,9 @@ describe("the life of PPP links in a bundle", { skip: worldMissing() }, () => {
         "300",
         "-s",
         "1400",
+        // More than the queue holds, at once: it fills however slowly the others follow.
+        "-l",
+        "100",
         "-W",
         "1",
         "-w",
