@@ -18,15 +18,18 @@ const FOLDERS: Readonly<Record<string, Rule>> = {
   control: { core: true },
   ppp: { core: true, values: ["wire"] },
   crypto: { core: true, values: ["wire"] },
+  tunnel: { core: true, values: ["wire", "crypto"] },
   link: { core: true, values: ["wire", "ppp"] },
   scheduler: { core: true, types: ["link"] },
   bundle: { core: true, values: ["wire", "link", "scheduler"] },
   dial: { core: true, values: ["wire"], types: ["link"] },
-  sim: { core: true, values: ["wire", "ppp", "link", "bundle", "scheduler", "dial"] },
-  host: { values: ["wire", "ppp", "crypto", "link", "bundle", "scheduler"], types: ["control"] },
-  config: { values: ["wire", "control", "ppp", "dial"], types: ["link", "bundle", "scheduler"] },
+  sim: { core: true, values: ["wire", "ppp", "tunnel", "link", "bundle", "scheduler", "dial"] },
+  host: { values: ["wire", "ppp", "crypto", "tunnel", "link", "bundle", "scheduler"], types: ["control"] },
+  config: { values: ["wire", "control", "ppp", "crypto", "dial"], types: ["link", "bundle", "scheduler"] },
   lab: { values: ["host", "sim", "wire", "dial"], types: ["control"] },
-  daemon: { values: ["wire", "ppp", "link", "bundle", "scheduler", "control", "host", "config", "dial"] },
+  daemon: {
+    values: ["wire", "ppp", "crypto", "link", "bundle", "scheduler", "control", "host", "config", "dial"],
+  },
   cli: { values: ["control", "config", "sim", "lab", "host", "daemon", "wire", "dial", "crypto"] },
 };
 /** Files that every folder may import; they import each other at most. */

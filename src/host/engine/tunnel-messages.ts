@@ -1,0 +1,144 @@
+import type { CipherName } from "../../crypto/cipher.ts";
+
+/** When a path carries packets: always, when those are full, or when none of them is there. */
+export type Tier = "primary" | "overflow" | "backup";
+
+/** An interface whose packets go by UDP paths to peers. Addresses are resolved: "192.0.2.1:7411" or "[2001:db8::1]:7411". */
+export interface TunnelSettings {
+  /** Of its interface. */
+  readonly name: string;
+  readonly mtu: number;
+  readonly privateKey: Uint8Array;
+  /** Where peers reach it; empty: it only calls. "0.0.0.0:7411" and "[::]:7411" stand for all addresses. */
+  readonly listen: readonly string[];
+}
+
+export interface TunnelPeerSettings {
+  readonly tunnel: string;
+  /** What the operator calls it. */
+  readonly peer: string;
+  readonly publicKey: Uint8Array;
+  readonly presharedKey: Uint8Array | null;
+  /** Where it is called, the first one first; empty: it calls. */
+  readonly servers: readonly string[];
+  /** Networks that are reached through it, and the only ones that its packets may come from: "10.98.0.2/32". */
+  readonly networks: readonly string[];
+  /** Most octets are sent to it, and taken from it, in bits per second; null: no limit. */
+  readonly sendBps: number | null;
+  readonly receiveBps: number | null;
+  /** All packets go by two paths. */
+  readonly redundant: boolean;
+}
+
+/** One path of a peer that is called. */
+export interface PathSettings {
+  readonly tunnel: string;
+  readonly peer: string;
+  readonly path: string;
+  /** The interface by which it leaves; null: as the routes say. */
+  readonly device: string | null;
+  /** Its own address; null: as the routes say. */
+  readonly address: string | null;
+  readonly tier: Tier;
+  /** Most that is sent and received by it, in bits per second; null: what it carries. */
+  readonly sendBps: number | null;
+  readonly receiveBps: number | null;
+}
+
+export interface PathStatus {
+  /** As configured; of a peer that calls, "link 0" and so on. */
+  readonly name: string;
+  readonly device: string | null;
+  readonly tier: Tier;
+  /** `proving`: it has not answered yet. `dead`: it answers no more, and is tried. */
+  readonly state: "proving" | "alive" | "dead";
+  /** Both ends' addresses now; null: not known. */
+  readonly local: string | null;
+  readonly remote: string | null;
+  /** What it carries, bits per second at the level of IP: found, not given. */
+  readonly rateBps: number;
+  readonly roundTripMs: number | null;
+  /** How much longer than the least a datagram takes now, one way. */
+  readonly queueMs: number;
+  /** Of what was sent lately, from 0 to 1. */
+  readonly loss: number;
+  /** Longest IP packet that the path carries. */
+  readonly mtu: number;
+  readonly sent: { readonly datagrams: number; readonly octets: number; readonly lost: number };
+  readonly received: { readonly datagrams: number; readonly octets: number };
+}
+
+export interface TunnelPeerStatus {
+  readonly name: string;
+  readonly publicKey: string;
+  /** `none`: there are no keys. */
+  readonly session: "none" | "established";
+  readonly cipher: CipherName | null;
+  readonly redundant: boolean;
+  readonly paths: readonly PathStatus[];
+  readonly queue: { readonly packets: number; readonly octets: number };
+  readonly sent: { readonly packets: number; readonly octets: number; readonly repeated: number };
+  readonly received: { readonly packets: number; readonly octets: number };
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+export interface TunnelStatus {
+  readonly name: string;
+  readonly up: boolean;
+  readonly mtu: number;
+  readonly publicKey: string;
+  readonly listen: readonly string[];
+  readonly peers: readonly TunnelPeerStatus[];
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+/** What the control plane asks about tunnels. */
+export interface TunnelOperations {
+  addTunnel: { readonly request: TunnelSettings; readonly reply: { readonly index: number } };
+  removeTunnel: { readonly request: { readonly tunnel: string }; readonly reply: null };
+  addTunnelPeer: { readonly request: TunnelPeerSettings; readonly reply: null };
+  removeTunnelPeer: {
+    readonly request: { readonly tunnel: string; readonly peer: string };
+    readonly reply: null;
+  };
+  changeTunnelPeer: {
+    readonly request: { readonly tunnel: string; readonly peer: string; readonly redundant: boolean };
+    readonly reply: null;
+  };
+  /** Refused when its device is not there (DEVICE_MISSING), or its address is not (ADDRESS_MISSING). */
+  addPath: { readonly request: PathSettings; readonly reply: null };
+  removePath: {
+    readonly request: { readonly tunnel: string; readonly peer: string; readonly path: string };
+    readonly reply: null;
+  };
+  changePath: { readonly request: PathSettings; readonly reply: null };
+  tunnels: { readonly request: Record<string, never>; readonly reply: readonly TunnelStatus[] };
+}
+
+/** What happens in tunnels. */
+export type TunnelEvent =
+  | {
+      readonly type: "tunnelPeer";
+      readonly tunnel: string;
+      readonly peer: string;
+      /** `refused`: it answers, and its preshared key differs. */
+      readonly change: "established" | "expired" | "refused";
+    }
+  | {
+      readonly type: "path";
+      readonly tunnel: string;
+      readonly peer: string;
+      readonly path: string;
+      readonly state: PathStatus["state"];
+      readonly remote: string | null;
+    }
+  /** The device of a path is gone or refuses: the path is removed. */
+  | {
+      readonly type: "pathGone";
+      readonly tunnel: string;
+      readonly peer: string;
+      readonly path: string;
+      readonly reason: string;
+    }
+  /** Somebody who is no peer knows our public key. */
+  | { readonly type: "stranger"; readonly tunnel: string; readonly publicKey: string };
