@@ -82,9 +82,9 @@ function completeLogin(table: DialTable): LoginConfig | null {
 export function completeMaster({ name, table }: Checked<MasterTable>, slaves: number): MasterConfig {
   return {
     name,
-    address: orNull(table.address),
+    address: orNull([table.address ?? []].flat()[0]),
     peer: orNull(table.peer),
-    mtu: table.mtu,
+    mtu: table.mtu ?? DEFAULT_MTU,
     scheduler: table.scheduler,
     maxSlaves: Math.max(table["max-slaves"], slaves),
     minSlaves: table["min-slaves"],
@@ -111,7 +111,7 @@ export function completeLine(
   const rateBps = table.rate ?? table.speed;
   const line: Omit<LineConfig, "ppp"> = {
     name,
-    kind: table.interface === undefined ? table.protocol : "device",
+    kind: table.interface !== undefined ? "device" : table.protocol === "ppp" ? "ppp" : "slip",
     device: table.interface ?? table.device ?? "",
     speedBps: table.interface === undefined ? table.speed : rateBps,
     rateBps,

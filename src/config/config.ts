@@ -5,6 +5,7 @@ import type { AnswerConfig } from "./answer-keys.ts";
 import type { DialTable } from "./dial-keys.ts";
 import type { RadiusConfig } from "./radius-keys.ts";
 import type { Checked } from "./tables.ts";
+import type { TunnelConfig } from "./tunnel-config.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 
@@ -14,6 +15,8 @@ export interface Config {
   /** In the order of the file, as are the lines. */
   readonly masters: readonly MasterConfig[];
   readonly lines: readonly LineConfig[];
+  /** Servers for UDP links, and masters that call one, with their lines. */
+  readonly tunnels: readonly TunnelConfig[];
   /** Tables [dial.NAME], for lines that are added later. */
   readonly dialers: readonly Checked<DialTable>[];
   /** Lines on which callers are answered. */

@@ -3,14 +3,17 @@ import { parse, TomlError } from "smol-toml";
 import { type DialScript, scriptSecrets } from "../dial/dial-script.ts";
 import { EqlError } from "../errors.ts";
 import { completeDaemon, completeLine, completeMaster, completeStation } from "./complete.ts";
+import { completeCaller, completeServer } from "./complete-tunnels.ts";
 import type { Config, LineConfig } from "./config.ts";
 import { Problems } from "./problems.ts";
 import { completeRadius } from "./radius-keys.ts";
 import { checkAnswer, checkDialer, checkLine, checkMaster, checkStation } from "./rules.ts";
 import { parseRunslip } from "./runslip-conf.ts";
 import { runslipToToml } from "./runslip-toml.ts";
-import type { LineTable } from "./schema.ts";
-import { type Checked, type RawTable, readLine, readTables } from "./tables.ts";
+import type { LineTable, MasterTable } from "./schema.ts";
+import { type Checked, type RawTable, readLine, readTables, type Tables } from "./tables.ts";
+import type { TunnelConfig } from "./tunnel-config.ts";
+import { checkCaller, checkNoPath, checkPath, checkSerialMaster, checkServer } from "./tunnel-rules.ts";
 
 /**
  * The configuration, from text to values.
@@ -77,38 +80,46 @@ const UNREADABLE: Readonly<Record<string, string>> = {
 export function parseConfig(text: string, path: string): Config {
   const problems = new Problems(path);
   const tables = readTables(parseToml(text, path), problems);
-  const masters = tables.masters.map((master) =>
-    completeMaster(master, tables.lines.filter(({ table }) => table.master === master.name).length),
+  const callers = tables.masters.filter(isCaller);
+  const serial = tables.masters.filter((master) => !isCaller(master));
+  const ownLines = tables.lines.filter((line) => !isPath(line));
+  for (const master of serial) checkSerialMaster(master, problems);
+  const masters = serial.map((master) =>
+    completeMaster(master, ownLines.filter(({ table }) => table.master === master.name).length),
   );
   for (const master of masters) checkMaster(master, problems);
   const stations = new Map(
-    tables.lines.flatMap((checked) => {
+    ownLines.flatMap((checked) => {
       const station = isStation(checked) ? completeStation(checked, tables.answers) : null;
       return station === null ? [] : [[checked.name, station] as const];
     }),
   );
-  const lines = tables.lines.map(
+  const lines = ownLines.map(
     (line) => stations.get(line.name)?.line ?? completeLine(line, masters, tables.dialers),
   );
   for (const [at, line] of lines.entries()) {
     const around = {
       masters,
       masterNames: tables.masterNames,
+      callerNames: callers.map(({ name }) => name),
       dialerNames: tables.dialerNames,
       earlier: lines.slice(0, at),
       later: lines.slice(at + 1),
     };
-    const checked = tables.lines[at] as Checked<LineTable>;
+    const checked = ownLines[at] as Checked<LineTable>;
+    checkNoPath(checked, problems);
     checkLine(checked, line, ["line", line.name], around, problems);
     checkStation(checked, stations.get(line.name)?.line.address, tables.answerNames, problems);
   }
   for (const answer of tables.answers) checkAnswer(answer, tables.radiusNames, problems);
   for (const dialer of tables.dialers) checkDialer(dialer, problems);
+  const tunnels = readTunnels(tables, callers, problems);
   problems.throwIfAny("CONFIG_INVALID");
   return {
     daemon: completeDaemon(tables.daemon as NonNullable<typeof tables.daemon>),
     masters,
     lines: lines.filter(({ name }) => !stations.has(name)),
+    tunnels,
     dialers: tables.dialers,
     stations: [...stations.values()],
     radius: new Map(tables.radius.map(({ name, table }) => [name, completeRadius(table)])),
@@ -122,6 +133,48 @@ export function parseConfig(text: string, path: string): Config {
 export function loadRunslip(path: string): { readonly config: Config; readonly toml: string } {
   const toml = runslipToToml(parseRunslip(readSource(path), path), path);
   return { config: parseConfig(toml, path), toml };
+}
+
+const isCaller = ({ table }: Checked<MasterTable>): boolean => table.server !== undefined;
+const isPath = ({ table }: Checked<LineTable>): boolean => table.protocol === "udp";
+
+/** Masters that call a server, with their lines, and servers with their clients. */
+function readTunnels(
+  tables: Tables,
+  callers: readonly Checked<MasterTable>[],
+  problems: Problems,
+): readonly TunnelConfig[] {
+  const paths = tables.lines.filter(isPath);
+  const interfaces = tables.lines.filter((line) => !isPath(line)).map(({ name }) => name);
+  const callerNames = callers.map(({ name }) => name);
+  for (const [at, path] of paths.entries()) {
+    const { masterNames, serverNames, masters } = tables;
+    const serial = masters.map(({ name }) => name).filter((name) => !callerNames.includes(name));
+    const earlier = paths.slice(0, at);
+    checkPath(
+      path,
+      { callers: callerNames, masterNames, serverNames, interfaces, earlier, serial },
+      problems,
+    );
+  }
+  const called = callers.map((caller) => {
+    const tunnel = completeCaller(
+      caller,
+      paths.filter(({ table }) => table.master === caller.name),
+    );
+    checkCaller(caller, tunnel, problems);
+    return tunnel;
+  });
+  const taken = new Map([
+    ...tables.masterNames.map((name) => [name, `master.${name}`] as const),
+    ...interfaces.map((name) => [name, `line.${name}`] as const),
+  ]);
+  const servers = tables.servers.map(completeServer);
+  for (const [at, server] of servers.entries()) {
+    const checked = tables.servers[at] as Tables["servers"][number];
+    checkServer(checked, server, taken, servers.slice(0, at), problems);
+  }
+  return [...called, ...servers];
 }
 
 const isStation = ({ table }: Checked<LineTable>): boolean => table.role === "answer";
@@ -139,11 +192,19 @@ export function parseLine(name: string, settings: RawTable, config: Config): Lin
   const table = readLine(name, settings, [], problems);
   problems.throwIfAny("REQUEST_INVALID");
   const checked = { name, raw: settings, table: table as NonNullable<typeof table> };
+  if (isPath(checked)) {
+    problems.add(
+      ["protocol"],
+      'found "udp"; allowed: "slip", "ppp", as UDP paths are lines of the file only',
+    );
+    problems.throwIfAny("REQUEST_INVALID");
+  }
   const line = completeLine(checked, config.masters, config.dialers);
-  const masterNames = config.masters.map((master) => master.name);
+  const tunnelNames = config.tunnels.map((tunnel) => tunnel.name);
   const around = {
     masters: config.masters,
-    masterNames,
+    masterNames: [...config.masters.map((master) => master.name), ...tunnelNames],
+    callerNames: tunnelNames,
     dialerNames: config.dialers.map((dialer) => dialer.name),
     earlier: config.lines,
     later: [],

@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import type { AnswerTable } from "./answer-keys.ts";
 import type { InterfaceConfig, LineConfig, MasterConfig } from "./config.ts";
 import type { DialTable } from "./dial-keys.ts";
+import { allowedBy, path } from "./keys.ts";
 import { familyOf } from "./network.ts";
 import { PPP_KEYS } from "./ppp-keys.ts";
 import { type KeyPath, type Problems, show } from "./problems.ts";
@@ -11,13 +12,15 @@ import type { Checked } from "./tables.ts";
 /** The rules that need more than one key. Each is told to `problems` at the key that most likely is to change. */
 
 /** RFC 8200 §5. */
-const IPV6_MIN_MTU = 1280;
+export const IPV6_MIN_MTU = 1280;
 
 /** What a line has to agree with. */
 export interface Surroundings {
   readonly masters: readonly MasterConfig[];
   /** The masters that exist: also those that are in error themselves and so not among `masters`. */
   readonly masterNames: readonly string[];
+  /** Masters that call a server. */
+  readonly callerNames: readonly string[];
   readonly dialerNames: readonly string[];
   /** The lines that stand before it: of two that are in each other's way, the later one is told. */
   readonly earlier: readonly LineConfig[];
@@ -25,9 +28,9 @@ export interface Surroundings {
 }
 
 /** Tells what is wrong with a key; null: with the whole table. */
-type Say = (key: string | null, text: string) => void;
+export type Say = (key: string | null, text: string) => void;
 
-const sayAt =
+export const sayAt =
   (path: KeyPath, problems: Problems): Say =>
   (key, text) =>
     problems.add(key === null ? path : [...path, key], text);
@@ -198,6 +201,9 @@ function checkKind({ raw, table }: Checked<LineTable>, say: Say): void {
       say(key, 'only PPP has such a setting; give protocol = "ppp" as well, or leave it out');
     }
   }
+  if (table.device !== undefined && !table.device.startsWith("/")) {
+    say("device", `found ${show(table.device)}; allowed: ${allowedBy(path("/dev/ttyS0"))}`);
+  }
   if (table.interface === undefined) {
     if (table.device === undefined) {
       say(null, 'found neither device nor interface; give one of them, such as device = "/dev/ttyS0"');
@@ -296,6 +302,12 @@ function checkMembership(line: LineConfig, around: Surroundings, say: Say): Mast
     say(
       "master",
       `found ${show(line.master)}; allowed: ${known === "" ? `a master, and there is none; add [master.${line.master}]` : known}`,
+    );
+  }
+  if (line.master !== null && around.callerNames.includes(line.master)) {
+    say(
+      "master",
+      `found ${show(line.master)}, which calls a server; allowed: only lines with protocol = "udp"`,
     );
   }
   const master = around.masters.find(({ name }) => name === line.master);

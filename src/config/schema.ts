@@ -5,6 +5,7 @@ import { dialSchema, phoneNumbers } from "./dial-keys.ts";
 import { address, allowing, flag, integer, networks, number, oneOf, path, text } from "./keys.ts";
 import { pppKeys } from "./ppp-keys.ts";
 import { radiusSchema } from "./radius-keys.ts";
+import { callingKeys, masterAddress, pathKeys, wholeServerSchema } from "./tunnel-keys.ts";
 
 /**
  * The configuration file, key by key: what each is, what it may hold, and what it is when it is left out.
@@ -43,12 +44,12 @@ const daemonKeys = {
 };
 
 const masterKeys = {
-  address: address()
+  address: masterAddress()
     .optional()
     .describe("Address of this side; without it, the interface waits to be addressed from outside"),
   peer: address().optional().describe("Address of the far side"),
   mtu: integer(68, 16384, "octets")
-    .default(1500)
+    .optional()
     .describe("Largest IP packet; equal on all slaves; at least 1280 with IPv6"),
   scheduler: oneOf(SCHEDULER_NAMES)
     .default("earliest-arrival")
@@ -77,15 +78,27 @@ const masterKeys = {
     .describe("After so long without need, lines beyond lines-wanted are hung up; with demand, all of them"),
   "default-route": flag().default(false).describe("Whether the default route leads through the master"),
   routes: networks().default([]).describe("Networks that are reached through the master"),
+  ...callingKeys,
 };
 
 const BITS = "bits per second";
+/** A path, or a name of an interface: which of them depends on the protocol. */
+const DEVICE = /^(\/[ -~\u00a0-\uffff]{0,4094}|(?!\.{1,2}$)[!-$&-.0-9;-~]{1,15})$/;
 const lineKeys = {
-  device: path("/dev/ttyS0").optional().describe("The tty; a line has either this or an interface"),
+  device: text(
+    DEVICE,
+    'an absolute path of at most 4095 characters, such as "/dev/ttyS0"; with UDP the name of an interface, such as "wwan0"',
+  )
+    .optional()
+    .describe(
+      "The tty; a line has either this or an interface. UDP: the interface by which datagrams leave; without it, as the routes say",
+    ),
   interface: interfaceName
     .optional()
     .describe('An existing kernel interface that carries IP without Ethernet headers, such as "ppp0"'),
-  protocol: oneOf(["slip", "ppp"]).default("slip").describe("What is spoken on the tty"),
+  protocol: oneOf(["slip", "ppp", "udp"])
+    .default("slip")
+    .describe("What is spoken on the tty; udp: the line is a UDP path to the server that its master calls"),
   speed: integer(50, 100_000_000, BITS).default(38400).describe("Speed of the port"),
   rate: integer(1, 10_000_000_000, BITS)
     .optional()
@@ -122,6 +135,7 @@ const lineKeys = {
   "echo-failures": integer(1, 100)
     .default(3)
     .describe("Echoes unanswered in a row after which the line counts as silent"),
+  ...pathKeys,
   ...pppKeys,
 };
 
@@ -143,6 +157,9 @@ export const fileSchema = z.strictObject({
   radius: allowing(z.record(tableName, radiusSchema), "tables [radius.NAME]")
     .optional()
     .describe("RADIUS servers that know who may call, by name"),
+  server: allowing(z.record(interfaceName, wholeServerSchema(tableName)), "tables [server.NAME]")
+    .optional()
+    .describe("Servers for UDP links, by name of their interface"),
   line: allowing(z.record(interfaceName, lineSchema), "tables [line.NAME]")
     .optional()
     .describe("Lines, by name of their interface"),

@@ -16,6 +16,7 @@ import {
   masterSchema,
   tableName,
 } from "./schema.ts";
+import { type ClientTable, clientSchema, type ServerTable, serverSchema } from "./tunnel-keys.ts";
 
 /** A table as it stands in the source; values unchecked. */
 export type RawTable = Readonly<Record<string, unknown>>;
@@ -27,15 +28,22 @@ export interface Checked<Table> {
   readonly table: Table;
 }
 
+/** A server with its clients. */
+export interface CheckedServer extends Checked<ServerTable> {
+  readonly clients: readonly Checked<ClientTable>[];
+}
+
 export interface Tables {
   readonly daemon: DaemonTable | undefined;
   readonly masters: readonly Checked<MasterTable>[];
   readonly dialers: readonly Checked<DialTable>[];
   readonly answers: readonly Checked<AnswerTable>[];
   readonly radius: readonly Checked<RadiusTable>[];
+  readonly servers: readonly CheckedServer[];
   readonly lines: readonly Checked<LineTable>[];
   /** Names of all tables of their kind, also of those with errors. */
   readonly masterNames: readonly string[];
+  readonly serverNames: readonly string[];
   readonly dialerNames: readonly string[];
   readonly answerNames: readonly string[];
   readonly radiusNames: readonly string[];
@@ -50,6 +58,8 @@ type TableSchema =
   | typeof dialSchema
   | typeof answerSchema
   | typeof radiusSchema
+  | typeof serverSchema
+  | typeof clientSchema
   | typeof lineSchema;
 
 /** Checks each key of a document by itself; tables with errors are told to `problems` and left out. */
@@ -59,16 +69,22 @@ export function readTables(document: RawTable, problems: Problems): Tables {
   const dialers = tableAt(document, "dial", problems);
   const answers = tableAt(document, "answer", problems);
   const radius = tableAt(document, "radius", problems);
+  const servers = tableAt(document, "server", problems);
   return {
     daemon: readTable(daemonSchema, document["daemon"] ?? {}, ["daemon"], problems),
     masters: readNamed(masters, (name, raw) => readMaster(name, raw, problems)),
     dialers: readNamed(dialers, readReferred(dialSchema, "dial", problems)),
     answers: readNamed(answers, readReferred(answerSchema, "answer", problems)),
     radius: readNamed(radius, readReferred(radiusSchema, "radius", problems)),
+    servers: readNamed(servers, (name, raw) => readServer(name, raw, problems)).map((server) => ({
+      ...server,
+      clients: readClients(server, problems),
+    })),
     lines: readNamed(tableAt(document, "line", problems), (name, raw) =>
       readLine(name, raw, ["line", name], problems),
     ),
     masterNames: Object.keys(masters),
+    serverNames: Object.keys(servers),
     dialerNames: Object.keys(dialers),
     answerNames: Object.keys(answers),
     radiusNames: Object.keys(radius),
@@ -88,6 +104,22 @@ function readMaster(name: string, raw: unknown, problems: Problems): MasterTable
   checkName(name, path, problems);
   return readTable(masterSchema, raw, path, problems);
 }
+
+function readServer(name: string, raw: unknown, problems: Problems): ServerTable | undefined {
+  const path = ["server", name];
+  checkName(name, path, problems);
+  return readTable(serverSchema, raw, path, problems);
+}
+
+const readClients = (
+  { name: server, table }: Checked<ServerTable>,
+  problems: Problems,
+): readonly Checked<ClientTable>[] =>
+  readNamed(table.client ?? {}, (name, raw) => {
+    const path = ["server", server, "client", name];
+    checkName(name, path, problems, tableName);
+    return readTable(clientSchema, raw, path, problems);
+  });
 
 /** @param path where the line's keys stand in its source */
 export function readLine(
@@ -118,7 +150,7 @@ function readNamed<Table>(
 
 function tableAt(
   document: RawTable,
-  key: "master" | "dial" | "answer" | "radius" | "line",
+  key: "master" | "dial" | "answer" | "radius" | "server" | "line",
   problems: Problems,
 ): RawTable {
   const value = document[key] ?? {};

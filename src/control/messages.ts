@@ -7,6 +7,8 @@
  *   POST   /enslave            EnslaveRequest      → {}
  *   POST   /emancipate         EmancipateRequest   → {}
  *   PATCH  /masters/:master    MasterChange        → MasterStatus
+ *   PATCH  /tunnels/:tunnel    TunnelChange        → TunnelStatus
+ *   PATCH  /tunnels/:tunnel/paths/:path PathChange → TunnelStatus
  *   PATCH  /masters/:master/slaves/:slave SlaveChange → LineStatus
  *   POST   /lines              LineRequest         → LineStatus
  *   DELETE /lines/:line                            → {}
@@ -239,6 +241,61 @@ export interface MasterStatus {
   readonly multilink: MultilinkStatus | null;
 }
 
+/** When a path carries packets: always, when those are full, or when none of them is there. */
+export type PathTier = "primary" | "overflow" | "backup";
+
+export interface PathStatus {
+  /** As configured; of a peer that calls, "link 0" and so on. */
+  readonly name: string;
+  readonly device: string | null;
+  readonly tier: PathTier;
+  /** `proving`: it has not answered yet. `dead`: it answers no more, and is tried. */
+  readonly state: "proving" | "alive" | "dead";
+  /** Both ends' addresses now; null: not known. */
+  readonly local: string | null;
+  readonly remote: string | null;
+  /** What it carries, bits per second at the level of IP: found, not given. */
+  readonly rateBps: number;
+  readonly roundTripMs: number | null;
+  /** How much longer than the least a datagram takes now, one way. */
+  readonly queueMs: number;
+  /** Of what was sent lately, from 0 to 1. */
+  readonly loss: number;
+  /** Longest IP packet that the path carries. */
+  readonly mtu: number;
+  readonly sent: { readonly datagrams: number; readonly octets: number; readonly lost: number };
+  readonly received: { readonly datagrams: number; readonly octets: number };
+}
+
+/** The other end of a tunnel. */
+export interface TunnelPeerStatus {
+  readonly name: string;
+  readonly publicKey: string;
+  /** `none`: there are no keys. */
+  readonly session: "none" | "established";
+  /** Null: there is no session. */
+  readonly cipher: "aes-256-gcm" | "chacha20-poly1305" | null;
+  readonly redundant: boolean;
+  readonly paths: readonly PathStatus[];
+  readonly queue: { readonly packets: number; readonly octets: number };
+  readonly sent: { readonly packets: number; readonly octets: number; readonly repeated: number };
+  readonly received: TrafficCount;
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+/** An interface whose packets go by UDP paths: a server, or a master that calls one. */
+export interface TunnelStatus {
+  readonly name: string;
+  readonly up: boolean;
+  readonly mtu: number;
+  readonly publicKey: string;
+  readonly listen: readonly string[];
+  readonly peers: readonly TunnelPeerStatus[];
+  /** Configured paths that are not there, and why, in words. */
+  readonly waiting: readonly { readonly path: string; readonly reason: string }[];
+  readonly drops: Readonly<Record<string, number>>;
+}
+
 export interface Status {
   readonly version: string;
   readonly pid: number;
@@ -246,6 +303,7 @@ export interface Status {
   readonly at: number;
   readonly masters: readonly MasterStatus[];
   readonly lines: readonly LineStatus[];
+  readonly tunnels: readonly TunnelStatus[];
   /** Where callers are answered, in the order of the file. */
   readonly stations: readonly StationStatus[];
 }
@@ -266,6 +324,18 @@ export interface MasterChange {
   readonly maxSlaves?: number | undefined;
   readonly minSlaves?: number | undefined;
   readonly scheduler?: SchedulerName | undefined;
+}
+
+/** Of a tunnel that calls: of its server. Of a server: of all its clients. */
+export interface TunnelChange {
+  readonly redundant: boolean;
+}
+
+export interface PathChange {
+  readonly tier?: PathTier | undefined;
+  /** Bits per second; null: what the path carries. */
+  readonly sendBps?: number | null | undefined;
+  readonly receiveBps?: number | null | undefined;
 }
 
 export interface SlaveChange {

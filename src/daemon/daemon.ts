@@ -130,6 +130,7 @@ export class Daemon implements DaemonApi {
         const status = known.get(line.name);
         return status === undefined ? [] : [statusOf(line, status)];
       }),
+      tunnels: [],
       stations: this.#answering.status(),
     };
   }
@@ -311,6 +312,7 @@ export class Daemon implements DaemonApi {
       daemon: this.#options.config.daemon,
       masters: [...this.#keeper.masters.values()].map(({ config }) => config),
       lines: [...this.#keeper.lines.values()].map(({ config }) => config),
+      tunnels: this.#options.config.tunnels,
       dialers: this.#options.config.dialers,
       stations: this.#options.config.stations,
       radius: this.#options.config.radius,

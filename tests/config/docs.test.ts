@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import type * as z from "zod";
+import * as z from "zod";
 import { answerSchema } from "../../src/config/answer-keys.ts";
 import { dialSchema } from "../../src/config/dial-keys.ts";
 import { allowedBy } from "../../src/config/keys.ts";
 import { radiusSchema } from "../../src/config/radius-keys.ts";
 import { daemonSchema, lineSchema, masterSchema } from "../../src/config/schema.ts";
+import { clientSchema, serverKeys } from "../../src/config/tunnel-keys.ts";
 import { USER_SCHEMA } from "../../src/config/users-file.ts";
 
 const page = (name: string): string =>
@@ -32,6 +33,7 @@ function rowsOf(section: string, name: string): string[][] {
 /** Defaults that come from another key, and so do not stand in the schema. */
 const DERIVED: Readonly<Record<string, string>> = {
   "[master.NAME] lines-wanted": "all; 1 with `demand`",
+  "[master.NAME] mtu": "1500; 1440 with `server`",
   "[line.NAME] carrier": "true for a line that dials or answers",
   "[line.NAME] numbers": "those of `dial`",
   "[line.NAME] rate": "`speed`",
@@ -58,6 +60,8 @@ describe("the tables of keys in the documents", () => {
     ["[dial.NAME]", dialSchema],
     ["[answer.NAME]", answerSchema],
     ["[radius.NAME]", radiusSchema],
+    ["[server.NAME]", z.strictObject(serverKeys)],
+    ["[server.NAME.client.WHO]", clientSchema],
     ["[line.NAME]", lineSchema],
     ["Users", USER_SCHEMA, "answering.md"],
   ] as const) {

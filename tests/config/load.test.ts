@@ -57,6 +57,7 @@ describe("defaults", () => {
       },
       masters: [MASTER],
       lines: [],
+      tunnels: [],
       dialers: [],
       stations: [],
       radius: new Map(),
@@ -261,6 +262,7 @@ describe("values", () => {
           upCommand: "logger $interface",
         },
       ],
+      tunnels: [],
       dialers: config.dialers,
       stations: [],
       radius: new Map(),
@@ -322,8 +324,8 @@ describe("the examples", () => {
   for (const name of names) {
     it(`${name} is valid and names the schema for editors`, () => {
       const text = textOf(name);
-      const { lines, stations } = parseConfig(text, name);
-      assert.ok(lines.length + stations.length > 0);
+      const { lines, stations, tunnels } = parseConfig(text, name);
+      assert.ok(lines.length + stations.length + tunnels.length > 0);
       assert.ok(text.startsWith("#:schema ../schema/eql.schema.json\n"));
     });
   }

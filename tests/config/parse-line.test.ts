@@ -40,7 +40,7 @@ describe("a line that is added later", () => {
       "sl1",
       { device: "/dev/ttyS1", baud: 9600 },
       "line sl1: baud: unknown key; allowed: device, interface, protocol, speed, rate, rtscts, carrier, lock, role, dial, numbers, answer, up-command, mtu, master, " +
-        "address, peer, routes, default-route, echo-interval, echo-failures",
+        "address, peer, routes, default-route, echo-interval, echo-failures, local-address, tier, send-limit, receive-limit",
     ],
     [
       "the device of another line",
@@ -71,7 +71,7 @@ describe("a line that is added later", () => {
       "a b",
       { device: null },
       'line a b: 2 errors\n  found the name "a b"; allowed: a name of 1 to 15 printable ASCII characters, without space, ' +
-        'slash, colon or per cent sign\n  device: found null; allowed: an absolute path of at most 4095 characters, such as "/dev/ttyS0"',
+        'slash, colon or per cent sign\n  device: found null; allowed: an absolute path of at most 4095 characters, such as "/dev/ttyS0"; with UDP the name of an interface, such as "wwan0"',
     ],
   ];
   for (const [what, name, settings, message] of cases) {

@@ -25,7 +25,7 @@ describe("a key by itself", () => {
     [
       "an unknown table",
       "[masters.eql]",
-      "masters: unknown key; allowed: daemon, master, dial, answer, radius, line",
+      "masters: unknown key; allowed: daemon, master, dial, answer, radius, server, line",
     ],
     [
       "an unknown key",
@@ -93,22 +93,22 @@ describe("a key by itself", () => {
     [
       "a host name for an address",
       '[master.eql]\naddress = "localhost"',
-      'master.eql.address: found "localhost" (it is no IP address); allowed: an IPv4 or IPv6 address',
+      'master.eql.address: found "localhost" (it is no IP address); allowed: an IPv4 or IPv6 address; with server also with a prefix length, or several in a list, such as ["10.98.0.2/24", "fd00:98::2/64"]',
     ],
     [
       "no address at all",
       '[master.eql]\naddress = "::"',
-      'master.eql.address: found "::" (it stands for no address at all); allowed: an IPv4 or IPv6 address',
+      'master.eql.address: found "::" (it stands for no address at all); allowed: an IPv4 or IPv6 address; with server also with a prefix length, or several in a list, such as ["10.98.0.2/24", "fd00:98::2/64"]',
     ],
     [
       "a multicast address",
       '[master.eql]\naddress = "224.0.0.5"',
-      'master.eql.address: found "224.0.0.5" (it is a multicast address); allowed: an IPv4 or IPv6 address',
+      'master.eql.address: found "224.0.0.5" (it is a multicast address); allowed: an IPv4 or IPv6 address; with server also with a prefix length, or several in a list, such as ["10.98.0.2/24", "fd00:98::2/64"]',
     ],
     [
       "the broadcast address",
       '[master.eql]\naddress = "255.255.255.255"',
-      'master.eql.address: found "255.255.255.255" (it is the broadcast address); allowed: an IPv4 or IPv6 address',
+      'master.eql.address: found "255.255.255.255" (it is the broadcast address); allowed: an IPv4 or IPv6 address; with server also with a prefix length, or several in a list, such as ["10.98.0.2/24", "fd00:98::2/64"]',
     ],
     [
       "a route with bits behind the prefix",
@@ -130,7 +130,7 @@ describe("a key by itself", () => {
     [
       "another protocol",
       `[line.sl0]\n${TTY}\nprotocol = "x25"`,
-      'line.sl0.protocol: found "x25"; allowed: "slip", "ppp"',
+      'line.sl0.protocol: found "x25"; allowed: "slip", "ppp", "udp"',
     ],
     [
       "an echo without pause",
@@ -339,7 +339,7 @@ it("lists all errors of a file", () => {
       "4 errors",
       '  daemon.log-level: found 3; allowed: "trace", "debug", "info", "warn", "error"',
       "  line.sl0.sped: unknown key; allowed: device, interface, protocol, speed, rate, rtscts, carrier, lock, role, dial, numbers, answer, up-command, mtu, master, " +
-        "address, peer, routes, default-route, echo-interval, echo-failures",
+        "address, peer, routes, default-route, echo-interval, echo-failures, local-address, tier, send-limit, receive-limit",
       '  line.sl1.master: found "x"; allowed: eql',
       '  line.sl2.device: found "/dev/ttyS0", which line.sl1 has already',
     ].join("\n"),

@@ -60,6 +60,7 @@ export const status = (change: Partial<Status> = {}): Status => ({
   at: AT,
   masters: [master()],
   lines: [line()],
+  tunnels: [],
   stations: [],
   ...change,
 });

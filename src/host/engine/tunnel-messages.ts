@@ -1,7 +1,4 @@
-import type { CipherName } from "../../crypto/cipher.ts";
-
-/** When a path carries packets: always, when those are full, or when none of them is there. */
-export type Tier = "primary" | "overflow" | "backup";
+import type { PathStatus, PathTier, TunnelStatus } from "../../control/messages.ts";
 
 /** An interface whose packets go by UDP paths to peers. Addresses are resolved: "192.0.2.1:7411" or "[2001:db8::1]:7411". */
 export interface TunnelSettings {
@@ -39,58 +36,14 @@ export interface PathSettings {
   readonly device: string | null;
   /** Its own address; null: as the routes say. */
   readonly address: string | null;
-  readonly tier: Tier;
+  readonly tier: PathTier;
   /** Most that is sent and received by it, in bits per second; null: what it carries. */
   readonly sendBps: number | null;
   readonly receiveBps: number | null;
 }
 
-export interface PathStatus {
-  /** As configured; of a peer that calls, "link 0" and so on. */
-  readonly name: string;
-  readonly device: string | null;
-  readonly tier: Tier;
-  /** `proving`: it has not answered yet. `dead`: it answers no more, and is tried. */
-  readonly state: "proving" | "alive" | "dead";
-  /** Both ends' addresses now; null: not known. */
-  readonly local: string | null;
-  readonly remote: string | null;
-  /** What it carries, bits per second at the level of IP: found, not given. */
-  readonly rateBps: number;
-  readonly roundTripMs: number | null;
-  /** How much longer than the least a datagram takes now, one way. */
-  readonly queueMs: number;
-  /** Of what was sent lately, from 0 to 1. */
-  readonly loss: number;
-  /** Longest IP packet that the path carries. */
-  readonly mtu: number;
-  readonly sent: { readonly datagrams: number; readonly octets: number; readonly lost: number };
-  readonly received: { readonly datagrams: number; readonly octets: number };
-}
-
-export interface TunnelPeerStatus {
-  readonly name: string;
-  readonly publicKey: string;
-  /** `none`: there are no keys. */
-  readonly session: "none" | "established";
-  readonly cipher: CipherName | null;
-  readonly redundant: boolean;
-  readonly paths: readonly PathStatus[];
-  readonly queue: { readonly packets: number; readonly octets: number };
-  readonly sent: { readonly packets: number; readonly octets: number; readonly repeated: number };
-  readonly received: { readonly packets: number; readonly octets: number };
-  readonly drops: Readonly<Record<string, number>>;
-}
-
-export interface TunnelStatus {
-  readonly name: string;
-  readonly up: boolean;
-  readonly mtu: number;
-  readonly publicKey: string;
-  readonly listen: readonly string[];
-  readonly peers: readonly TunnelPeerStatus[];
-  readonly drops: Readonly<Record<string, number>>;
-}
+/** A tunnel's status without what only the control plane knows. */
+export type EngineTunnelStatus = Omit<TunnelStatus, "waiting">;
 
 /** What the control plane asks about tunnels. */
 export interface TunnelOperations {
@@ -112,7 +65,7 @@ export interface TunnelOperations {
     readonly reply: null;
   };
   changePath: { readonly request: PathSettings; readonly reply: null };
-  tunnels: { readonly request: Record<string, never>; readonly reply: readonly TunnelStatus[] };
+  tunnels: { readonly request: Record<string, never>; readonly reply: readonly EngineTunnelStatus[] };
 }
 
 /** What happens in tunnels. */

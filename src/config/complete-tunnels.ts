@@ -1,0 +1,125 @@
+import { canonicalAddress, canonicalNetwork } from "./network.ts";
+import type { LineTable, MasterTable } from "./schema.ts";
+import type { Checked, CheckedServer } from "./tables.ts";
+import type { PathConfig, TunnelConfig, TunnelPeerConfig } from "./tunnel-config.ts";
+import { type ClientTable, TUNNEL_MTU } from "./tunnel-keys.ts";
+import {
+  canonicalInterfaceAddress,
+  contains,
+  formatHostPort,
+  networkOf,
+  parseHostPort,
+} from "./tunnel-words.ts";
+
+/** UDP links, from tables with the keys of the file to complete values. */
+
+/** What a called peer is told of as. */
+const SERVER = "server";
+const EVERYTHING = ["0.0.0.0/0", "::/0"];
+
+const listed = (value: string | readonly string[] | undefined): readonly string[] =>
+  value === undefined ? [] : [value].flat();
+
+const canonicalPlace = (text: string): string => {
+  const place = parseHostPort(text);
+  return place === null ? text : formatHostPort(place);
+};
+
+export function completeServer({ name, table, clients }: CheckedServer): TunnelConfig {
+  const addresses = listed(table.address).map(canonicalInterfaceAddress);
+  const peers = clients.map(completeClient);
+  const networks = peers.flatMap((peer) => peer.networks);
+  return {
+    name,
+    mtu: table.mtu,
+    addresses,
+    peer: null,
+    defaultRoute: false,
+    // What the kernel reaches by the interface's own addresses needs no route.
+    routes: networks.filter((network) => !addresses.some((own) => contains(networkOf(own), network))),
+    keyFile: table["key-file"],
+    listen: table.listen.map(canonicalPlace),
+    masquerade: table.masquerade,
+    forward: table.forward,
+    peers,
+  };
+}
+
+function completeClient({ name, table }: Checked<ClientTable>): TunnelPeerConfig {
+  return {
+    name,
+    publicKey: table.key,
+    presharedKeyFile: table["preshared-key-file"] ?? null,
+    servers: [],
+    networks: [...listed(table.address), ...table.routes].map(canonicalNetwork),
+    dns: table.dns.map(canonicalAddress),
+    sendBps: table["send-limit"] ?? null,
+    receiveBps: table["receive-limit"] ?? null,
+    redundant: table.redundant,
+    paths: [],
+  };
+}
+
+/**
+ * A master that calls a server.
+ * @param lines those that lead there; without any, there is one path, by the routing table
+ */
+export function completeCaller(
+  { name, table }: Checked<MasterTable>,
+  lines: readonly Checked<LineTable>[],
+): TunnelConfig {
+  const addresses = listed(table.address).map(canonicalInterfaceAddress);
+  const peer = table.peer === undefined ? null : canonicalAddress(table.peer);
+  const routes = table.routes.map(canonicalNetwork);
+  const networks = table["default-route"]
+    ? EVERYTHING
+    : [...addresses.map(networkOf), ...(peer === null ? [] : [canonicalNetwork(peer)]), ...routes];
+  const paths = lines.map(completePath);
+  return {
+    name,
+    mtu: table.mtu ?? TUNNEL_MTU,
+    addresses,
+    peer,
+    defaultRoute: table["default-route"],
+    routes,
+    keyFile: table["key-file"] ?? "",
+    listen: [],
+    masquerade: false,
+    forward: false,
+    peers: [
+      {
+        name: SERVER,
+        publicKey: table["server-key"] ?? "",
+        presharedKeyFile: table["preshared-key-file"] ?? null,
+        servers: listed(table.server).map(canonicalPlace),
+        // Of an interface that is addressed and given routes from outside, nothing is known.
+        networks: networks.length === 0 ? EVERYTHING : networks,
+        dns: [],
+        sendBps: null,
+        receiveBps: null,
+        redundant: table.redundant,
+        paths: paths.length === 0 ? [ANY_PATH] : paths,
+      },
+    ],
+  };
+}
+
+const ANY_PATH: PathConfig = {
+  name: "any",
+  device: null,
+  address: null,
+  tier: "primary",
+  sendBps: null,
+  receiveBps: null,
+};
+
+function completePath({ name, table }: Checked<LineTable>): PathConfig {
+  return {
+    name,
+    device: table.device ?? null,
+    address: table["local-address"] === undefined ? null : canonicalAddress(table["local-address"]),
+    tier: table.tier,
+    sendBps: table["send-limit"] ?? null,
+    receiveBps: table["receive-limit"] ?? null,
+  };
+}

@@ -1,0 +1,53 @@
+import type { PathTier } from "../control/messages.ts";
+
+/** An interface whose packets go by UDP paths: a server with its clients, or a master that calls one. */
+export interface TunnelConfig {
+  /** Name of the interface. */
+  readonly name: string;
+  readonly mtu: number;
+  /** With prefix lengths: "10.98.0.1/24"; empty: it waits to be addressed from outside. */
+  readonly addresses: readonly string[];
+  /** Of the only address; null: none. */
+  readonly peer: string | null;
+  readonly defaultRoute: boolean;
+  /** Networks that are reached by routes through the interface, besides those of its addresses. */
+  readonly routes: readonly string[];
+  readonly keyFile: string;
+  /** ADDRESS:PORT each; empty: it only calls. */
+  readonly listen: readonly string[];
+  /** Whether clients reach what is behind this host, and whether the kernel is made to forward. */
+  readonly masquerade: boolean;
+  readonly forward: boolean;
+  readonly peers: readonly TunnelPeerConfig[];
+}
+
+export interface TunnelPeerConfig {
+  /** A client's name; "server" of one that is called. */
+  readonly name: string;
+  readonly publicKey: string;
+  readonly presharedKeyFile: string | null;
+  /** HOST:PORT each, in the order in which they are called; empty: it calls. */
+  readonly servers: readonly string[];
+  /** Networks that are reached through it, and the only ones that its packets may come from. */
+  readonly networks: readonly string[];
+  readonly dns: readonly string[];
+  /** Bits per second; null: no limit. */
+  readonly sendBps: number | null;
+  readonly receiveBps: number | null;
+  readonly redundant: boolean;
+  /** Of a peer that calls, none: it brings them. */
+  readonly paths: readonly PathConfig[];
+}
+
+/** A line that is a UDP path. */
+export interface PathConfig {
+  readonly name: string;
+  /** The interface by which it leaves; null: as the routes say. */
+  readonly device: string | null;
+  /** Its own address; null: as the routes say. */
+  readonly address: string | null;
+  readonly tier: PathTier;
+  /** Bits per second; null: what it carries. */
+  readonly sendBps: number | null;
+  readonly receiveBps: number | null;
+}

@@ -1,0 +1,197 @@
+import { addressFault, familyOf } from "./network.ts";
+import { type Problems, show } from "./problems.ts";
+import { IPV6_MIN_MTU, type Say, sayAt } from "./rules.ts";
+import type { LineTable, MasterTable } from "./schema.ts";
+import type { Checked, CheckedServer } from "./tables.ts";
+import type { TunnelConfig } from "./tunnel-config.ts";
+import { callingKeys, pathKeys } from "./tunnel-keys.ts";
+import { contains } from "./tunnel-words.ts";
+
+/** The rules about UDP links that need more than one key. */
+
+/** What a master has that spreads packets over serial lines. */
+const SERIAL_MASTER_KEYS = [
+  "scheduler",
+  "max-slaves",
+  "min-slaves",
+  "queue-packets",
+  "lines-wanted",
+  "demand",
+  "high-water",
+  "high-water-time",
+  "idle-time",
+];
+/** What a UDP path has. */
+const PATH_KEYS = ["device", "protocol", "master", ...Object.keys(pathKeys)];
+
+/** Of a master without a server. */
+export function checkSerialMaster({ name, raw, table }: Checked<MasterTable>, problems: Problems): void {
+  const say = sayAt(["master", name], problems);
+  for (const key of Object.keys(callingKeys).filter((each) => each in raw)) {
+    say(key, "only a master that calls a server has such a setting; give server as well, or leave it out");
+  }
+  const [text = "", ...others] = [table.address ?? []].flat();
+  if (table.address === undefined) return;
+  const fault = others.length > 0 ? "there is no server" : addressFault(text);
+  if (fault !== null) {
+    say("address", `found ${show(table.address)} (${fault}); allowed: an IPv4 or IPv6 address`);
+  }
+}
+
+/** @param tunnel made from `checked` */
+export function checkCaller(
+  { name, raw, table }: Checked<MasterTable>,
+  tunnel: TunnelConfig,
+  problems: Problems,
+): void {
+  const say = sayAt(["master", name], problems);
+  for (const key of SERIAL_MASTER_KEYS.filter((each) => each in raw)) {
+    say(key, "a master that calls a server has no such setting; leave it out, or server");
+  }
+  if (table["server-key"] === undefined) {
+    say("server-key", "found nothing; allowed: the server's public key, as `eql pubkey` prints it there");
+  }
+  if (table["key-file"] === undefined) {
+    say("key-file", "found nothing; allowed: a file with our private key, as `eql genkey` makes it");
+  }
+  checkPeer(table, tunnel, say);
+  checkMtu(tunnel, say);
+}
+
+function checkPeer({ address, peer }: MasterTable, tunnel: TunnelConfig, say: Say): void {
+  if (peer === undefined) return;
+  const [own, ...others] = [address ?? []].flat();
+  if (own === undefined) {
+    say("peer", `found ${peer} without an address; give address as well, or neither`);
+  } else if (others.length > 0 || own.includes("/")) {
+    say("peer", `found ${peer}; allowed: nothing where address is a list or has a prefix length`);
+  } else if (tunnel.addresses.includes(`${tunnel.peer}/${familyOf(own) === "IPv4" ? 32 : 128}`)) {
+    say("peer", `found ${peer}, which is the address of this side; give that of the far side`);
+  } else if (familyOf(own) !== familyOf(peer)) {
+    say("peer", `found ${peer}; allowed: an ${familyOf(own)} address, as ${own} is one`);
+  }
+}
+
+function checkMtu(
+  { mtu, addresses, routes }: Pick<TunnelConfig, "mtu" | "addresses" | "routes">,
+  say: Say,
+): void {
+  const sixth = [...addresses, ...routes].find((text) => familyOf(text) === "IPv6");
+  if (mtu < IPV6_MIN_MTU && sixth !== undefined) {
+    say("mtu", `found ${mtu}; allowed: at least ${IPV6_MIN_MTU}, because ${sixth} is IPv6`);
+  }
+}
+
+/** What UDP lines have to agree with. */
+export interface PathSurroundings {
+  /** Masters that call a server. */
+  readonly callers: readonly string[];
+  /** All masters, also those with errors. */
+  readonly masterNames: readonly string[];
+  readonly serverNames: readonly string[];
+  /** Lines that become interfaces. */
+  readonly interfaces: readonly string[];
+  readonly earlier: readonly Checked<LineTable>[];
+  /** Masters that are without errors and call nobody. */
+  readonly serial: readonly string[];
+}
+
+/** Of a line with `protocol = "udp"`. */
+export function checkPath(
+  { name, raw, table }: Checked<LineTable>,
+  around: PathSurroundings,
+  problems: Problems,
+): void {
+  const say = sayAt(["line", name], problems);
+  for (const key of Object.keys(raw).filter((each) => !PATH_KEYS.includes(each))) {
+    say(key, 'a line with protocol = "udp" has no such setting; leave it out');
+  }
+  if (around.masterNames.includes(name)) say(null, `the name is taken by master.${name}; choose another`);
+  if (around.serverNames.includes(name)) say(null, `the name is taken by server.${name}; choose another`);
+  const { master = null, device = null } = table;
+  if (device?.startsWith("/")) {
+    say("device", `found ${show(device)}; allowed: the name of an interface, such as "wwan0"`);
+  }
+  const made = [...around.masterNames, ...around.serverNames, ...around.interfaces].find(
+    (each) => each === device,
+  );
+  if (made !== undefined) {
+    say("device", `found ${show(device)}, which is made here; allowed: an interface that exists without eql`);
+  }
+  const known = around.callers.join(", ");
+  if (master !== null && around.serial.includes(master)) {
+    say(
+      "master",
+      `found ${show(master)}, which calls no server; give server in master.${master}, or name another`,
+    );
+  } else if (master === null || !around.masterNames.includes(master)) {
+    const allowed = known === "" ? "a master that has a server, and there is none" : known;
+    say("master", `found ${show(master ?? undefined)}; allowed: ${allowed}`);
+  }
+  const twin = around.earlier.find(
+    (other) =>
+      other.table.master === master &&
+      (other.table.device ?? null) === device &&
+      other.table["local-address"] === table["local-address"],
+  );
+  if (twin !== undefined) {
+    say(
+      device === null ? null : "device",
+      `line.${twin.name} is the same path; give another device or local-address`,
+    );
+  }
+}
+
+/** Of any other line. */
+export function checkNoPath({ name, raw }: Checked<LineTable>, problems: Problems): void {
+  for (const key of Object.keys(pathKeys).filter((each) => each in raw)) {
+    problems.add(["line", name, key], 'only a line with protocol = "udp" has such a setting; leave it out');
+  }
+}
+
+/**
+ * @param taken names of interfaces that are made here already, with what they are
+ * @param earlier servers that stand before it
+ */
+export function checkServer(
+  { name, table, clients }: CheckedServer,
+  tunnel: TunnelConfig,
+  taken: ReadonlyMap<string, string>,
+  earlier: readonly TunnelConfig[],
+  problems: Problems,
+): void {
+  const say = sayAt(["server", name], problems);
+  const twin = taken.get(name);
+  if (twin !== undefined) say(null, `the name is taken by ${twin}; choose another`);
+  checkMtu(tunnel, say);
+  for (const place of tunnel.listen) {
+    const other = earlier.find(({ listen }) => listen.includes(place));
+    if (other !== undefined)
+      say("listen", `found ${show(place)}, where server.${other.name} listens already`);
+  }
+  if (table.masquerade && !tunnel.addresses.some((each) => familyOf(each) === "IPv4")) {
+    say("masquerade", "found no IPv4 address; give address as well");
+  }
+  if (table.forward && !table.masquerade) say("forward", "found no masquerade; give masquerade as well");
+  const seen = new Map<string, string>();
+  for (const { name: who, table: client } of clients) {
+    const sayOf = sayAt(["server", name, "client", who], problems);
+    const { networks = [] } = tunnel.peers.find((peer) => peer.name === who) ?? {};
+    const keyTwin = clients.find((other) => other.table.key === client.key);
+    if (keyTwin !== undefined && keyTwin.name !== who) {
+      sayOf("key", `client.${keyTwin.name} has the same one; each client has a key of its own`);
+    }
+    if (networks.length === 0) {
+      sayOf("address", "found neither address nor routes, so that nothing leads to the client; give one");
+    }
+    for (const network of networks) {
+      const owner = seen.get(network);
+      if (owner !== undefined)
+        sayOf(null, `${network} is client.${owner}'s already; it leads to one of them`);
+      else seen.set(network, who);
+      if (tunnel.addresses.some((own) => contains(network, `${own.split("/")[0]}`))) {
+        sayOf(null, `${network} has the server's own address in it; give the client another one`);
+      }
+    }
+  }
+}
