@@ -15,7 +15,7 @@ export const agreedCipher = (a: CipherName, b: CipherName): CipherName => (a ===
 
 /**
  * One key of a session, for one direction. The nonce is the link (32 bits) and the counter (64 bits), both big-endian; nothing but
- * the text is authenticated. It works in the caller's memory, and keeps nothing of it.
+ * the text is authenticated. It works in the caller's memory, and keeps nothing of it; which memory is fast, the host says.
  */
 export interface TransportCipher {
   /** Seals `buffer[from, from + length)` in place, and writes the 16 octets of the tag behind it. */

@@ -16,6 +16,7 @@ import {
   isReservedZero,
   RESPONSE,
   RESPONSE_TYPE,
+  readCounter,
   readIndex,
   TRANSPORT,
   TRANSPORT_TYPE,
@@ -90,6 +91,10 @@ export class Endpoint {
     unknownIndex: 0,
     replayed: 0,
   };
+  /** Of the datagram that `handleDatagram` opened last: its link, its counter, and the index of the keys at this end. */
+  openedLink = 0;
+  openedCounter = 0;
+  openedIndex = 0;
   #stranger: Uint8Array | null = null;
   #reply: Uint8Array | null = null;
 
@@ -177,7 +182,12 @@ export class Endpoint {
       return null;
     }
     const result = peer.handleTransport(index, buffer, from, length, now);
-    if (result === "opened") return peer;
+    if (result === "opened") {
+      this.openedLink = buffer[from + TRANSPORT.link] ?? 0;
+      this.openedCounter = readCounter(buffer, from + TRANSPORT.counter);
+      this.openedIndex = index;
+      return peer;
+    }
     this.drops[result]++;
     return null;
   }

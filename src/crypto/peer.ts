@@ -93,8 +93,13 @@ export class Peer {
     const session = this.#sessions.current;
     if (session === null) return 0;
     const sealed = session.seal(link, buffer, from, length);
-    if (session.isWorn) this.#replaceWorn(now);
+    this.checkWear(now);
     return sealed;
+  }
+
+  /** To be called once for each batch that `session` itself has sealed: new keys are agreed on when these have sealed enough. */
+  checkWear(now: Instant): void {
+    if (this.#sessions.current?.isWorn) this.#replaceWorn(now);
   }
 
   /** Nothing has been heard for long, or a path is there again: it agrees on new keys soon, and what there is goes on. */

@@ -102,6 +102,32 @@ export class SessionKeys {
     return TRANSPORT.overhead + length;
   }
 
+  /**
+   * As `seal`, of content that lies in two places of the same memory. They are left as they are, and each may already be where it is to stand: copied, then
+   * sealed in place, it costs less than sealing it from two places.
+   * @param into where the datagram is to begin
+   */
+  sealParts(
+    link: number,
+    memory: Uint8Array,
+    into: number,
+    head: number,
+    headLength: number,
+    body: number,
+    bodyLength: number,
+  ): number {
+    const content = into + TRANSPORT.sealed;
+    if (head !== content) memory.copyWithin(content, head, head + headLength);
+    if (body !== content + headLength) memory.copyWithin(content + headLength, body, body + bodyLength);
+    return this.seal(link, memory, into, headLength + bodyLength);
+  }
+
+  /** What the next datagram that is sealed for that link counts; -1: there is no such link. */
+  nextCounter(link: number): number {
+    const slot = slotOf(link);
+    return slot < 0 ? -1 : (this.#counters[slot] ?? 0);
+  }
+
   /** Opens a datagram in place: the content then stands at `from + TRANSPORT.sealed`, `TRANSPORT.overhead` octets shorter. */
   open(buffer: Uint8Array, from: number, length: number): OpenResult {
     const link = buffer[from + TRANSPORT.link] ?? 0;
@@ -121,7 +147,9 @@ export class SessionKeys {
     return "opened";
   }
 
+  /** Forgets the keys: they seal and open nothing any more. */
   release(): void {
+    this.#sealed = this.#limits.mostDatagrams;
     this.#sealer.release();
     this.#opener.release();
   }

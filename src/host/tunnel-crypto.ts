@@ -14,6 +14,8 @@ import {
 } from "node:crypto";
 import { CIPHER_NAMES, type CipherName, type TransportCipher } from "../crypto/cipher.ts";
 import { KEY_LENGTH, type KeyPair, type Primitives } from "../crypto/primitives.ts";
+import { evpCiphers } from "./evp-cipher.ts";
+import type { NativeBuffer } from "./libc.ts";
 
 const TAG_LENGTH = 16;
 const TAG = { authTagLength: TAG_LENGTH };
@@ -100,8 +102,9 @@ class NodeTransportCipher implements TransportCipher {
   }
 }
 
-/** What tunnels need of cryptography and randomness, by node:crypto. */
-export const tunnelCrypto: Primitives = {
+const nodeCipher: Primitives["transportCipher"] = (name, key) => new NodeTransportCipher(name, key);
+
+const nodePrimitives: Primitives = {
   fillRandom: (into) => void randomFillSync(into),
   random: Math.random,
   keyPair: (privateKey) => {
@@ -146,8 +149,17 @@ export const tunnelCrypto: Primitives = {
     return plain(text);
   },
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-  transportCipher: (name, key) => new NodeTransportCipher(name, key),
+  transportCipher: nodeCipher,
 };
+
+/**
+ * What tunnels need of cryptography and randomness, by node:crypto.
+ * @param memory in which datagrams are sealed and opened fast, if its very `octets` are given as their buffer, and if this node allows it; null: nowhere
+ */
+export function tunnelCrypto(memory: NativeBuffer | null): Primitives {
+  const fast = memory === null ? null : evpCiphers(memory, nodeCipher);
+  return fast === null ? nodePrimitives : { ...nodePrimitives, transportCipher: fast };
+}
 
 /** For X25519, with the bits set that it sets itself (RFC 7748 §5). */
 export function newPrivateKey(): Uint8Array {

@@ -243,15 +243,15 @@ describe("an end without the right keys", () => {
   });
 
   it("gets no answer when it takes the other for somebody else", () => {
-    const pair = new TunnelPair({ near: { publicKey: tunnelCrypto.newKeyPair().publicKey } });
+    const pair = new TunnelPair({ near: { publicKey: tunnelCrypto(null).newKeyPair().publicKey } });
     pair.runFor(60_000);
     assert.equal(pair.sent.filter(({ to }) => to === "near").length, 0);
     assert.equal(pair.far.endpoint.drops.wrongMac, initiations(pair));
   });
 
   it("gets no answer when the other does not know it, which can be seen there", () => {
-    const pair = new TunnelPair({ far: { publicKey: tunnelCrypto.newKeyPair().publicKey } });
-    const key = tunnelCrypto.newKeyPair();
+    const pair = new TunnelPair({ far: { publicKey: tunnelCrypto(null).newKeyPair().publicKey } });
+    const key = tunnelCrypto(null).newKeyPair();
     const stranger = new TunnelPair({ near: { key } });
     pair.runFor(60_000);
     assert.equal(pair.sent.filter(({ to }) => to === "near").length, 0);
@@ -398,7 +398,7 @@ describe("an end that is attacked", () => {
 describe("a flood of first messages", () => {
   /** First messages of peers of the far end, all good. */
   const flood = (pair: TunnelPair, count: number): Uint8Array[] => {
-    const key = tunnelCrypto.newKeyPair();
+    const key = tunnelCrypto(null).newKeyPair();
     const publicKey = pair.near.peer.settings.publicKey;
     const attacker = new TunnelPair({ near: { key, publicKey }, way: () => [] });
     for (let at = 0; at < count; at++) {

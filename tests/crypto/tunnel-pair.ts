@@ -10,7 +10,7 @@ import { KEY_LINK, TRANSPORT } from "../../src/wire/tunnel-datagram.ts";
 /** The real ciphers with pauses that are the same for the same seed. */
 const seeded = (seed: number): Primitives => {
   const random = new Random(seed);
-  return { ...tunnelCrypto, random: () => random.next() };
+  return { ...tunnelCrypto(null), random: () => random.next() };
 };
 
 /** One end, with its own clock. */

@@ -37,5 +37,5 @@ export const pubkeyCommand = (): Command =>
           "standard input has no private key: one is 44 characters, as `eql genkey` prints it",
         );
       }
-      process.stdout.write(`${keyText(tunnelCrypto.keyPair(key).publicKey)}\n`);
+      process.stdout.write(`${keyText(tunnelCrypto(null).keyPair(key).publicKey)}\n`);
     });
