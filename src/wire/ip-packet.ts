@@ -5,7 +5,7 @@
 
 export const PROTOCOL_ICMP = 1;
 export const PROTOCOL_TCP = 6;
-const PROTOCOL_UDP = 17;
+export const PROTOCOL_UDP = 17;
 export const PROTOCOL_ICMPV6 = 58;
 
 const word = (octets: Uint8Array, at: number): number =>
