@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
 import { FlowQueue } from "../src/bundle/flow-queue.ts";
+import type { CipherName } from "../src/crypto/cipher.ts";
+import type { Primitives } from "../src/crypto/primitives.ts";
+import { KEY_LIMITS, SessionKeys } from "../src/crypto/session-keys.ts";
+import { type NativeBuffer, nativeBuffer } from "../src/host/libc.ts";
+import { tunnelCrypto } from "../src/host/tunnel-crypto.ts";
 import { EarliestArrival } from "../src/scheduler/earliest-arrival.ts";
 import type { Choice } from "../src/scheduler/scheduler.ts";
 import { ClassicPath } from "../src/sim/classic-path.ts";
@@ -130,6 +135,58 @@ function fullQueue(): FlowQueue {
   return queue;
 }
 
+/** Content of a datagram, and where in the memory: the datagram, the two parts that it is made of, a sealed one. */
+const CONTENT = 1400;
+const AT = { datagram: 0, head: 2000, body: 3000, sealed: 5000 } as const;
+const HEAD = 56;
+const CIPHER_LIMITS = { ...KEY_LIMITS, mostDatagrams: Number.POSITIVE_INFINITY };
+
+function sessionEnds(primitives: Primitives, cipher: CipherName): [SessionKeys, SessionKeys] {
+  const keys = { fromInitiator: new Uint8Array(32).fill(1), fromResponder: new Uint8Array(32).fill(2) };
+  const agreement = { keys, cipher, remoteIndex: 1 };
+  const end = (initiator: boolean): SessionKeys =>
+    new SessionKeys(primitives, agreement, {
+      localIndex: 1,
+      bornAt: instant(0),
+      initiator,
+      limits: CIPHER_LIMITS,
+    });
+  return [end(true), end(false)];
+}
+
+function sealing(name: CipherName): Cases {
+  const memory = nativeBuffer(8192);
+  const { octets } = memory;
+  const cases = (primitives: Primitives): [() => unknown, () => unknown, () => unknown] => {
+    const cipher = primitives.transportCipher(name, new Uint8Array(32));
+    octets.set(randomOctets(CONTENT, 1995), AT.sealed);
+    cipher.seal(octets, AT.sealed, CONTENT, 0, 0);
+    const [near, far] = sessionEnds(primitives, name);
+    const both = (): string => {
+      const length = near.sealParts(0, octets, AT.datagram, AT.head, HEAD, AT.body, CONTENT - HEAD);
+      return far.open(octets, AT.datagram, length);
+    };
+    const open = (): boolean => {
+      octets.copyWithin(AT.datagram, AT.sealed, AT.sealed + CONTENT + 16);
+      return cipher.open(octets, AT.datagram, CONTENT + 16, 0, 0);
+    };
+    assert.ok(open());
+    assert.equal(both(), "opened");
+    return [() => cipher.seal(octets, AT.datagram, CONTENT, 0, 0), open, both];
+  };
+  const make = (native: NativeBuffer | null): ReturnType<typeof cases> => cases(tunnelCrypto(native));
+  const [seal, open, both] = make(memory);
+  const [slowSeal, slowOpen, slowBoth] = make(null);
+  return {
+    "seal, by EVP": seal,
+    "copy and open, by EVP": open,
+    "seal two parts and open, with keys of a session, by EVP": both,
+    "seal, by node:crypto": slowSeal,
+    "copy and open, by node:crypto": slowOpen,
+    "seal two parts and open, with keys of a session, by node:crypto": slowBoth,
+  };
+}
+
 /** What one packet costs, part by part. Each part checks that it does what it says while it is prepared. */
 export const MICRO_GROUPS: Readonly<Record<string, () => Cases>> = {
   [`SLIP, a packet of ${LENGTH} random octets`]: slip,
@@ -138,6 +195,8 @@ export const MICRO_GROUPS: Readonly<Record<string, () => Cases>> = {
     hdlc(DEFAULT_ASYNC_MAP),
   [`the flow queue, ${WAITING} packets of ${FLOWS} flows`]: flowQueue,
   [`earliest-arrival, ${WAITING} packets of ${FLOWS} flows and 4 links`]: earliestArrival,
+  [`AES-256-GCM, a datagram with ${CONTENT} octets`]: () => sealing("aes-256-gcm"),
+  [`ChaCha20-Poly1305, a datagram with ${CONTENT} octets`]: () => sealing("chacha20-poly1305"),
   "the whole way of a packet on virtual time, SLIP both ends included": () => ({
     "ClassicPath, 1 line": classicPath([115_200]),
     "ClassicPath, 4 unequal lines": classicPath([115_200, 115_200, 57_600, 9600]),
