@@ -1,0 +1,176 @@
+/**
+ * What came by one link, for the reports to its sender.
+ *
+ * 1. Each datagram that was opened is entered. The usual one, next to the highest, moves that one up; any other makes a gap or fills one.
+ * 2. A report is due `intervalMs` after the first datagram that asks for one. It is due at once when a gap does not close, or when the sender
+ *    asks, but such reports keep a distance: a path that loses much is not filled with reports on it.
+ * 3. While `isDue`, `write` makes reports. Those of the session before come first, and once more a while later: what such a report says is
+ *    said by none after it.
+ */
+import { after, earlier, type Instant, instant, NEVER } from "../time.ts";
+import { LONGEST_HOLD_US, Report } from "../wire/tunnel-report.ts";
+import { CounterGaps } from "./counter-gaps.ts";
+
+const DEFAULT_INTERVAL_MS = 25;
+/** A gap may close so long, or until so many came after it: datagrams do overtake each other. */
+const REORDERING_MS = 2;
+const REORDERING_DATAGRAMS = 3;
+/** Between two urgent reports: a part of the interval, but not less than this. */
+const URGENT_MS = 4;
+const URGENT_PART = 4;
+/** Of the interval, until a report of the last session is made for the second time. */
+const LAST_SESSION_INTERVALS = 2;
+const LONGEST_PATIENCE_MS = 0xffff;
+
+export class ArrivalLog {
+  /** How long the first datagram waits for the report of it. */
+  intervalMs: number = DEFAULT_INTERVAL_MS;
+  /** Told in reports: how long the other side of this end waits for what is missing. */
+  patienceMs = 0;
+  readonly #report = new Report();
+  #current = new CounterGaps();
+  #last = new CounterGaps();
+  /** The session before `last`: what still comes in it only counts. */
+  #retired: number | null = null;
+  #octets = 0;
+  #datagrams = 0;
+  #ordinaryAt: Instant = NEVER;
+  #urgentAt: Instant = NEVER;
+  #urgentAgainAt: Instant = instant(Number.NEGATIVE_INFINITY);
+  #lastAt: Instant = NEVER;
+  #lastAgain = false;
+  #asked = false;
+  /** Where the newest gap ends that may close yet, and that no report has told; -1: there is none. */
+  #gapEnd = -1;
+
+  constructor(link: number) {
+    this.#report.link = link;
+  }
+
+  /** All that came, in all sessions, modulo 2^32. */
+  get totalOctets(): number {
+    return this.#octets >>> 0;
+  }
+
+  get totalDatagrams(): number {
+    return this.#datagrams >>> 0;
+  }
+
+  /** A gap was seen that no report has told yet, or the sender has asked. */
+  get urgent(): boolean {
+    return this.#urgentAt !== NEVER;
+  }
+
+  /**
+   * A datagram was opened; none comes twice.
+   * @param session this end's index of it
+   * @param octets at IP level
+   * @param eliciting it is to be reported; reports are not, or one would make another for ever
+   */
+  handle(session: number, counter: number, octets: number, now: Instant, eliciting: boolean): void {
+    this.#octets = (this.#octets + octets) | 0;
+    this.#datagrams = (this.#datagrams + 1) | 0;
+    const current = this.#current;
+    if (session !== current.session) {
+      if (!this.#handleOther(session, counter, now, eliciting)) return;
+    } else if (counter === current.highest + 1) {
+      current.highest = counter;
+      current.highestAt = now;
+    } else this.#handleUnusual(current, counter, now);
+    if (eliciting && this.#ordinaryAt === NEVER) this.#ordinaryAt = after(now, this.intervalMs);
+    if (this.#gapEnd >= 0 && this.#current.highest - this.#gapEnd >= REORDERING_DATAGRAMS) {
+      this.#gapEnd = -1;
+      this.#hurry(now);
+    }
+  }
+
+  /** The sender asks for a report. */
+  urge(now: Instant): void {
+    if (this.#current.session === null) return;
+    this.#asked = true;
+    this.#hurry(now);
+  }
+
+  isDue(now: Instant): boolean {
+    return now >= this.#ordinaryAt || now >= this.#urgentAt || now >= this.#lastAt;
+  }
+
+  pollTimeout(): Instant {
+    return earlier(this.#ordinaryAt, earlier(this.#urgentAt, this.#lastAt));
+  }
+
+  /** Writes a report, as `Report.write` does. Another one may be due then. @returns its length; 0: there is no room, or nothing to tell */
+  write(into: Uint8Array, at: number, room: number, now: Instant): number {
+    const isLast = now >= this.#lastAt;
+    const length = this.#write(isLast ? this.#last : this.#current, into, at, room, now);
+    if (length === 0) return 0;
+    if (isLast) {
+      this.#lastAt = this.#lastAgain ? after(now, LAST_SESSION_INTERVALS * this.intervalMs) : NEVER;
+      this.#lastAgain = false;
+      return length;
+    }
+    if (this.urgent) this.#urgentAgainAt = after(now, Math.max(URGENT_MS, this.intervalMs / URGENT_PART));
+    this.#current.told();
+    this.#settle();
+    return length;
+  }
+
+  /** Of another session than the last datagram. @returns whether it is the current one now */
+  #handleOther(session: number, counter: number, now: Instant, eliciting: boolean): boolean {
+    if (session === this.#last.session) {
+      this.#last.add(counter, now);
+      if (eliciting && this.#lastAt === NEVER) this.#lastAt = after(now, this.intervalMs);
+      return false;
+    }
+    if (session === this.#retired) return false;
+    const before = this.#current;
+    this.#retired = this.#last.session;
+    this.#current = this.#last;
+    this.#last = before;
+    // Without anything new in it, its last report is the final one.
+    this.#lastAgain = this.#ordinaryAt !== NEVER || this.urgent;
+    this.#lastAt = this.#lastAgain ? now : NEVER;
+    this.#settle();
+    this.#current.begin(session);
+    this.#handleUnusual(this.#current, counter, now);
+    return true;
+  }
+
+  #handleUnusual(current: CounterGaps, counter: number, now: Instant): void {
+    const isGap = counter > current.highest + 1;
+    current.add(counter, now);
+    if (isGap) {
+      this.#gapEnd = counter - 1;
+      this.#hurry(after(now, REORDERING_MS));
+    } else if (this.#gapEnd >= 0) {
+      this.#gapEnd = current.untoldGapEnd;
+      if (this.#gapEnd < 0 && !this.#asked) this.#urgentAt = NEVER;
+    }
+  }
+
+  #hurry(at: Instant): void {
+    this.#urgentAt = earlier(this.#urgentAt, at > this.#urgentAgainAt ? at : this.#urgentAgainAt);
+  }
+
+  /** All of the current session is told. */
+  #settle(): void {
+    this.#ordinaryAt = NEVER;
+    this.#urgentAt = NEVER;
+    this.#asked = false;
+    this.#gapEnd = -1;
+  }
+
+  #write(gaps: CounterGaps, into: Uint8Array, at: number, room: number, now: Instant): number {
+    const report = this.#report;
+    if (gaps.session === null || gaps.highest < 0) return 0;
+    report.session = gaps.session;
+    gaps.fillReport(report);
+    // ToUint32 is the modulus.
+    report.arrivalUs = (gaps.highestAt * 1000) >>> 0;
+    report.holdUs = Math.min(LONGEST_HOLD_US, Math.floor((now - gaps.highestAt) * 1000));
+    report.totalOctets = this.totalOctets;
+    report.totalDatagrams = this.totalDatagrams;
+    report.patienceMs = Math.min(LONGEST_PATIENCE_MS, Math.ceil(this.patienceMs));
+    return report.write(into, at, room);
+  }
+}

@@ -1,0 +1,46 @@
+import type { Instant } from "../time.ts";
+
+const FEWEST_AFTER = 3;
+const MOST_AFTER = 64;
+const SHORTEST_MS = 1;
+const LONGEST_MS = 4;
+const ROUND_TRIP_PART = 8;
+const MOST_DOUBLINGS = 5;
+/** Without another mistake for so long, patience is halved again. */
+const FORGET_MS = 30_000;
+
+/**
+ * How much reordering a path is believed to do. Each time that something was taken for lost which then came, belief doubles, once for all that
+ * was sent until then.
+ */
+export class Reordering {
+  #doublings = 0;
+  #changedAt = 0;
+  #until = 0;
+
+  /** What this many have overtaken may be lost. */
+  get datagrams(): number {
+    return Math.min(MOST_AFTER, FEWEST_AFTER << this.#doublings);
+  }
+
+  /** And what is so long overdue. */
+  overdueMs(roundTripMs: number): number {
+    return (
+      Math.max(SHORTEST_MS, Math.min(LONGEST_MS, roundTripMs / ROUND_TRIP_PART)) * (1 << this.#doublings)
+    );
+  }
+
+  /** The entry `number` was told as lost, and came; `next` is not sent yet. */
+  handleSpurious(number: number, next: number, now: Instant): void {
+    if (number < this.#until) return;
+    this.#until = next;
+    this.#changedAt = now;
+    if (this.#doublings < MOST_DOUBLINGS) this.#doublings++;
+  }
+
+  handleReport(now: Instant): void {
+    if (this.#doublings === 0 || now - this.#changedAt < FORGET_MS) return;
+    this.#changedAt = now;
+    this.#doublings--;
+  }
+}
