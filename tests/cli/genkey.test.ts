@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -54,6 +54,18 @@ describe("eql genkey", () => {
     const closed = await genkeyInto(0o600);
     assert.equal(closed.complaints, "");
     assert.match(closed.content, KEY);
+  });
+
+  it("writes a file that only its owner may read, once", async () => {
+    const file = join(directory, "key");
+    assert.deepEqual(await eql(["genkey", "--out", file]), { code: 0, stdout: "", stderr: "" });
+    assert.equal(statSync(file).mode & 0o7777, 0o600);
+    const key = readFileSync(file, "utf8");
+    assert.match(key, KEY);
+    const again = await eql(["genkey", "--out", file]);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /exists already/);
+    assert.equal(readFileSync(file, "utf8"), key);
   });
 });
 

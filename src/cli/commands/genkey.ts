@@ -6,11 +6,20 @@ export const genkeyCommand = (): Command =>
     .description(
       "Print a new private key for UDP links: 44 characters, as WireGuard's. Another one can be the preshared key of two ends.",
     )
-    .addHelpText("after", "\nExample:\n  (umask 077 && eql genkey > /etc/eql/private.key)\n")
-    .action(async () => {
+    .option("-o, --out <FILE>", "write it to a new file that only its owner may read, and print nothing")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  eql genkey --out /etc/eql/private.key\n  (umask 077 && eql genkey > /etc/eql/private.key)\n",
+    )
+    .action(async ({ out }: { out?: string }) => {
+      const { newPrivateKey } = await import("../../host/tunnel-crypto.ts");
+      if (out !== undefined) {
+        const { writeKeyFile } = await import("../../config/key-file.ts");
+        writeKeyFile(out, newPrivateKey());
+        return;
+      }
       const { fstatSync } = await import("node:fs");
       const { keyText } = await import("../../crypto/key-text.ts");
-      const { newPrivateKey } = await import("../../host/tunnel-crypto.ts");
       const output = fstatSync(1);
       if (output.isFile() && (output.mode & 0o077) !== 0) {
         process.stderr.write(
