@@ -87,6 +87,8 @@ export class RateTrial {
   #figures = {
     deliveredOctets: 0,
     deliveredMs: 0,
+    hasSample: true,
+    clockRebased: false,
     oneWayMs: 0,
     sampleOctets: 0,
     roundTripMs: 0,

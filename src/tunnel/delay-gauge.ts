@@ -51,6 +51,12 @@ export class DelayGauge {
     this.#base.reset(now, oneWayMs);
   }
 
+  /** Samples of before are not comparable with those to come. */
+  reset(): void {
+    this.forget();
+    this.#base.reset(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  }
+
   /** The path was away: what it was like counts no more, but for the base. */
   forget(): void {
     this.#times.fill(Number.NEGATIVE_INFINITY);

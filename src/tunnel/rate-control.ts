@@ -2,19 +2,22 @@ import type { Instant } from "../time.ts";
 import { DelayGauge } from "./delay-gauge.ts";
 import { Lowest } from "./lowest.ts";
 
-/** What one report of the receiver says, as the sender's log works it out. NaN: unknown. */
+/** What one report of the receiver brought; a path's `SentLog` tells it as it is. */
 export interface PathFigures {
-  /** What has come since the report before, octets of whole IP packets. */
+  /** What came at the receiver since the report before, octets of IP packets, and in what time by its clock; both 0: unknown. */
   readonly deliveredOctets: number;
-  /** Between the latest arrivals of that report and of this one, by the receiver's clock. */
   readonly deliveredMs: number;
-  /** The receiver's clock at the arrival of the highest datagram minus the sender's when it went. */
+  /** `oneWayMs` is a new measure. */
+  readonly hasSample: boolean;
+  /** Of the highest datagram, relative. */
   readonly oneWayMs: number;
   /** Octets of that datagram: a short one is sooner through a slow line. */
   readonly sampleOctets: number;
-  /** From sending that datagram to this report, without the time the receiver held it back. */
+  /** One-way delays of before are not comparable with those from here on. */
+  readonly clockRebased: boolean;
+  /** Without the time the receiver held the report back; -1: unknown. */
   readonly roundTripMs: number;
-  /** Of the datagrams found lost since the report before. */
+  /** Of datagrams found lost since the report before. */
   readonly lostOctets: number;
 }
 
@@ -40,9 +43,13 @@ const FIRST_CLIMB = 0.0625;
 const LOSS_MARGIN = 0.03;
 const LOSS_FLOOR_MOST = 0.1;
 const DIP_GAIN = 0.5;
+/** For so long the queue is empty. */
+const DIP_MORE_MS = 3;
 const FIRST_DIP_MS = 300;
 const DIP_EVERY_MS = 3000;
 const STUCK_MS = 1000;
+/** A datagram that would have taken so much longer had it been a full one tells too little. */
+const SHORTER_MOST_MS = 8;
 const IDLE_MS = 10_000;
 const HISTORY = 64;
 
@@ -106,6 +113,9 @@ export class RateControl {
 
   #dipAt = Number.NEGATIVE_INFINITY;
   #dipUntil = Number.NEGATIVE_INFINITY;
+  #dipGain = 1;
+  #refillUntil = Number.NEGATIVE_INFINITY;
+  #refillGain = 1;
   #dipSeenFrom = Number.POSITIVE_INFINITY;
   #dipSeenUntil = Number.POSITIVE_INFINITY;
   #dipLeast = Number.POSITIVE_INFINITY;
@@ -129,6 +139,11 @@ export class RateControl {
     return this.#gauge.queueMs;
   }
 
+  /** Nothing has been in the way yet: there may be much more. */
+  get isStarting(): boolean {
+    return this.#isStarting;
+  }
+
   /** NaN: not yet known. */
   get minRoundTripMs(): number {
     return this.#roundTrip.value === Number.POSITIVE_INFINITY ? Number.NaN : this.#roundTrip.value;
@@ -149,7 +164,8 @@ export class RateControl {
     if (this.#roundTrip.value === Number.POSITIVE_INFINITY) return;
     // At a low rate what was sent shows only when it is through.
     this.#loopMs = this.#roundTrip.value + this.#intervalMs + (2 * this.#fullOctets) / this.#capacity;
-    this.#handleSample(now, figures.oneWayMs, figures.sampleOctets);
+    if (figures.clockRebased) this.#gauge.reset();
+    if (figures.hasSample) this.#handleSample(now, figures.oneWayMs, figures.sampleOctets);
     this.#targetMs = QUEUE_MS + this.#gauge.noiseMs + (0.5 * this.#fullOctets) / this.#capacity;
 
     if (limited) {
@@ -167,7 +183,7 @@ export class RateControl {
     const queue = this.#gauge.queueMs;
     const wasPressed = this.#isPressed;
     this.#isPressed = queue > 0.5 * this.#targetMs;
-    if (this.#isPressed || limited) this.#quietSince = now;
+    if (this.#isPressed || limited) this.#quietSince = Math.max(this.#quietSince, now);
     if (this.#isUnknown) this.#handleFirst(now, figures, isUsable);
     else if (this.#step > 0) this.#handleStep(now, figures, limited, isUsable);
     else if (this.#isPressed && isUsable && !this.#isDipSeen(now)) {
@@ -218,7 +234,7 @@ export class RateControl {
     if (octets > this.#fullOctets) this.#fullOctets = octets;
     // As a full datagram would have fared.
     const shorterMs = (this.#fullOctets - octets) / this.#capacity;
-    if (!Number.isFinite(oneWayMs) || shorterMs > 8) return;
+    if (shorterMs > SHORTER_MOST_MS) return;
     this.#gauge.handle(now, oneWayMs + shorterMs, this.#loopMs);
   }
 
@@ -296,23 +312,24 @@ export class RateControl {
       this.#stepOctets += figures.deliveredOctets;
       this.#stepMs += figures.deliveredMs;
     }
-    const limitMs =
-      (this.#isStarting ? START_QUEUE_MS : this.#targetMs) +
-      2 * this.#gauge.noiseMs +
-      this.#fullOctets / this.#capacity;
-    if (this.#gauge.latestMs > limitMs) this.#crowded += this.#gauge.latestMs > 2 * limitMs ? 2 : 1;
-    const isFlat =
-      now >= this.#judgeAt &&
-      this.#step >= 0.5 &&
-      this.#judgeAt === this.#stepUntil &&
-      this.#stepOctets < this.#stepMs * this.#capacity * (1 + this.#step / 2);
-    if (this.#crowded >= 2 || (isFlat && this.#crowded > 0)) {
+    const { latestMs, noiseMs } = this.#gauge;
+    const quantumMs = this.#fullOctets / this.#capacity;
+    const limitMs = (this.#isStarting ? START_QUEUE_MS : this.#targetMs) + 2 * noiseMs + quantumMs;
+    if (latestMs > limitMs) this.#crowded += latestMs > 2 * limitMs ? 2 : 1;
+    const isJudged = now >= this.#judgeAt;
+    if (
+      this.#crowded >= 2 ||
+      (isJudged && this.#isPressed && !this.#isStarting) ||
+      (isJudged && this.#isFlat())
+    ) {
       this.#capacity = Math.min(this.#capacity * (1 + this.#step), this.ceiling);
       this.#endSteps(now);
       if (isUsable) this.#measure(now, figures.deliveredOctets, figures.deliveredMs);
       return;
     }
-    if (now < this.#judgeAt) return;
+    if (!isJudged) return;
+    // Something is there, but too little to be sure.
+    if (this.#isPressed && now < this.#judgeAt + this.#loopMs) return;
     const lost = this.#stepLost / (this.#stepLost + this.#stepOctets + 1);
     if (
       this.#stepLost >= 3 * this.#fullOctets &&
@@ -328,6 +345,16 @@ export class RateControl {
     }
     this.#capacity = Math.min(this.#capacity * (1 + this.#step), this.ceiling);
     this.#climb(now, this.#step * 2);
+  }
+
+  /** What was sent more did not come more, and waits. */
+  #isFlat(): boolean {
+    return (
+      this.#isPressed &&
+      this.#step >= 0.5 &&
+      this.#judgeAt === this.#stepUntil &&
+      this.#stepOctets < this.#stepMs * this.#capacity * (1 + this.#step / 2)
+    );
   }
 
   #endSteps(now: Instant): void {
@@ -389,10 +416,16 @@ export class RateControl {
     }
     if (now < this.#dipAt || this.#step > 0 || !this.#isPressed || limited) return;
     this.#dipAt = now + DIP_EVERY_MS;
-    if (this.#gauge.queueMs > 2 * this.#targetMs) return;
-    this.#dipUntil = now + (this.#gauge.queueMs + 3) / (1 - DIP_GAIN);
+    const queue = this.#gauge.queueMs;
+    if (queue > 2 * this.#targetMs) return;
+    const spanMs = Math.max((queue + DIP_MORE_MS) / (1 - DIP_GAIN), this.#intervalMs);
+    this.#dipGain = 1 - (queue + DIP_MORE_MS) / spanMs;
+    this.#dipUntil = now + spanMs;
+    this.#refillGain = 1 + (this.#targetMs + DIP_MORE_MS) / spanMs;
+    this.#refillUntil = this.#dipUntil + spanMs;
     this.#dipSeenFrom = now + this.#roundTrip.value;
-    this.#dipSeenUntil = this.#dipUntil + this.#loopMs;
+    this.#dipSeenUntil = this.#refillUntil + this.#loopMs;
+    this.#quietSince = this.#dipSeenUntil;
     this.#dipLeast = Number.POSITIVE_INFINITY;
   }
 
@@ -422,7 +455,9 @@ export class RateControl {
     if (this.#step > 0)
       gain = now < this.#stepUntil || this.#judgeAt === this.#stepUntil ? 1 + this.#step : 1;
     else if (now < this.#holdUntil) gain = Math.min(gain, 0.99);
-    if (now < this.#dipUntil) gain = Math.min(gain, DIP_GAIN);
+    if (now < this.#dipUntil - this.#intervalMs / 4) gain = this.#dipGain;
+    else if (now < this.#refillUntil - this.#intervalMs / 4) gain = this.#refillGain;
+    else if (this.#isDipSeen(now)) gain = 1;
     const rate = (this.#capacity * gain) / (1 - this.#lossFloor);
     this.rate = Math.max(Math.min(rate, this.ceiling), LOWEST_RATE);
     const spanMs =
