@@ -115,6 +115,25 @@ export function virtioHeaderOf(fields: RunFields, isRun: boolean): Uint8Array {
   return new Uint8Array(header.buffer);
 }
 
+/** TCP over IPv4 without options, 100 octets a segment. */
+export function tcpRun({ count, port = 4000 }: { count: number; port?: number }): RunFields {
+  return {
+    version: 4,
+    protocol: "tcp",
+    ipOptions: new Uint8Array(),
+    tcpOptions: new Uint8Array(),
+    identification: 0x1234,
+    service: 0,
+    sequence: 1_000_000,
+    flags: 0x10,
+    source: Uint8Array.of(10, 0, 0, 1),
+    destination: Uint8Array.of(10, 0, 0, 2),
+    ports: [port, 80],
+    payload: Uint8Array.from({ length: 100 * count }, (_, i) => (i * 7) >> 3),
+    size: 100,
+  };
+}
+
 /** Octets whose number is a multiple of `unit`. */
 const words = (unit: number, most: number): fc.Arbitrary<Uint8Array> =>
   fc.nat(most).chain((count) => fc.uint8Array({ minLength: unit * count, maxLength: unit * count }));
