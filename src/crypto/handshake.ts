@@ -11,10 +11,11 @@ import {
 import { agreedCipher, type CipherName, cipherNumber, cipherOfNumber } from "./cipher.ts";
 import { macKeyOf, writeMac } from "./macs.ts";
 import { NoiseInitiator, type NoiseKeys, NoiseResponder } from "./noise.ts";
-import type { KeyPair, Primitives } from "./primitives.ts";
+import { KEY_LENGTH, type KeyPair, type Primitives } from "./primitives.ts";
 
 const PROLOGUE = Uint8Array.from("EQL tunnel 1", (letter) => letter.charCodeAt(0));
 const EPOCH_LENGTH = 8;
+const NO_KEY = new Uint8Array(KEY_LENGTH);
 
 /** What an end is in all its handshakes. */
 export interface Identity {
@@ -29,8 +30,8 @@ export interface Identity {
 /** Whom a handshake is with. */
 export interface PeerKeys {
   readonly publicKey: Uint8Array;
-  /** Zeros: none. */
-  readonly presharedKey: Uint8Array;
+  /** What only both ends know, besides. Null stands for zeros: there is none. */
+  readonly presharedKey: Uint8Array | null;
 }
 
 /** What comes of a handshake. */
@@ -82,7 +83,7 @@ export class Initiation {
       prologue: PROLOGUE,
       own,
       responder: peer.publicKey,
-      presharedKey: peer.presharedKey,
+      presharedKey: peer.presharedKey ?? NO_KEY,
     };
     const noise = NoiseInitiator.begin(keys, primitives.newKeyPair(), payload);
     if (noise === null) return null;
@@ -148,7 +149,7 @@ export class ReceivedInitiation {
     const { primitives, cipher } = this.#identity;
     const payload = new Uint8Array(RESPONSE.payloadLength);
     payload[0] = cipherNumber(cipher);
-    const end = this.#noise.finish(primitives.newKeyPair(), peer.presharedKey, payload);
+    const end = this.#noise.finish(primitives.newKeyPair(), peer.presharedKey ?? NO_KEY, payload);
     if (end === null) return null;
     const datagram = new Uint8Array(RESPONSE.length);
     datagram[0] = RESPONSE_TYPE;
