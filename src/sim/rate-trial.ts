@@ -161,9 +161,10 @@ export class RateTrial {
 
   #send(): void {
     const { control } = this;
+    control.handleTimeout(this.#instant);
     const demand = this.#options.demand?.(this.now - this.#start);
     if (demand !== undefined) this.#waiting = Math.min(this.#waiting + demand * this.#quantumMs, 300_000);
-    const most = Math.max(this.#octets, control.rate * 2);
+    const most = Math.max(this.#octets + control.rate * this.#quantumMs, control.rate * 2);
     this.#credit = Math.min(this.#credit + control.rate * this.#quantumMs, most);
     while (this.#credit >= this.#octets && this.inFlight + this.#octets <= control.window) {
       if (demand !== undefined && this.#waiting < this.#octets) {

@@ -40,6 +40,8 @@ const START_QUEUE_MS = 8;
 const START_EXCESS_MS = 40;
 const CLIMB_EXCESS_MS = 24;
 const FIRST_CLIMB = 0.0625;
+/** What a step may find beyond what was delivered in it. */
+const STEP_CREDIT = 1.25;
 const LOSS_MARGIN = 0.03;
 const LOSS_FLOOR_MOST = 0.1;
 const DIP_GAIN = 0.5;
@@ -113,9 +115,9 @@ export class RateControl {
 
   #dipAt = Number.NEGATIVE_INFINITY;
   #dipUntil = Number.NEGATIVE_INFINITY;
-  #dipGain = 1;
   #refillUntil = Number.NEGATIVE_INFINITY;
-  #refillGain = 1;
+  /** When the rate changes by itself. */
+  #changeAt = Number.POSITIVE_INFINITY;
   #dipSeenFrom = Number.POSITIVE_INFINITY;
   #dipSeenUntil = Number.POSITIVE_INFINITY;
   #dipLeast = Number.POSITIVE_INFINITY;
@@ -205,6 +207,11 @@ export class RateControl {
     this.#setRate(now);
   }
 
+  /** Steps and dips end by themselves: to be called when something is about to be sent. */
+  handleTimeout(now: Instant): void {
+    if (now >= this.#changeAt) this.#setRate(now);
+  }
+
   /** It sends again after a time with nothing to send. Costs nothing when called without need. */
   handleIdle(now: Instant): void {
     if (now - this.#testedAt <= IDLE_MS) return;
@@ -285,9 +292,9 @@ export class RateControl {
   #climb(now: Instant, step: number): void {
     const excessMs = this.#isStarting ? START_EXCESS_MS : CLIMB_EXCESS_MS;
     if (this.#capacity >= this.ceiling) return;
-    this.#step = Math.min(step, 1, Math.max(excessMs / this.#intervalMs, 0.1));
+    this.#step = Math.min(step, 1);
     this.#stepFrom = now;
-    const spanMs = Math.max(this.#intervalMs, excessMs / this.#step);
+    const spanMs = excessMs / this.#step;
     if (spanMs >= this.#loopMs) {
       this.#judgeAt = now + this.#loopMs;
       this.#stepUntil = this.#judgeAt;
@@ -343,7 +350,12 @@ export class RateControl {
       this.#step = 0;
       return;
     }
-    this.#capacity = Math.min(this.#capacity * (1 + this.#step), this.ceiling);
+    let found = this.#capacity * (1 + this.#step);
+    // It may be that less was sent than could be.
+    if (this.#judgeAt === this.#stepUntil) {
+      found = Math.min(found, Math.max(this.#capacity, (this.#stepOctets / this.#stepMs) * STEP_CREDIT));
+    }
+    this.#capacity = Math.min(found, this.ceiling);
     this.#climb(now, this.#step * 2);
   }
 
@@ -418,11 +430,8 @@ export class RateControl {
     this.#dipAt = now + DIP_EVERY_MS;
     const queue = this.#gauge.queueMs;
     if (queue > 2 * this.#targetMs) return;
-    const spanMs = Math.max((queue + DIP_MORE_MS) / (1 - DIP_GAIN), this.#intervalMs);
-    this.#dipGain = 1 - (queue + DIP_MORE_MS) / spanMs;
-    this.#dipUntil = now + spanMs;
-    this.#refillGain = 1 + (this.#targetMs + DIP_MORE_MS) / spanMs;
-    this.#refillUntil = this.#dipUntil + spanMs;
+    this.#dipUntil = now + (queue + DIP_MORE_MS) / (1 - DIP_GAIN);
+    this.#refillUntil = this.#dipUntil + (this.#targetMs + DIP_MORE_MS) / (1 - DIP_GAIN);
     this.#dipSeenFrom = now + this.#roundTrip.value;
     this.#dipSeenUntil = this.#refillUntil + this.#loopMs;
     this.#quietSince = this.#dipSeenUntil;
@@ -452,12 +461,20 @@ export class RateControl {
     const tauMs = Math.max(2.5 * this.#loopMs, 25);
     let gain = Math.min(1 + (this.#targetMs - queue) / tauMs, 1.1);
     if (gain < 0.6) gain = 0.6;
-    if (this.#step > 0)
-      gain = now < this.#stepUntil || this.#judgeAt === this.#stepUntil ? 1 + this.#step : 1;
+    this.#changeAt = Number.POSITIVE_INFINITY;
+    if (this.#step > 0) {
+      gain = 1;
+      // A step that lasts until it is judged goes on until a report comes.
+      if (now < this.#stepUntil || this.#judgeAt === this.#stepUntil) gain = 1 + this.#step;
+      if (now < this.#stepUntil) this.#changeAt = this.#stepUntil;
+    } else if (now < this.#dipUntil) {
+      gain = DIP_GAIN;
+      this.#changeAt = this.#dipUntil;
+    } else if (now < this.#refillUntil) {
+      gain = 2 - DIP_GAIN;
+      this.#changeAt = this.#refillUntil;
+    } else if (this.#isDipSeen(now)) gain = 1;
     else if (now < this.#holdUntil) gain = Math.min(gain, 0.99);
-    if (now < this.#dipUntil - this.#intervalMs / 4) gain = this.#dipGain;
-    else if (now < this.#refillUntil - this.#intervalMs / 4) gain = this.#refillGain;
-    else if (this.#isDipSeen(now)) gain = 1;
     const rate = (this.#capacity * gain) / (1 - this.#lossFloor);
     this.rate = Math.max(Math.min(rate, this.ceiling), LOWEST_RATE);
     const spanMs =
