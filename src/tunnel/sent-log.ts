@@ -13,6 +13,7 @@ import { LONGEST_HOLD_US, type Report } from "../wire/tunnel-report.ts";
 import { ReceiverClock } from "./receiver-clock.ts";
 import { Reordering } from "./reordering.ts";
 import { SentRing } from "./sent-ring.ts";
+import { SentSessions } from "./sent-sessions.ts";
 
 /** What becomes of segments. It must not call back. */
 export interface SentSink {
@@ -20,8 +21,6 @@ export interface SentSink {
   lost(run: number, segment: number): void;
 }
 
-/** Sessions whose reports are understood. */
-const SESSIONS = 3;
 /** Older than one that came by so many round trips: lost, though too few came after it. */
 const LATE_ROUND_TRIPS = 1.25;
 
@@ -58,10 +57,7 @@ export class SentLog {
   readonly #ring = new SentRing();
   readonly #clock = new ReceiverClock();
   readonly #reordering = new Reordering();
-  /** The newest last: index, first number, and number that counter 0 has or would have. */
-  readonly #sessions = new Int32Array(SESSIONS);
-  readonly #firsts = new Float64Array(SESSIONS).fill(-1);
-  readonly #bases = new Float64Array(SESSIONS);
+  readonly #sessions = new SentSessions();
   /** No entry before this one waits. */
   #oldest = 0;
   /** No entry before this one waits to be reported. */
@@ -71,16 +67,14 @@ export class SentLog {
   #measuredMs = 0;
   #totalOctets = 0;
   #totalDatagrams = 0;
+  #latestMs = -1;
   #smoothedMs = -1;
   /** Runs and segments that were given up when they were entered, as the sink is not at hand there. */
   readonly #givenUp: number[] = [];
 
   /** @param index the receiver's, which its reports name. @param counter the next one of this link in it */
   beginSession(index: number, counter = 0): void {
-    for (const column of [this.#sessions, this.#firsts, this.#bases]) column.copyWithin(0, 1);
-    this.#sessions[SESSIONS - 1] = index;
-    this.#firsts[SESSIONS - 1] = this.#ring.next;
-    this.#bases[SESSIONS - 1] = this.#ring.next - counter;
+    this.#sessions.begin(index, this.#ring.next, counter);
   }
 
   /**
@@ -130,16 +124,9 @@ export class SentLog {
   /** @returns false: it is about nothing that was sent, and changes nothing */
   handleReport(report: Report, now: Instant, sink: SentSink): boolean {
     this.#beginReport(sink);
-    let session = SESSIONS - 1;
-    while (
-      session >= 0 &&
-      (this.#sessions[session] !== report.session || (this.#firsts[session] as number) < 0)
-    )
-      session--;
-    if (session < 0) return false;
-    const first = this.#firsts[session] as number;
-    const base = this.#bases[session] as number;
-    const end = session === SESSIONS - 1 ? this.#ring.next : (this.#firsts[session + 1] as number);
+    const sessions = this.#sessions;
+    if (!sessions.find(report.session, this.#ring.next)) return false;
+    const { first, end, base } = sessions;
     const top = base + report.highest;
     if (top < first || top >= end) return false;
     this.#reordering.handleReport(now);
@@ -209,6 +196,7 @@ export class SentLog {
 
   #takeRoundTrip(ms: number): void {
     this.roundTripMs = ms;
+    this.#latestMs = ms;
     this.#smoothedMs = this.#smoothedMs < 0 ? ms : this.#smoothedMs + (ms - this.#smoothedMs) / 8;
   }
 
@@ -275,7 +263,7 @@ export class SentLog {
     if (this.#smoothedMs < 0) return;
     const ring = this.#ring;
     const topAt = this.sentAtOf(top);
-    const roundTripMs = Math.max(this.#smoothedMs, this.roundTripMs);
+    const roundTripMs = Math.max(this.#smoothedMs, this.#latestMs);
     const overdueMs = this.#reordering.overdueMs(roundTripMs);
     const lateMs = LATE_ROUND_TRIPS * roundTripMs + overdueMs;
     const overtaken = top - this.#reordering.datagrams;
