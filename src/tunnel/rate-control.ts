@@ -40,6 +40,8 @@ const START_QUEUE_MS = 8;
 const START_EXCESS_MS = 40;
 const CLIMB_EXCESS_MS = 24;
 const FIRST_CLIMB = 0.0625;
+const LONG_LOOP_MS = 100;
+const FIRST_PULSE = 0.25;
 /** What a step may find beyond what was delivered in it. */
 const STEP_CREDIT = 1.25;
 const LOSS_MARGIN = 0.03;
@@ -104,6 +106,8 @@ export class RateControl {
   #stepMs = 0;
   #stepLost = 0;
   #crowded = 0;
+  #stepPeak = 0;
+  #stepBefore = 0;
 
   // Loss without a queue.
   #lossFloor = 0;
@@ -283,16 +287,19 @@ export class RateControl {
     if (this.#stepOctets < 2 * this.#fullOctets) return;
     const found = this.#stepOctets / this.#stepMs;
     this.#isUnknown = false;
-    if (found < 0.7 * this.#capacity) {
-      this.#capacity = Math.max(found, LOWEST_RATE);
-      this.#endSteps(now);
-    } else this.#quietSince = Number.NEGATIVE_INFINITY;
+    const hasQueue = this.#gauge.latestMs > QUEUE_MS;
+    if (found < 0.7 * this.#capacity) this.#capacity = Math.max(found, LOWEST_RATE);
+    this.#quietSince = Number.NEGATIVE_INFINITY;
+    if (hasQueue) this.#endSteps(now);
   }
 
-  #climb(now: Instant, step: number): void {
-    const excessMs = this.#isStarting ? START_EXCESS_MS : CLIMB_EXCESS_MS;
+  #climb(now: Instant, wish: number): void {
+    let step = wish;
     if (this.#capacity >= this.ceiling) return;
+    // Where answers take long, the first step is a short one rather than a small one.
+    if (this.#loopMs > LONG_LOOP_MS && step < FIRST_PULSE) step = FIRST_PULSE;
     this.#step = Math.min(step, 1);
+    const excessMs = this.#isStarting ? START_EXCESS_MS : Math.min(8 + 16 * this.#step, CLIMB_EXCESS_MS);
     this.#stepFrom = now;
     const spanMs = excessMs / this.#step;
     if (spanMs >= this.#loopMs) {
@@ -306,6 +313,8 @@ export class RateControl {
     this.#stepMs = 0;
     this.#stepLost = 0;
     this.#crowded = 0;
+    this.#stepPeak = 0;
+    this.#stepBefore = this.#gauge.queueMs;
   }
 
   #handleStep(now: Instant, figures: PathFigures, limited: boolean, isUsable: boolean): void {
@@ -324,6 +333,7 @@ export class RateControl {
     const limitMs = (this.#isStarting ? START_QUEUE_MS : this.#targetMs) + 2 * noiseMs + quantumMs;
     if (latestMs > limitMs) this.#crowded += latestMs > 2 * limitMs ? 2 : 1;
     const isJudged = now >= this.#judgeAt;
+    if (latestMs > this.#stepPeak) this.#stepPeak = latestMs;
     if (
       this.#crowded >= 2 ||
       (isJudged && this.#isPressed && !this.#isStarting) ||
@@ -354,6 +364,15 @@ export class RateControl {
     // It may be that less was sent than could be.
     if (this.#judgeAt === this.#stepUntil) {
       found = Math.min(found, Math.max(this.#capacity, (this.#stepOctets / this.#stepMs) * STEP_CREDIT));
+    } else {
+      const rise = this.#stepPeak - this.#stepBefore - 2 * noiseMs - quantumMs;
+      const spanMs = this.#stepUntil - this.#stepFrom;
+      if (rise > 0) found = Math.max(this.#capacity, found / (1 + rise / spanMs));
+      if (rise > 3) {
+        this.#capacity = Math.min(found, this.ceiling);
+        this.#endSteps(now);
+        return;
+      }
     }
     this.#capacity = Math.min(found, this.ceiling);
     this.#climb(now, this.#step * 2);
