@@ -9,6 +9,8 @@ import { EarliestArrival } from "../src/scheduler/earliest-arrival.ts";
 import type { Choice } from "../src/scheduler/scheduler.ts";
 import { ClassicPath } from "../src/sim/classic-path.ts";
 import { after, instant, NEVER } from "../src/time.ts";
+import { finishChecksum } from "../src/wire/checksum.ts";
+import { Coalescer } from "../src/wire/coalescer.ts";
 import {
   DEFAULT_ASYNC_MAP,
   HDLC_FLAG,
@@ -17,8 +19,9 @@ import {
   hdlcBodyBound,
   hdlcBodyLength,
 } from "../src/wire/hdlc.ts";
+import { Segments } from "../src/wire/segments.ts";
 import { encodeSlipBody, SLIP_END, SlipDecoder, slipBodyBound } from "../src/wire/slip.ts";
-import { advance, linkView, makePool, randomOctets, tcpPacket } from "./packets.ts";
+import { advance, linkView, makePool, randomOctets, tcpPacket, tcpRun } from "./packets.ts";
 
 /** Things to measure, by name; a call is one packet. */
 type Cases = Readonly<Record<string, () => unknown>>;
@@ -120,6 +123,52 @@ function classicPath(speeds: readonly number[]): () => unknown {
   return pass;
 }
 
+function offloadedRun(): Cases {
+  const count = 45;
+  const segmentOctets = 1388;
+  const head = 52;
+  const { octets, view, length } = tcpRun(count, segmentOctets, head);
+  const segments = new Segments();
+  const at = { run: 64, head: 70_000, packets: 72_000 };
+  assert.ok(segments.read({ octets, view }, at.run, length));
+  assert.deepEqual([segments.count, segments.headLength], [count, head]);
+  let segment = 0;
+  const cut = (): void => {
+    segment = segment === count - 1 ? 0 : segment + 1;
+    segments.writeHead(octets, view, at.run, length, head, segmentOctets, segment, at.head);
+  };
+  let runs = 0;
+  const coalescer = new Coalescer(
+    { octets, view },
+    { writeRun: () => runs++ },
+    { hold: () => {}, release: () => {} },
+    { hasHeader: true, mergeUdp: true },
+  );
+  const room = 1500;
+  const packets = Array.from({ length: count }, (_, i) => at.packets + i * room);
+  const heads = packets.map((packet, i) => {
+    segments.writeHead(octets, view, at.run, length, head, segmentOctets, i, packet);
+    return octets.slice(packet, packet + head);
+  });
+  const first = packets[0] as number;
+  const firstHead = heads[0] as Uint8Array;
+  let packet = 0;
+  const join = (): void => {
+    coalescer.take(0, packets[packet] as number, head + segmentOctets, true);
+    if (++packet < count) return;
+    coalescer.flush();
+    octets.set(firstHead, first);
+    packet = 0;
+  };
+  for (let i = 0; i < count; i++) join();
+  assert.equal(runs, 1);
+  return {
+    "cut: the header of a segment": cut,
+    "join: a segment": join,
+    "complete a checksum": () => finishChecksum(octets, view, at.packets + room, head + segmentOctets),
+  };
+}
+
 function fullQueue(): FlowQueue {
   const queue = new FlowQueue(WAITING, 1);
   const pool = makePool(WAITING, LENGTH);
@@ -197,6 +246,7 @@ export const MICRO_GROUPS: Readonly<Record<string, () => Cases>> = {
   [`earliest-arrival, ${WAITING} packets of ${FLOWS} flows and 4 links`]: earliestArrival,
   [`AES-256-GCM, a datagram with ${CONTENT} octets`]: () => sealing("aes-256-gcm"),
   [`ChaCha20-Poly1305, a datagram with ${CONTENT} octets`]: () => sealing("chacha20-poly1305"),
+  "a run of 45 segments of 1440 octets, TCP with time stamps": offloadedRun,
   "the whole way of a packet on virtual time, SLIP both ends included": () => ({
     "ClassicPath, 1 line": classicPath([115_200]),
     "ClassicPath, 4 unequal lines": classicPath([115_200, 115_200, 57_600, 9600]),

@@ -32,6 +32,22 @@ export function tcpPacket(length: number, sourcePort: number): Uint8Array {
   return packet;
 }
 
+/** A run of segments of TCP over IPv4 at offset 64, behind its virtio-net header, and as much room again. */
+export function tcpRun(
+  count: number,
+  segmentOctets: number,
+  headLength: number,
+): { octets: Uint8Array; view: DataView; length: number } {
+  const length = headLength + count * segmentOctets;
+  const packet = tcpPacket(length, 5000);
+  packet[32] = (headLength - 20) << 2;
+  const octets = new Uint8Array(160_000);
+  const view = new DataView(octets.buffer);
+  octets.set(packet, 64);
+  octets.set([1, 1, headLength, 0, segmentOctets & 255, segmentOctets >> 8, 20, 0, 16, 0], 54);
+  return { octets, view, length };
+}
+
 /** Makes a packet of {@link tcpPacket} the one that follows `count` packets later in its connection. */
 export function advance(packet: Uint8Array, count: number): void {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.length);

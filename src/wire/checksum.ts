@@ -54,10 +54,10 @@ export function completeChecksum(
  * @returns false: there is no whole TCP or UDP header in it, it is left as it is
  */
 export function finishChecksum(octets: Uint8Array, view: DataView, from: number, length: number): boolean {
-  const found = findTransport(octets, from, length);
+  const total = ipTotalLength(octets, from, length);
+  const found = total === 0 ? 0 : findTransport(octets, from, total);
   if (found === 0) return false;
   const start = from + transportStart(found);
-  const end = from + ipTotalLength(octets, from, length);
-  completeChecksum(octets, view, start, end, start + checksumField(found));
+  completeChecksum(octets, view, start, from + total, start + checksumField(found));
   return true;
 }

@@ -47,7 +47,7 @@ export class Segments {
     const start = checksumStart(view, header);
     const offset = checksumOffset(view, header);
     if (start + offset + 2 > length) return false;
-    const found = findTransport(octets, from, length);
+    const found = findTransport(octets, from, total);
     this.vouched =
       found !== 0 && total === length && start === transportStart(found) && offset === checksumField(found);
     if (segmentation === SEGMENTATION.none) {

@@ -1,4 +1,4 @@
-import { ipTotalLength, PROTOCOL_TCP, PROTOCOL_UDP } from "./ip-packet.ts";
+import { PROTOCOL_TCP, PROTOCOL_UDP } from "./ip-packet.ts";
 
 /** Octets of IP and transport headers together, at most: packets with more are rare, and passed on as they are. */
 export const HEAD_LIMIT = 256;
@@ -12,12 +12,11 @@ const UDP_HEADER = 8;
 
 /**
  * Where the TCP or UDP header of a whole packet is, IPv6 extension headers passed over.
+ * @param total its length as `ipTotalLength` found it, not 0
  * @returns from `at`: start << 16 | octets of all headers up to the payload << 1 | 1 if UDP; 0: there is none, or not all of it (a fragment,
  * another protocol, a packet cut short, more than {@link HEAD_LIMIT})
  */
-export function findTransport(octets: Uint8Array, at: number, length: number): number {
-  const total = ipTotalLength(octets, at, length);
-  if (total === 0) return 0;
+export function findTransport(octets: Uint8Array, at: number, total: number): number {
   let protocol: number;
   let start: number;
   if ((octets[at] as number) >> 4 === 4) {

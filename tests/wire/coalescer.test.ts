@@ -159,7 +159,7 @@ describe("the coalescer", () => {
             const flow = flowOf(packet);
             found.set(flow, [...(found.get(flow) ?? []), text]);
           }
-          return [...found].sort();
+          return [...found].sort(([a], [b]) => (a < b ? -1 : 1));
         };
         assert.deepEqual(byFlow(bench.flush().flatMap(packetsIn)), byFlow(sent));
       }),
