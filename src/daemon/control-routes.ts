@@ -6,8 +6,10 @@ import type {
   EnslaveRequest,
   LineRequest,
   MasterChange,
+  PathChange,
   PppRequest,
   SlaveChange,
+  TunnelChange,
 } from "../control/messages.ts";
 import { SCHEDULER_NAMES } from "../control/messages.ts";
 import type { DaemonApi } from "./daemon-api.ts";
@@ -38,6 +40,19 @@ const scheduler: Part = {
   enum: SCHEDULER_NAMES,
   allowed: `one of ${SCHEDULER_NAMES.join(", ")}`,
 };
+const tier: Part = {
+  type: "string",
+  enum: ["primary", "overflow", "backup"],
+  allowed: "one of primary, overflow, backup",
+};
+/** Null: no limit. */
+const limit: Part = {
+  type: ["integer", "null"],
+  minimum: 1000,
+  maximum: 1e11,
+  allowed: "null, or a whole number from 1000 to 100000000000",
+};
+const redundant: Part = { type: "boolean", allowed: "true or false" };
 const ask: Part = { type: "string", enum: ["up", "down", "auto"], allowed: "one of up, down, auto" };
 const settings: Part = {
   type: "object",
@@ -107,6 +122,21 @@ export function addRoutes(app: FastifyInstance, api: DaemonApi): void {
       },
     },
     ({ params, body }) => api.changeMaster(params.master, body),
+  );
+  app.patch<{ Params: { tunnel: string }; Body: TunnelChange }>(
+    "/tunnels/:tunnel",
+    { schema: { params: object({ tunnel: name }, "all"), body: object({ redundant }, "all") } },
+    ({ params, body }) => api.changeTunnel(params.tunnel, body),
+  );
+  app.patch<{ Params: { tunnel: string; path: string }; Body: PathChange }>(
+    "/tunnels/:tunnel/paths/:path",
+    {
+      schema: {
+        params: object({ tunnel: name, path: name }, "all"),
+        body: object({ tier, sendBps: limit, receiveBps: limit }, "some"),
+      },
+    },
+    ({ params, body }) => api.changePath(params.tunnel, params.path, body),
   );
   app.patch<{ Params: { master: string; slave: string }; Body: SlaveChange }>(
     "/masters/:master/slaves/:slave",

@@ -7,10 +7,13 @@ import type {
   LineStatus,
   MasterChange,
   MasterStatus,
+  PathChange,
   PppEvent,
   PppRequest,
   SlaveChange,
   Status,
+  TunnelChange,
+  TunnelStatus,
 } from "../control/messages.ts";
 
 /** A running capture: what the client reads, and how it ends. */
@@ -35,6 +38,9 @@ export interface DaemonApi {
   emancipate(request: EmancipateRequest): Promise<void>;
   changeMaster(master: string, change: MasterChange): Promise<MasterStatus>;
   changeSlave(master: string, slave: string, change: SlaveChange): Promise<LineStatus>;
+  /** A server, or a master that calls one. */
+  changeTunnel(tunnel: string, change: TunnelChange): Promise<TunnelStatus>;
+  changePath(tunnel: string, path: string, change: PathChange): Promise<TunnelStatus>;
   addLine(request: LineRequest): Promise<LineStatus>;
   removeLine(line: string): Promise<void>;
   /** A person wants a line up or down. */

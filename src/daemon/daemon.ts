@@ -14,16 +14,22 @@ import type {
   LineStatus,
   MasterChange,
   MasterStatus,
+  PathChange,
   PppEvent,
   PppRequest,
   SlaveChange,
   Status,
+  TunnelChange,
+  TunnelStatus,
 } from "../control/messages.ts";
 import { EqlError } from "../errors.ts";
+import { monotonicNow } from "../host/clock.ts";
 import { EngineClient } from "../host/engine/client.ts";
-import type { EngineLineStatus } from "../host/engine/messages.ts";
+import type { EngineEvent, EngineLineStatus } from "../host/engine/messages.ts";
+import { isTunnelEvent } from "../host/engine/tunnel-messages.ts";
 import { check, mkfifo } from "../host/libc.ts";
 import { Netlink } from "../host/netlink.ts";
+import { NetlinkMonitor } from "../host/netlink-monitor.ts";
 import { Answering } from "./answering/answering.ts";
 import { ClientLines } from "./client-lines.ts";
 import type { Capture, DaemonApi, HeldLine } from "./daemon-api.ts";
@@ -34,6 +40,8 @@ import type { LineLife } from "./line-life.ts";
 import type { Logger } from "./log.ts";
 import { PppLines } from "./ppp-lines.ts";
 import { Talks } from "./talks.ts";
+import { resolveHost } from "./tunnels/server-names.ts";
+import { Tunnels } from "./tunnels/tunnels.ts";
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -59,6 +67,7 @@ export class Daemon implements DaemonApi {
   readonly #keeper: LineKeeper;
   readonly #clients: ClientLines;
   readonly #answering: Answering;
+  readonly #tunnels: Tunnels;
   readonly #startedAt = Date.now();
   /** Resolves when everything is down, however that was asked for. */
   readonly stopped: Promise<void>;
@@ -73,7 +82,7 @@ export class Daemon implements DaemonApi {
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
-    this.#engine = new EngineClient((event) => this.#keeper.handleEvent(event), options.onCrash);
+    this.#engine = new EngineClient((event) => this.#handleEvent(event), options.onCrash);
     this.#talks = new Talks(this.#engine);
     this.#keeper = new LineKeeper({
       engine: this.#engine,
@@ -102,6 +111,20 @@ export class Daemon implements DaemonApi {
       socket: options.socket,
       addMaster: (config) => this.#addMaster(config),
     });
+    this.#tunnels = new Tunnels(options.config.tunnels, {
+      engine: this.#engine,
+      netlink: this.#netlink,
+      log: options.log,
+      resolve: resolveHost,
+      now: monotonicNow,
+      monitor: () => new NetlinkMonitor(),
+      socket: options.socket,
+    });
+  }
+
+  #handleEvent(event: EngineEvent): void {
+    if (isTunnelEvent(event)) this.#tunnels.handleEvent(event);
+    else this.#keeper.handleEvent(event);
   }
 
   /** Brings up what is configured. Rejects with the first thing that cannot be, and leaves nothing half set up. */
@@ -130,7 +153,7 @@ export class Daemon implements DaemonApi {
         const status = known.get(line.name);
         return status === undefined ? [] : [statusOf(line, status)];
       }),
-      tunnels: [],
+      tunnels: await this.#tunnels.status(),
       stations: this.#answering.status(),
     };
   }
@@ -169,6 +192,16 @@ export class Daemon implements DaemonApi {
       scheduler: change.scheduler ?? null,
     });
     return (await this.status()).masters.find(({ name }) => name === master) as MasterStatus;
+  }
+
+  async changeTunnel(tunnel: string, change: TunnelChange): Promise<TunnelStatus> {
+    await this.#ready;
+    return this.#tunnels.change(tunnel, change);
+  }
+
+  async changePath(tunnel: string, path: string, change: PathChange): Promise<TunnelStatus> {
+    await this.#ready;
+    return this.#tunnels.changePath(tunnel, path, change);
   }
 
   async changeSlave(master: string, slave: string, change: SlaveChange): Promise<LineStatus> {
@@ -254,6 +287,7 @@ export class Daemon implements DaemonApi {
     const { masters, lines } = this.#options.config;
     for (const config of masters) await this.#addMaster(config);
     for (const config of lines) await this.#keeper.bringUp(new Line(config));
+    await this.#tunnels.start();
     await this.#answering.start();
   }
 
@@ -269,6 +303,7 @@ export class Daemon implements DaemonApi {
   async #bringDown(): Promise<void> {
     await this.#ready.catch(() => {});
     await this.#answering.stop("User request");
+    await this.#tunnels.stop();
     await Promise.all(
       [...this.#keeper.lines.values()].map((line) => this.#keeper.hangUp(line, "User request")),
     );

@@ -1,6 +1,7 @@
 import type { LineConfig, MasterConfig } from "../config/config.ts";
 import type { EngineClient } from "../host/engine/client.ts";
 import type { EngineEvent, NetworkLineEvent } from "../host/engine/messages.ts";
+import type { TunnelEvent } from "../host/engine/tunnel-messages.ts";
 import type { Netlink } from "../host/netlink.ts";
 import type { Interfaces } from "./interfaces.ts";
 import { Line } from "./line.ts";
@@ -10,6 +11,9 @@ import { Membership } from "./membership.ts";
 import type { PppInterface, PppLines } from "./ppp-lines.ts";
 import type { Takeover, Talks } from "./talks.ts";
 import { Troubles } from "./troubles.ts";
+
+/** What happens to lines and masters. */
+type LineEvent = Exclude<EngineEvent, TunnelEvent>;
 
 export interface Master {
   readonly config: MasterConfig;
@@ -208,12 +212,12 @@ export class LineKeeper {
     );
   }
 
-  handleEvent(event: EngineEvent): void {
+  handleEvent(event: LineEvent): void {
     if (this.#stopped) return;
     this.#troubles.attempt(null, () => this.#handle(event));
   }
 
-  #handle(event: EngineEvent): void {
+  #handle(event: LineEvent): void {
     if (event.type === "trouble") {
       this.#log.error({ code: event.code, error: event.message }, "failed");
       return;
@@ -355,7 +359,7 @@ export class LineKeeper {
     }
   }
 
-  #handleLeft(line: Line, event: Extract<EngineEvent, { readonly type: "left" }>): void {
+  #handleLeft(line: Line, event: Extract<LineEvent, { readonly type: "left" }>): void {
     const { index = 0 } = this.masters.get(event.master) ?? {};
     this.#membership.handleLeft(line, event, !this.#tools.interfaces.isUp(index));
     if (!event.silent && line.isPassing) this.#forgetPassing(line);

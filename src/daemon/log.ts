@@ -4,6 +4,7 @@ import type { LogLevel } from "../config/config.ts";
 
 /**
  * The daemon's log, on standard error: lines for people on a terminal, JSON otherwise. Fields, besides pino's own: `line`, `master`,
+ * `tunnel`, `peer`, `path`, `remote`, `publicKey`, `servers`, `hint`,
  * `device`, `interface`, `user`, `address`, `was`, `mtu`, `reason` (words), `retryMs`, `socket`, `code` (of an EqlError), `error`. Never a packet, never a secret.
  */
 export function makeLog(level: LogLevel): Logger {

@@ -5,6 +5,7 @@ import type {
   PppEvent,
   PppRequest,
   Status,
+  TunnelStatus,
 } from "../../src/control/messages.ts";
 import type { ControlLog } from "../../src/daemon/control-server.ts";
 import type { Capture, DaemonApi, HeldLine } from "../../src/daemon/daemon-api.ts";
@@ -50,6 +51,62 @@ export const master = (change: Partial<MasterStatus> = {}): MasterStatus => ({
   received: { packets: 1190, octets: 98_000 },
   drops: {},
   multilink: null,
+  ...change,
+});
+
+export const tunnel = (change: Partial<TunnelStatus> = {}): TunnelStatus => ({
+  name: "wan",
+  up: true,
+  mtu: 1440,
+  publicKey: "9jz5NVmW8Q7bKZ0u1P3eFxYh2RrTtGv4LsXcDdAa0EE=",
+  listen: [],
+  peers: [
+    {
+      name: "server",
+      publicKey: "Zk1d2s0X9y8W7v6U5t4S3r2Q1p0ONmLkJiHgFeDcBaA=",
+      session: "established",
+      cipher: "aes-256-gcm",
+      redundant: false,
+      paths: [
+        {
+          name: "dsl",
+          device: "eth0",
+          tier: "primary",
+          state: "alive",
+          local: "192.168.1.7:40001",
+          remote: "192.0.2.1:7411",
+          rateBps: 94_300_000.4,
+          roundTripMs: 21.34,
+          queueMs: 3.9,
+          loss: 0.0012,
+          mtu: 1440,
+          sent: { datagrams: 1200, octets: 1_700_000, lost: 2 },
+          received: { datagrams: 900, octets: 1_100_000 },
+        },
+        {
+          name: "lte",
+          device: "wwan0",
+          tier: "backup",
+          state: "proving",
+          local: null,
+          remote: null,
+          rateBps: 0,
+          roundTripMs: null,
+          queueMs: 0,
+          loss: 0,
+          mtu: 1200,
+          sent: { datagrams: 4, octets: 400, lost: 0 },
+          received: { datagrams: 0, octets: 0 },
+        },
+      ],
+      queue: { packets: 12, octets: 16_000 },
+      sent: { packets: 1190, octets: 1_600_000, repeated: 2 },
+      received: { packets: 890, octets: 1_000_000 },
+      drops: { delayed: 7 },
+    },
+  ],
+  waiting: [{ path: "starlink", reason: "there is no interface eth1" }],
+  drops: { stranger: 3 },
   ...change,
 });
 
@@ -102,6 +159,16 @@ export class FakeDaemon implements DaemonApi {
   async changeSlave(...args: unknown[]): Promise<LineStatus> {
     await this.#note("changeSlave", ...args);
     return line();
+  }
+
+  async changeTunnel(...args: unknown[]): Promise<TunnelStatus> {
+    await this.#note("changeTunnel", ...args);
+    return tunnel();
+  }
+
+  async changePath(...args: unknown[]): Promise<TunnelStatus> {
+    await this.#note("changePath", ...args);
+    return tunnel();
   }
 
   async addLine(...args: unknown[]): Promise<LineStatus> {

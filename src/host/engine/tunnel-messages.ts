@@ -1,4 +1,6 @@
-import type { PathStatus, PathTier, TunnelStatus } from "../../control/messages.ts";
+import type { TunnelStatus as ControlStatus, PathStatus, PathTier } from "../../control/messages.ts";
+
+export type { PathStatus, TunnelPeerStatus } from "../../control/messages.ts";
 
 /** An interface whose packets go by UDP paths to peers. Addresses are resolved: "192.0.2.1:7411" or "[2001:db8::1]:7411". */
 export interface TunnelSettings {
@@ -43,7 +45,7 @@ export interface PathSettings {
 }
 
 /** A tunnel's status without what only the control plane knows. */
-export type EngineTunnelStatus = Omit<TunnelStatus, "waiting">;
+export type TunnelStatus = Omit<ControlStatus, "waiting">;
 
 /** What the control plane asks about tunnels. */
 export interface TunnelOperations {
@@ -65,7 +67,7 @@ export interface TunnelOperations {
     readonly reply: null;
   };
   changePath: { readonly request: PathSettings; readonly reply: null };
-  tunnels: { readonly request: Record<string, never>; readonly reply: readonly EngineTunnelStatus[] };
+  tunnels: { readonly request: Record<string, never>; readonly reply: readonly TunnelStatus[] };
 }
 
 /** What happens in tunnels. */
@@ -95,3 +97,7 @@ export type TunnelEvent =
     }
   /** Somebody who is no peer knows our public key. */
   | { readonly type: "stranger"; readonly tunnel: string; readonly publicKey: string };
+
+export const isTunnelEvent = <Other extends { readonly type: string }>(
+  event: Other | TunnelEvent,
+): event is TunnelEvent => ["tunnelPeer", "path", "pathGone", "stranger"].includes(event.type);

@@ -1,0 +1,73 @@
+import type { PathConfig } from "../../config/tunnel-config.ts";
+import type { Instant } from "../../time.ts";
+import { hasMoved, type Uplink, type Uplinks } from "./uplinks.ts";
+
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** What is to be done about a path: nothing, or to add it by an uplink, or to take it away, or both. */
+interface Step {
+  readonly remove: boolean;
+  readonly add: Uplink | null;
+}
+
+const NOTHING: Step = { remove: false, add: null };
+
+/** A configured path: whether the engine has it, and whether it should. It comes and goes with its device. */
+export class CalledPath {
+  config: PathConfig;
+  /** Why the engine has it not, in words. */
+  reason = "the server is not known yet";
+  #uplink: Uplink | null = null;
+  #retryAt = Number.NEGATIVE_INFINITY;
+  #pauseMs = FIRST_PAUSE_MS;
+
+  constructor(config: PathConfig) {
+    this.config = config;
+  }
+
+  get isThere(): boolean {
+    return this.#uplink !== null;
+  }
+
+  /** @param families of the server's addresses */
+  next(uplinks: Uplinks, families: ReadonlySet<4 | 6>, now: Instant): Step {
+    const found = uplinks.find(this.config, families);
+    if (typeof found === "string") {
+      this.reason = found;
+      // When it comes back, it is tried at once.
+      this.#rest(Number.NEGATIVE_INFINITY, FIRST_PAUSE_MS);
+      return this.isThere ? { remove: true, add: null } : NOTHING;
+    }
+    if (this.#uplink === null) return now >= this.#retryAt ? { remove: false, add: found } : NOTHING;
+    if (hasMoved(this.#uplink, found)) return { remove: true, add: found };
+    this.#uplink = found;
+    return NOTHING;
+  }
+
+  added(uplink: Uplink): void {
+    this.#uplink = uplink;
+    this.reason = "";
+  }
+
+  /** The engine has refused it, or given it up. */
+  failed(reason: string, now: Instant): void {
+    this.#uplink = null;
+    this.reason = reason;
+    this.#rest(now + this.#pauseMs, Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS));
+  }
+
+  removed(): void {
+    this.#uplink = null;
+  }
+
+  /** It works. */
+  proven(): void {
+    this.#pauseMs = FIRST_PAUSE_MS;
+  }
+
+  #rest(until: number, pauseMs: number): void {
+    this.#retryAt = until;
+    this.#pauseMs = pauseMs;
+  }
+}

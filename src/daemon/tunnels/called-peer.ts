@@ -1,0 +1,203 @@
+import type { PathConfig, TunnelPeerConfig } from "../../config/tunnel-config.ts";
+import { parseHostPort } from "../../config/tunnel-words.ts";
+import type { PathChange, TunnelStatus } from "../../control/messages.ts";
+import { EqlError } from "../../errors.ts";
+import type { PathSettings, TunnelPeerSettings } from "../../host/engine/tunnel-messages.ts";
+import type { Instant } from "../../time.ts";
+import { CalledPath } from "./called-path.ts";
+import { findServers, isNamed } from "./server-names.ts";
+import { type TunnelTools, tellRefusal } from "./tunnel-tools.ts";
+import type { Uplink, Uplinks } from "./uplinks.ts";
+
+/** A peer that does not answer for so long may have another address: its names are asked for again, as often. */
+const SILENCE_MS = 30_000;
+const UNKNOWN_RETRY_MS = 5000;
+
+/**
+ * A peer that is called, and the paths to it.
+ *
+ * 1. the names of its servers become addresses, again when none of them answers
+ * 2. the engine is given the peer with all of them
+ * 3. each path is added when its device can carry it, taken away when it cannot, and begins anew when its addresses change
+ */
+export class CalledPeer {
+  readonly #config: TunnelPeerConfig;
+  readonly #settings: Omit<TunnelPeerSettings, "servers" | "redundant">;
+  readonly #tools: TunnelTools;
+  readonly #paths: readonly CalledPath[];
+  readonly #alive = new Set<string>();
+  redundant: boolean;
+  /** What the engine has; null: it does not know the peer. */
+  #servers: readonly string[] | null = null;
+  #found: readonly string[] = [];
+  #trouble = "";
+  readonly #known = new Map<string, readonly string[]>();
+  #isAsking = false;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #silentSince: number;
+
+  constructor(config: TunnelPeerConfig, settings: TunnelPeerSettings, tools: TunnelTools) {
+    this.#config = config;
+    this.#settings = settings;
+    this.#tools = tools;
+    this.#paths = config.paths.map((path) => new CalledPath(path));
+    this.redundant = config.redundant;
+    this.#silentSince = tools.now();
+  }
+
+  /** Whether the engine knows it. */
+  get isThere(): boolean {
+    return this.#servers !== null;
+  }
+
+  /** Addresses to which datagrams go by the routes; empty: all paths are bound to interfaces. */
+  get unboundServers(): readonly string[] {
+    const isUnbound = this.#paths.some(({ config }) => config.device === null);
+    return isUnbound ? this.#found.map((place) => parseHostPort(place)?.host ?? "") : [];
+  }
+
+  /** Interfaces by which paths leave. */
+  get devices(): readonly string[] {
+    return this.#paths.flatMap(({ config }) => config.device ?? []);
+  }
+
+  /** Configured paths that are not there, and why. */
+  get waiting(): TunnelStatus["waiting"] {
+    return this.#paths
+      .filter(({ isThere }) => !isThere)
+      .map(({ config, reason }) => ({
+        path: config.name,
+        reason: this.#servers === null ? this.#trouble || reason : reason,
+      }));
+  }
+
+  /** Does what is to be done now. One call at a time. */
+  async review(uplinks: Uplinks, now: Instant): Promise<void> {
+    if (this.#isAskingDue(now)) void this.#ask(now);
+    if (this.#found.length > 0 && !isEqual(this.#found, this.#servers)) await this.#addPeer(this.#found);
+    if (this.#servers === null) return;
+    const families = new Set(this.#servers.map((place) => (place.startsWith("[") ? 6 : 4)));
+    for (const path of this.#paths) {
+      const { remove, add } = path.next(uplinks, families, now);
+      if (remove) await this.#removePath(path, add === null);
+      if (add !== null) await this.#addPath(path, add, now);
+    }
+  }
+
+  handlePath(name: string, isAlive: boolean): void {
+    if (isAlive) {
+      this.#alive.add(name);
+      this.#pathOf(name)?.proven();
+    } else this.#forget(name);
+  }
+
+  handlePathGone(name: string, reason: string): void {
+    this.#forget(name);
+    this.#pathOf(name)?.failed(reason, this.#tools.now());
+  }
+
+  /** @returns whether there is such a path */
+  async changePath(name: string, change: PathChange): Promise<boolean> {
+    const path = this.#pathOf(name);
+    if (path === undefined) return false;
+    const {
+      tier = path.config.tier,
+      sendBps = path.config.sendBps,
+      receiveBps = path.config.receiveBps,
+    } = change;
+    const config = { ...path.config, tier, sendBps, receiveBps };
+    if (path.isThere) await this.#tools.engine.request("changePath", this.#settingsOf(config));
+    path.config = config;
+    return true;
+  }
+
+  #isAskingDue(now: Instant): boolean {
+    if (this.#isAsking) return false;
+    if (this.#found.length === 0) return now - this.#askedAt >= UNKNOWN_RETRY_MS;
+    const isSilent = this.#alive.size === 0 && now - this.#silentSince >= SILENCE_MS;
+    return isSilent && now - this.#askedAt >= SILENCE_MS && this.#config.servers.some(isNamed);
+  }
+
+  /** Finds the servers' addresses; what is found is used at the next review. */
+  async #ask(now: Instant): Promise<void> {
+    this.#isAsking = true;
+    this.#askedAt = now;
+    const { places, trouble } = await findServers(this.#config.servers, this.#known, this.#tools.resolve);
+    this.#isAsking = false;
+    if (trouble !== "" && trouble !== this.#trouble)
+      this.#tools.log.warn({ tunnel: this.#settings.tunnel, reason: trouble }, "a server is not found");
+    this.#trouble = trouble;
+    this.#found = places;
+  }
+
+  async #addPeer(servers: readonly string[]): Promise<void> {
+    const { engine, log, now } = this.#tools;
+    const { tunnel, peer } = this.#settings;
+    if (this.#servers !== null) {
+      log.info({ tunnel, servers }, "the server's addresses changed");
+      this.#servers = null;
+      for (const path of this.#paths) path.removed();
+      this.#alive.clear();
+      await this.#attempt(() => engine.request("removeTunnelPeer", { tunnel, peer }));
+    }
+    this.#silentSince = now();
+    await engine.request("addTunnelPeer", { ...this.#settings, servers, redundant: this.redundant });
+    this.#servers = servers;
+  }
+
+  async #addPath(path: CalledPath, uplink: Uplink, now: Instant): Promise<void> {
+    const { tunnel } = this.#settings;
+    const { name, device } = path.config;
+    const before = path.reason;
+    try {
+      await this.#tools.engine.request("addPath", this.#settingsOf(path.config));
+      path.added(uplink);
+      this.#tools.log.info({ tunnel, path: name, device: device ?? undefined }, "path added");
+    } catch (error) {
+      if (!(error instanceof EqlError)) throw error;
+      path.failed(error.message, now);
+      if (error.message !== before) tellRefusal(this.#tools.log, { tunnel, path: name }, error);
+    }
+  }
+
+  /** @param forLong not only to be added again at once */
+  async #removePath(path: CalledPath, forLong: boolean): Promise<void> {
+    const { tunnel, peer } = this.#settings;
+    const { name } = path.config;
+    this.#forget(name);
+    path.removed();
+    await this.#attempt(() => this.#tools.engine.request("removePath", { tunnel, peer, path: name }));
+    const reason = forLong ? path.reason : "its addresses changed";
+    this.#tools.log.info({ tunnel, path: name, reason }, "path removed");
+  }
+
+  /** The engine may have removed it already. */
+  async #attempt(action: () => Promise<null>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof EqlError)) throw error;
+      this.#tools.log.debug(
+        { tunnel: this.#settings.tunnel, code: error.code, error: error.message },
+        "not there",
+      );
+    }
+  }
+
+  #forget(name: string): void {
+    const wasAlive = this.#alive.delete(name);
+    if (wasAlive && this.#alive.size === 0) this.#silentSince = this.#tools.now();
+  }
+
+  #pathOf(name: string): CalledPath | undefined {
+    return this.#paths.find(({ config }) => config.name === name);
+  }
+
+  #settingsOf({ name: path, device, address, tier, sendBps, receiveBps }: PathConfig): PathSettings {
+    const { tunnel, peer } = this.#settings;
+    return { tunnel, peer, path, device, address, tier, sendBps, receiveBps };
+  }
+}
+
+const isEqual = (some: readonly string[], others: readonly string[] | null): boolean =>
+  some.length === others?.length && some.every((each) => others.includes(each));

@@ -1,0 +1,84 @@
+import { contains } from "../../config/tunnel-words.ts";
+import { EqlError } from "../../errors.ts";
+import type { Route } from "../../host/netlink-route.ts";
+import type { TunnelNetlink } from "./tunnel-tools.ts";
+
+const STATIC = 4;
+const EVERYTHING = { 4: "0.0.0.0/0", 6: "::/0" } as const;
+
+const bitsOf = ({ destination }: Route): number =>
+  destination === "default" ? 0 : Number(destination.split("/")[1]);
+const networkOf = ({ destination, family }: Route): string =>
+  destination === "default" ? EVERYTHING[family] : destination;
+const lengthOf = (network: string): number => Number(network.split("/")[1]);
+
+/**
+ * Routes to servers that a tunnel's own routes would lead into the tunnel: datagrams that are bound to no interface would go
+ * round in circles. Each is the way that led there without the tunnel, and follows it when it changes.
+ */
+export class ServerRoutes {
+  readonly #netlink: TunnelNetlink;
+  /** By destination, those that are ours. */
+  readonly #added = new Map<string, Route>();
+
+  constructor(netlink: TunnelNetlink) {
+    this.#netlink = netlink;
+  }
+
+  /**
+   * @param index of the tunnel's interface
+   * @param networks to which the tunnel has routes
+   * @param servers their addresses
+   * @throws EqlError NETLINK_FAILED
+   */
+  follow(index: number, networks: readonly string[], servers: readonly string[]): void {
+    const routes = this.#netlink.routes().filter((route) => route.index !== index);
+    const wanted = new Map<string, Route>();
+    for (const server of new Set(servers)) {
+      const host = `${server}/${server.includes(":") ? 128 : 32}`;
+      const covered = Math.max(-1, ...networks.filter((each) => contains(each, host)).map(lengthOf));
+      const way = covered < 0 ? null : this.#wayTo(host, routes);
+      if (way !== null && bitsOf(way) < covered) wanted.set(host, way);
+    }
+    for (const [host, way] of this.#added) {
+      if (!isSame(way, wanted.get(host))) this.#remove(host);
+    }
+    for (const [host, way] of wanted) if (!this.#added.has(host)) this.#add(host, way);
+  }
+
+  /** Takes all of them away. */
+  clear(): void {
+    for (const host of this.#added.keys()) this.#remove(host);
+  }
+
+  /** By which of the routes that are not ours a host is reached. */
+  #wayTo(host: string, routes: readonly Route[]): Route | null {
+    let best: Route | null = null;
+    for (const route of routes) {
+      if (this.#added.has(route.destination) && route.protocol === STATIC) continue;
+      if (!contains(networkOf(route), host)) continue;
+      const longer = best === null ? 1 : bitsOf(route) - bitsOf(best) || best.metric - route.metric;
+      if (longer > 0) best = route;
+    }
+    return best;
+  }
+
+  #add(host: string, way: Route): void {
+    this.#netlink.addRoute({ ...way, destination: host, protocol: STATIC, metric: undefined });
+    this.#added.set(host, way);
+  }
+
+  #remove(host: string): void {
+    const way = this.#added.get(host);
+    this.#added.delete(host);
+    try {
+      this.#netlink.removeRoute({ destination: host, protocol: STATIC, index: way?.index });
+    } catch (error) {
+      // It went with its interface, or somebody else took it away.
+      if (!(error instanceof EqlError)) throw error;
+    }
+  }
+}
+
+const isSame = (way: Route, other: Route | undefined): boolean =>
+  way.index === other?.index && way.gateway === other.gateway && way.source === other.source;

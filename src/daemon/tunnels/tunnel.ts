@@ -1,0 +1,194 @@
+import { readFileSync } from "node:fs";
+import { readSecretLine } from "../../config/secrets-file.ts";
+import type { TunnelConfig, TunnelPeerConfig } from "../../config/tunnel-config.ts";
+import { networkOf } from "../../config/tunnel-words.ts";
+import type { PathChange, TunnelStatus } from "../../control/messages.ts";
+import { parseKey } from "../../crypto/key-text.ts";
+import { EqlError } from "../../errors.ts";
+import type {
+  TunnelStatus as EngineTunnelStatus,
+  TunnelPeerSettings,
+} from "../../host/engine/tunnel-messages.ts";
+import type { Instant } from "../../time.ts";
+import { CalledPeer } from "./called-peer.ts";
+import { ServerRoutes } from "./server-routes.ts";
+import { type TunnelTools, tellRefusal } from "./tunnel-tools.ts";
+import type { Uplinks } from "./uplinks.ts";
+
+const LEAST_IPV6_MTU = 1280;
+const STATIC = 4;
+/**
+ * The default route as two halves: they are preferred to whatever default routes there are, which stay as they are, so that
+ * datagrams that are bound to an interface leave by that interface's own.
+ */
+const HALVES = { 4: ["0.0.0.0/1", "128.0.0.0/1"], 6: ["::/1", "8000::/1"] } as const;
+
+/** One interface whose packets go by UDP: made, addressed, and given its peers. */
+export class Tunnel {
+  readonly config: TunnelConfig;
+  /** The peers that are called, by name. */
+  readonly called: ReadonlyMap<string, CalledPeer>;
+  readonly #tools: TunnelTools;
+  readonly #privateKey: Uint8Array;
+  readonly #settings: readonly TunnelPeerSettings[];
+  readonly #serverRoutes: ServerRoutes;
+  /** Networks. */
+  readonly #routes: readonly string[];
+  readonly #strict = new Set<string>();
+  #index = 0;
+  #isUp = false;
+  #isRouted = false;
+
+  /** @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key */
+  constructor(config: TunnelConfig, tools: TunnelTools) {
+    this.config = config;
+    this.#tools = tools;
+    this.#privateKey = readKey(config.keyFile);
+    this.#settings = config.peers.map((peer) => settingsOf(config.name, peer));
+    this.#serverRoutes = new ServerRoutes(tools.netlink);
+    this.#routes = routesOf(config);
+    this.called = new Map(
+      config.peers.flatMap((peer, at) => {
+        const settings = this.#settings[at] as TunnelPeerSettings;
+        return peer.servers.length === 0 ? [] : [[peer.name, new CalledPeer(peer, settings, tools)] as const];
+      }),
+    );
+  }
+
+  /** Makes the interface, and lets clients in. @throws EqlError as the engine and the kernel refuse it */
+  async begin(): Promise<void> {
+    const { name, mtu, listen, addresses, peer } = this.config;
+    const { engine, netlink, log } = this.#tools;
+    const privateKey = this.#privateKey;
+    this.#index = (await engine.request("addTunnel", { name, mtu, privateKey, listen })).index;
+    if (mtu >= LEAST_IPV6_MTU) netlink.disableGeneratedAddresses(this.#index);
+    for (const text of addresses) {
+      const [address = "", bits] = text.split("/");
+      netlink.addAddress(this.#index, address, peer, Number(bits));
+    }
+    for (const settings of this.#settings) {
+      if (!this.called.has(settings.peer)) await engine.request("addTunnelPeer", settings);
+    }
+    const isBare = addresses.length === 0 && this.#routes.length === 0;
+    if (!isBare) netlink.setUp(this.#index, true);
+    log.info({ tunnel: name, mtu, listen, peers: this.config.peers.length }, "tunnel added");
+  }
+
+  end(): void {
+    this.#serverRoutes.clear();
+  }
+
+  /** Does what is to be done after something changed about interfaces, or a while has passed. */
+  async review(uplinks: Uplinks, now: Instant): Promise<void> {
+    const { log } = this.#tools;
+    const { name } = this.config;
+    this.#isUp = uplinks.isUp(this.#index);
+    for (const peer of this.called.values()) {
+      for (const device of peer.devices) this.#lookAtFilter(device);
+      try {
+        await peer.review(uplinks, now);
+      } catch (error) {
+        tellRefusal(log, { tunnel: name }, error);
+      }
+    }
+    this.#attempt(() => this.#followServers());
+    this.#follow();
+  }
+
+  /** Routes wait until the servers' names are known: name servers may be reached by what the routes will lead elsewhere. */
+  #follow(): void {
+    const isReady = this.#isUp && [...this.called.values()].every((peer) => peer.isThere);
+    // Going down took its routes away.
+    if (isReady && !this.#isRouted) for (const route of this.#routes) this.#addRoute(route);
+    this.#isRouted = isReady;
+  }
+
+  status(status: EngineTunnelStatus): TunnelStatus {
+    return { ...status, waiting: [...this.called.values()].flatMap((peer) => peer.waiting) };
+  }
+
+  /** Of all its peers. */
+  async setRedundant(redundant: boolean): Promise<void> {
+    for (const { tunnel, peer } of this.#settings) {
+      const called = this.called.get(peer);
+      if (called !== undefined) called.redundant = redundant;
+      if (called?.isThere !== false) {
+        await this.#tools.engine.request("changeTunnelPeer", { tunnel, peer, redundant });
+      }
+    }
+  }
+
+  /** @returns whether it has such a path */
+  async changePath(path: string, change: PathChange): Promise<boolean> {
+    for (const peer of this.called.values()) if (await peer.changePath(path, change)) return true;
+    return false;
+  }
+
+  #addRoute(destination: string): void {
+    this.#attempt(() => this.#tools.netlink.addRoute({ destination, index: this.#index, protocol: STATIC }));
+  }
+
+  #followServers(): void {
+    const servers = [...this.called.values()].flatMap((peer) => peer.unboundServers);
+    const own = [...this.config.addresses.map(networkOf), ...this.#routes];
+    this.#serverRoutes.follow(this.#index, this.#isUp ? own : [], servers);
+  }
+
+  /** With strict filtering, the kernel drops what comes by another interface than answers would leave by. */
+  #lookAtFilter(device: string): void {
+    if (this.#strict.has(device) || !isFilterStrict(device)) return;
+    this.#strict.add(device);
+    const hint = `sysctl net.ipv4.conf.${device}.rp_filter=2`;
+    this.#tools.log.warn(
+      { tunnel: this.config.name, device, hint },
+      "the kernel may drop what comes by a device that is not the default route's: its filter is strict",
+    );
+  }
+
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      tellRefusal(this.#tools.log, { tunnel: this.config.name }, error);
+    }
+  }
+}
+
+function routesOf({ addresses, defaultRoute, routes }: TunnelConfig): readonly string[] {
+  const hasSixth = addresses.some((address) => address.includes(":"));
+  const hasFourth = addresses.length === 0 || addresses.some((address) => !address.includes(":"));
+  const halves = [...(hasFourth ? HALVES[4] : []), ...(hasSixth ? HALVES[6] : [])];
+  return defaultRoute ? [...halves, ...routes] : routes;
+}
+
+const settingsOf = (tunnel: string, peer: TunnelPeerConfig): TunnelPeerSettings => ({
+  tunnel,
+  peer: peer.name,
+  publicKey: parseKey(peer.publicKey) as Uint8Array,
+  presharedKey: peer.presharedKeyFile === null ? null : readKey(peer.presharedKeyFile),
+  servers: [],
+  networks: peer.networks,
+  sendBps: peer.sendBps,
+  receiveBps: peer.receiveBps,
+  redundant: peer.redundant,
+});
+
+/** @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID */
+function readKey(path: string): Uint8Array {
+  const key = parseKey(readSecretLine(path).trim());
+  if (key !== null) return key;
+  const message = `${path} has no key: its first line is to be one of 44 characters, as \`eql genkey\` prints it`;
+  throw new EqlError("CONFIG_INVALID", message, { details: { file: path } });
+}
+
+/** rp_filter 1, for all or for the device (ip-sysctl: the greater one counts). */
+function isFilterStrict(device: string): boolean {
+  const levels = ["all", device].map((name) => {
+    try {
+      return Number(readFileSync(`/proc/sys/net/ipv4/conf/${name}/rp_filter`, "latin1"));
+    } catch {
+      return 0; // no such device yet, or no IPv4
+    }
+  });
+  return Math.max(...levels) === 1;
+}

@@ -1,0 +1,213 @@
+import type { AddressRange } from "../../config/address-range.ts";
+import type { TunnelConfig } from "../../config/tunnel-config.ts";
+import { contains, networkOf } from "../../config/tunnel-words.ts";
+import type { PathChange, TunnelChange, TunnelStatus } from "../../control/messages.ts";
+import { EqlError } from "../../errors.ts";
+import type { TunnelEvent } from "../../host/engine/tunnel-messages.ts";
+import type { NetlinkMonitor } from "../../host/netlink-monitor.ts";
+import { parsePrefix } from "../../wire/ip-address.ts";
+import { Masquerade } from "../answering/masquerade.ts";
+import { Strangers } from "./strangers.ts";
+import { Tunnel } from "./tunnel.ts";
+import { type TunnelTools, tellRefusal } from "./tunnel-tools.ts";
+import { Uplinks } from "./uplinks.ts";
+
+/** How often it is looked whether the kernel has told something about interfaces. */
+const LOOK_MS = 250;
+/** How often everything is reviewed all the same: routes change, names become known, pauses end. */
+const REVIEW_MS = 2000;
+
+export interface TunnelsTools extends TunnelTools {
+  readonly monitor: () => Pick<NetlinkMonitor, "close" | "read">;
+  /** The control socket's path. */
+  readonly socket: string;
+}
+
+/**
+ * All tunnels: servers, and masters that call one. The engine carries packets, keeps sessions and proves paths; here is which
+ * peers and paths it has, with what goes with them in the kernel.
+ */
+export class Tunnels {
+  readonly #tools: TunnelsTools;
+  readonly #configs: readonly TunnelConfig[];
+  readonly #tunnels = new Map<string, Tunnel>();
+  readonly #strangers = new Strangers();
+  /** By tunnel and peer, what was told of it last. */
+  readonly #told = new Map<string, string>();
+  #masquerade: Masquerade | null = null;
+  #monitor: Pick<NetlinkMonitor, "close" | "read"> | null = null;
+  #looker: NodeJS.Timeout | undefined;
+  #reviewing: Promise<void> | null = null;
+  #hasChanged = true;
+  #reviewedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(configs: readonly TunnelConfig[], tools: TunnelsTools) {
+    this.#configs = configs;
+    this.#tools = tools;
+  }
+
+  /** @throws EqlError: an interface cannot be made, a key file not be read, masquerading not be set up */
+  async start(): Promise<void> {
+    if (this.#configs.length === 0) return;
+    this.#monitor = this.#tools.monitor();
+    const tunnels = this.#configs.map((config) => new Tunnel(config, this.#tools));
+    for (const tunnel of tunnels) {
+      await tunnel.begin();
+      this.#tunnels.set(tunnel.config.name, tunnel);
+    }
+    await this.#beginMasquerade();
+    await this.look();
+    this.#looker = setInterval(() => void this.look(), LOOK_MS);
+  }
+
+  /** The engine removes the interfaces when it stops. */
+  async stop(): Promise<void> {
+    clearInterval(this.#looker);
+    await this.#reviewing;
+    for (const tunnel of this.#tunnels.values()) tunnel.end();
+    await this.#masquerade?.end();
+    this.#monitor?.close();
+    this.#monitor = null;
+  }
+
+  /** Reviews all tunnels if something changed or it is time. */
+  async look(): Promise<void> {
+    if (this.#reviewing !== null || this.#monitor === null) return;
+    this.#monitor.read(() => {
+      this.#hasChanged = true;
+    });
+    const now = this.#tools.now();
+    if (!this.#hasChanged && now - this.#reviewedAt < REVIEW_MS) return;
+    this.#hasChanged = false;
+    this.#reviewedAt = now;
+    this.#reviewing = this.#review().finally(() => {
+      this.#reviewing = null;
+    });
+    await this.#reviewing;
+  }
+
+  async #review(): Promise<void> {
+    const { netlink, log, now } = this.#tools;
+    try {
+      const uplinks = new Uplinks(netlink.interfaces(), netlink.addresses());
+      for (const tunnel of this.#tunnels.values()) await tunnel.review(uplinks, now());
+    } catch (error) {
+      tellRefusal(log, {}, error);
+    }
+  }
+
+  async status(): Promise<TunnelStatus[]> {
+    if (this.#tunnels.size === 0) return [];
+    const all = await this.#tools.engine.request("tunnels", {});
+    return all.flatMap((status) => this.#tunnels.get(status.name)?.status(status) ?? []);
+  }
+
+  has(name: string): boolean {
+    return this.#tunnels.has(name);
+  }
+
+  /** @throws EqlError MASTER_UNKNOWN */
+  async change(name: string, { redundant }: TunnelChange): Promise<TunnelStatus> {
+    await this.#of(name).setRedundant(redundant);
+    return this.#statusOf(name);
+  }
+
+  /** @throws EqlError MASTER_UNKNOWN, LINE_UNKNOWN */
+  async changePath(name: string, path: string, change: PathChange): Promise<TunnelStatus> {
+    if (await this.#of(name).changePath(path, change)) return this.#statusOf(name);
+    throw new EqlError(
+      "LINE_UNKNOWN",
+      `${name} has no path ${path}: \`eql status\` lists those of the configuration`,
+      {
+        details: { line: path },
+      },
+    );
+  }
+
+  handleEvent(event: TunnelEvent): void {
+    if (event.type === "stranger") this.#handleStranger(event);
+    else if (event.type === "tunnelPeer") this.#handlePeer(event);
+    else if (event.type === "path") this.#handlePath(event);
+    else this.#handlePathGone(event);
+  }
+
+  #handleStranger({ tunnel, publicKey }: Extract<TunnelEvent, { type: "stranger" }>): void {
+    if (!this.#strangers.isNews(publicKey, this.#tools.now())) return;
+    this.#tools.log.warn(
+      { tunnel, publicKey },
+      "somebody calls who is no client: give the key to a [server.NAME.client.WHO], if it is one",
+    );
+  }
+
+  /** The same is not told twice in a row: a peer with another key goes on trying. */
+  #handlePeer({ tunnel, peer, change }: Extract<TunnelEvent, { type: "tunnelPeer" }>): void {
+    const key = `${tunnel} ${peer}`;
+    const isRepeated = change === this.#told.get(key);
+    this.#told.set(key, change);
+    if (isRepeated) return;
+    if (change === "established") this.#tools.log.info({ tunnel, peer }, "peer established");
+    else if (change === "expired")
+      this.#tools.log.warn({ tunnel, peer, reason: "nothing has come from it" }, "peer expired");
+    else
+      this.#tools.log.warn({ tunnel, peer, reason: "its preshared key differs from ours" }, "peer refused");
+  }
+
+  #handlePath({ tunnel, peer, path, state, remote }: Extract<TunnelEvent, { type: "path" }>): void {
+    this.#tunnels
+      .get(tunnel)
+      ?.called.get(peer)
+      ?.handlePath(path, state === "alive");
+    const fields = { tunnel, peer, path, remote: remote ?? undefined };
+    if (state === "dead") this.#tools.log.warn({ ...fields, reason: "no answer" }, "path dead");
+    else if (state === "alive") this.#tools.log.info(fields, "path alive");
+    else this.#tools.log.debug(fields, "path proving");
+  }
+
+  #handlePathGone({ tunnel, peer, path, reason }: Extract<TunnelEvent, { type: "pathGone" }>): void {
+    this.#tunnels.get(tunnel)?.called.get(peer)?.handlePathGone(path, reason);
+    this.#hasChanged = true;
+    this.#tools.log.warn({ tunnel, peer, path, reason }, "path gone");
+  }
+
+  async #beginMasquerade(): Promise<void> {
+    const masked = this.#configs.filter(({ masquerade }) => masquerade);
+    const pool = masked.flatMap(poolOf);
+    if (pool.length === 0) return;
+    // Answering has a table of its own.
+    const socket = `${this.#tools.socket} tunnels`;
+    const forward = masked.some((config) => config.forward);
+    this.#masquerade = new Masquerade({ socket, pool, forward }, this.#tools.log);
+    await this.#masquerade.begin();
+  }
+
+  #of(name: string): Tunnel {
+    const tunnel = this.#tunnels.get(name);
+    if (tunnel !== undefined) return tunnel;
+    throw new EqlError(
+      "MASTER_UNKNOWN",
+      `There is no server ${name}, and no master of that name that calls one`,
+      {
+        details: { master: name },
+      },
+    );
+  }
+
+  async #statusOf(name: string): Promise<TunnelStatus> {
+    return (await this.status()).find((status) => status.name === name) as TunnelStatus;
+  }
+}
+
+/** IPv4 addresses of a server's own network, and of its clients beyond that. */
+function poolOf({ addresses, peers }: TunnelConfig): readonly AddressRange[] {
+  const own = addresses.map(networkOf);
+  const clients = peers
+    .flatMap(({ networks }) => networks)
+    .filter((each) => !own.some((network) => contains(network, each)));
+  return [...own, ...clients].filter((each) => !each.includes(":")).map(rangeOf);
+}
+
+function rangeOf(network: string): AddressRange {
+  const { octets, length } = parsePrefix(network) as NonNullable<ReturnType<typeof parsePrefix>>;
+  const first = octets.reduce((number, octet) => number * 256 + octet, 0);
+  return { first, last: first + 2 ** (32 - length) - 1 };
+}

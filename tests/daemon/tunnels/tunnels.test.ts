@@ -1,0 +1,330 @@
+import assert from "node:assert/strict";
+import { chmodSync, writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import type { TunnelPeerSettings, TunnelSettings } from "../../../src/host/engine/tunnel-messages.ts";
+import { instant } from "../../../src/time.ts";
+import { FakeWorld, PRIVATE_KEY, PUBLIC_KEY, refused } from "./fake-world.ts";
+
+const CALLER = `[master.wan]\nserver = "192.0.2.1:7411"\nserver-key = "${PUBLIC_KEY}"\nkey-file = "KEY"\n`;
+const line = (name: string, ...more: readonly string[]): string =>
+  [`[line.${name}]`, 'protocol = "udp"', 'master = "wan"', ...more, ""].join("\n");
+const DSL = line("dsl", 'device = "eth0"');
+const LTE = line("lte", 'device = "wwan0"', 'tier = "backup"');
+const SERVER = `[server.vpn]\nkey-file = "KEY"\naddress = ["10.98.0.1/24", "fd00:98::1/64"]\n`;
+const CLIENT = `[server.vpn.client.joe]\nkey = "${PUBLIC_KEY}"\naddress = "10.98.0.2"\nroutes = ["10.7.0.0/16"]\n`;
+
+describe("a server", () => {
+  it("is made with its addresses and routes, and lets its clients in", async (t) => {
+    const world = new FakeWorld(t);
+    await world.start(t, SERVER + CLIENT);
+    assert.deepEqual(world.take(), ["addTunnel vpn", "addTunnelPeer vpn joe"]);
+    const [first, second] = world.requests;
+    const settings = first?.request as TunnelSettings;
+    assert.deepEqual(settings.privateKey, PRIVATE_KEY);
+    assert.deepEqual([settings.mtu, settings.listen], [1440, ["0.0.0.0:7411", "[::]:7411"]]);
+    const peer = second?.request as TunnelPeerSettings;
+    assert.deepEqual(peer.publicKey, new Uint8Array(32).fill(8));
+    assert.deepEqual([peer.servers, peer.networks], [[], ["10.98.0.2/32", "10.7.0.0/16"]]);
+    assert.deepEqual(
+      world.own.map(({ text }) => text),
+      ["10.98.0.1/24", "fd00:98::1/64"],
+    );
+    const index = world.interfaces[0]?.index;
+    assert.deepEqual(world.routeTexts, [`10.7.0.0/16 - ${index}`]);
+  });
+
+  it("has its routes again when its interface was down", async (t) => {
+    const world = new FakeWorld(t);
+    const tunnels = await world.start(t, SERVER + CLIENT);
+    for (const up of [false, true]) {
+      world.plug("vpn", [], { up });
+      world.routes = [];
+      await tunnels.look();
+      assert.equal(world.routes.length, up ? 1 : 0);
+    }
+  });
+
+  it("tells of strangers, each once a minute, and of few", async (t) => {
+    const world = new FakeWorld(t);
+    const tunnels = await world.start(t, SERVER);
+    const told = (): number => world.logged.filter((text) => text.includes("is no client")).length;
+    const call = (publicKey: string): void =>
+      tunnels.handleEvent({ type: "stranger", tunnel: "vpn", publicKey });
+    call("a");
+    call("a");
+    assert.equal(told(), 1);
+    for (let at = 0; at < 1000; at++) call(`key ${at}`);
+    assert.equal(told(), 10);
+    world.now = instant(world.now + 60_000);
+    call("a");
+    assert.equal(told(), 11);
+  });
+
+  it("tells what changes about a peer, and the same not twice in a row", async (t) => {
+    const world = new FakeWorld(t);
+    const tunnels = await world.start(t, SERVER + CLIENT);
+    world.logged.length = 0;
+    for (const change of ["refused", "refused", "established", "established", "expired"] as const) {
+      tunnels.handleEvent({ type: "tunnelPeer", tunnel: "vpn", peer: "joe", change });
+    }
+    assert.deepEqual(
+      world.logged.map((text) => text.split(" {")[0]),
+      ["warn: peer refused", "info: peer established", "warn: peer expired"],
+    );
+  });
+
+  it("is not made with a key that others may read, or none", async (t) => {
+    const world = new FakeWorld(t);
+    chmodSync(world.keyFile, 0o644);
+    await assert.rejects(world.start(t, SERVER), { code: "CONFIG_UNREADABLE" });
+    writeFileSync(world.keyFile, "no key\n");
+    chmodSync(world.keyFile, 0o600);
+    await assert.rejects(world.start(t, SERVER), { code: "CONFIG_INVALID" });
+    assert.deepEqual(world.take(), []);
+    assert.doesNotMatch(world.logged.join(), /no key/);
+  });
+});
+
+describe("paths", () => {
+  it("come and go with their devices", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    const tunnels = await world.start(t, CALLER + DSL + LTE);
+    await reviewed(world, tunnels);
+    assert.deepEqual(world.take(), ["addTunnel wan", "addTunnelPeer wan server", "addPath wan server dsl"]);
+    assert.deepEqual(await waiting(world, tunnels), [{ path: "lte", reason: "there is no interface wwan0" }]);
+
+    world.plug("wwan0", []);
+    await tunnels.look();
+    assert.deepEqual(await waiting(world, tunnels), [{ path: "lte", reason: "wwan0 has no IPv4 address" }]);
+    world.plug("wwan0", ["10.64.0.9"], { running: false });
+    await tunnels.look();
+    assert.deepEqual(await waiting(world, tunnels), [{ path: "lte", reason: "wwan0 has no carrier" }]);
+    world.plug("wwan0", ["fe80::1", "10.64.0.9"]);
+    world.take();
+    await tunnels.look();
+    assert.deepEqual(world.take(), ["addPath wan server lte"]);
+    assert.deepEqual(await waiting(world, tunnels), []);
+
+    world.unplug("eth0");
+    world.take();
+    await tunnels.look();
+    assert.deepEqual(world.take(), ["removePath wan server dsl"]);
+    world.plug("eth0", ["192.168.1.7"]);
+    await tunnels.look();
+    assert.deepEqual(world.take(), ["addPath wan server dsl"]);
+  });
+
+  it("begin anew when an address of their device goes, not when one is added", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    const tunnels = await world.start(t, CALLER + DSL);
+    await reviewed(world, tunnels);
+    world.take();
+    world.plug("eth0", ["192.168.1.7", "192.168.1.8"]);
+    await tunnels.look();
+    assert.deepEqual(world.take(), []);
+    world.plug("eth0", ["192.168.1.8"]);
+    await tunnels.look();
+    assert.deepEqual(world.take(), ["removePath wan server dsl", "addPath wan server dsl"]);
+  });
+
+  it("are tried again later when the engine refuses or loses them", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    world.refusals.set("addPath wan server dsl", refused("it will not"));
+    const tunnels = await world.start(t, CALLER + DSL);
+    await reviewed(world, tunnels);
+    assert.deepEqual(await waiting(world, tunnels), [{ path: "dsl", reason: "it will not" }]);
+    world.take();
+    const tries = async (ms: number): Promise<number> => {
+      world.now = instant(world.now + ms);
+      world.changed = true;
+      await tunnels.look();
+      return world.take().filter((text) => text.startsWith("addPath")).length;
+    };
+    assert.deepEqual([await tries(999), await tries(1), await tries(1999), await tries(1)], [0, 1, 0, 1]);
+    assert.equal(world.logged.filter((text) => text.includes("it will not")).length, 1);
+    world.refusals.clear();
+    assert.equal(await tries(4000), 1);
+    tunnels.handleEvent({ type: "pathGone", tunnel: "wan", peer: "server", path: "dsl", reason: "no route" });
+    assert.deepEqual(await waiting(world, tunnels), [{ path: "dsl", reason: "no route" }]);
+    assert.equal(await tries(30_000), 1);
+    assert.deepEqual(await waiting(world, tunnels), []);
+  });
+
+  it("change while they are there, and keep that when they come back", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    const tunnels = await world.start(t, CALLER + DSL);
+    await reviewed(world, tunnels);
+    world.statuses = [statusOf("wan")];
+    await tunnels.changePath("wan", "dsl", { tier: "overflow", sendBps: 5000 });
+    world.unplug("eth0");
+    await tunnels.look();
+    world.plug("eth0", ["192.168.1.7"]);
+    await tunnels.look();
+    const made = world.requests.filter(({ operation }) => /^(change|add)Path$/.test(operation));
+    const base = {
+      tunnel: "wan",
+      peer: "server",
+      path: "dsl",
+      device: "eth0",
+      address: null,
+      receiveBps: null,
+    };
+    assert.deepEqual(made, [
+      { operation: "addPath", request: { ...base, tier: "primary", sendBps: null } },
+      { operation: "changePath", request: { ...base, tier: "overflow", sendBps: 5000 } },
+      { operation: "addPath", request: { ...base, tier: "overflow", sendBps: 5000 } },
+    ]);
+    await assert.rejects(tunnels.changePath("wan", "dls", { tier: "backup" }), { code: "LINE_UNKNOWN" });
+    await assert.rejects(tunnels.changePath("van", "dsl", { tier: "backup" }), { code: "MASTER_UNKNOWN" });
+  });
+});
+
+describe("a server's names", () => {
+  const named = CALLER.replace('"192.0.2.1:7411"', '["vpn.example.org:7411", "198.51.100.1:443"]');
+
+  it("are addresses by the first review, those that nobody knows left out", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7", "2001:db8::7"]);
+    world.names.set("vpn.example.org", ["2001:db8::1", "192.0.2.1"]);
+    const tunnels = await world.start(t, named + DSL);
+    await reviewed(world, tunnels);
+    const { request } = world.requests.find(({ operation }) => operation === "addTunnelPeer") ?? {};
+    const { servers } = request as TunnelPeerSettings;
+    assert.deepEqual(servers, ["[2001:db8::1]:7411", "192.0.2.1:7411", "198.51.100.1:443"]);
+  });
+
+  it("are asked for again when nothing answers, and the peer begins anew only with other addresses", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    world.names.set("vpn.example.org", ["192.0.2.1"]);
+    const tunnels = await world.start(t, named + DSL);
+    await reviewed(world, tunnels);
+    tunnels.handleEvent(pathEvent("alive"));
+    const later = async (ms: number): Promise<void> => {
+      world.now = instant(world.now + ms);
+      await reviewed(world, tunnels);
+    };
+    await later(100_000);
+    assert.equal(world.lookedUp.length, 1);
+    tunnels.handleEvent(pathEvent("dead"));
+    await later(29_999);
+    assert.equal(world.lookedUp.length, 1);
+    world.take();
+    await later(1);
+    assert.equal(world.lookedUp.length, 2);
+    assert.deepEqual(world.take(), []);
+    world.names.set("vpn.example.org", ["203.0.113.5"]);
+    await later(30_000);
+    assert.deepEqual(world.take(), [
+      "removeTunnelPeer wan server",
+      "addTunnelPeer wan server",
+      "addPath wan server dsl",
+    ]);
+    world.names.clear();
+    await later(30_000);
+    assert.equal(world.lookedUp.length, 4);
+    assert.match(world.logged.at(-1) ?? "", /vpn\.example\.org has no known address \(ENOTFOUND\)/);
+    // What was known stays.
+    assert.deepEqual(world.take(), []);
+  });
+
+  it("that nobody knows yet are why its paths wait", async (t) => {
+    const world = new FakeWorld(t);
+    const tunnels = await world.start(t, CALLER.replace("192.0.2.1", "vpn.example.org") + DSL);
+    await reviewed(world, tunnels);
+    const reason = "vpn.example.org has no known address (ENOTFOUND)";
+    assert.deepEqual(await waiting(world, tunnels), [{ path: "dsl", reason }]);
+    assert.deepEqual(world.take().slice(0, 1), ["addTunnel wan"]);
+    world.names.set("vpn.example.org", ["192.0.2.1"]);
+    world.plug("eth0", ["192.168.1.7"]);
+    world.now = instant(world.now + 5000);
+    world.take();
+    await reviewed(world, tunnels);
+    assert.deepEqual(world.take(), ["addTunnelPeer wan server", "addPath wan server dsl"]);
+  });
+});
+
+describe("the default route", () => {
+  it("is two halves, and servers that no device is given for keep their way", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    const eth0 = world.interfaces[0]?.index ?? 0;
+    world.route("default", { index: eth0, gateway: "192.168.1.1" });
+    world.route("192.168.1.0/24", { index: eth0 });
+    const tunnels = await world.start(
+      t,
+      `${CALLER}address = "10.98.0.2"\npeer = "10.98.0.1"\ndefault-route = true`,
+    );
+    await reviewed(world, tunnels);
+    const wan = world.interfaces.find(({ name }) => name === "wan")?.index;
+    const before = [`default 192.168.1.1 ${eth0}`, `192.168.1.0/24 - ${eth0}`];
+    const halves = [`0.0.0.0/1 - ${wan}`, `128.0.0.0/1 - ${wan}`];
+    assert.deepEqual(world.routeTexts, [...before, `192.0.2.1/32 192.168.1.1 ${eth0}`, ...halves]);
+    assert.deepEqual(world.own, [{ index: wan, text: "10.98.0.2 peer 10.98.0.1/32" }]);
+
+    // The way there changes.
+    world.routes = world.routes.filter(({ destination }) => destination !== "default");
+    world.route("default", { index: eth0, gateway: "192.168.1.254" });
+    world.changed = true;
+    await tunnels.look();
+    assert.ok(world.routeTexts.includes(`192.0.2.1/32 192.168.1.254 ${eth0}`), world.routeTexts.join());
+    assert.ok(!world.routeTexts.includes(`192.0.2.1/32 192.168.1.1 ${eth0}`));
+    await tunnels.stop();
+    assert.ok(!world.routeTexts.some((text) => text.startsWith("192.0.2.1")));
+  });
+
+  it("needs no route to servers to which all paths have devices", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    world.route("default", { index: world.interfaces[0]?.index ?? 0, gateway: "192.168.1.1" });
+    const tunnels = await world.start(t, `${CALLER}default-route = true\n${DSL}`);
+    await reviewed(world, tunnels);
+    assert.ok(!world.routeTexts.some((text) => text.startsWith("192.0.2.1")));
+  });
+});
+
+it("packets go by two paths when that is asked for, also by a peer that is made later", async (t) => {
+  const world = new FakeWorld(t);
+  const tunnels = await world.start(t, CALLER.replace("192.0.2.1", "vpn.example.org") + DSL);
+  world.statuses = [statusOf("wan")];
+  world.take();
+  await tunnels.change("wan", { redundant: true });
+  assert.deepEqual(world.take(), ["tunnels"]);
+  world.names.set("vpn.example.org", ["192.0.2.1"]);
+  world.now = instant(world.now + 5000);
+  await reviewed(world, tunnels);
+  const { request } = world.requests.find(({ operation }) => operation === "addTunnelPeer") ?? {};
+  assert.equal((request as TunnelPeerSettings).redundant, true);
+  await tunnels.change("wan", { redundant: false });
+  assert.ok(world.take().includes("changeTunnelPeer wan server"));
+  await assert.rejects(tunnels.change("nobody", { redundant: true }), { code: "MASTER_UNKNOWN" });
+});
+
+const pathEvent = (state: "alive" | "dead") =>
+  ({ type: "path", tunnel: "wan", peer: "server", path: "dsl", state, remote: "192.0.2.1:7411" }) as const;
+
+const statusOf = (name: string) =>
+  ({ name, up: true, mtu: 1440, publicKey: PUBLIC_KEY, listen: [], peers: [], drops: {} }) as const;
+
+interface Reviewed {
+  look(): Promise<void>;
+  status(): Promise<readonly { readonly waiting: unknown }[]>;
+}
+
+/** Until names that were asked for are known and used. */
+async function reviewed(world: FakeWorld, tunnels: Reviewed): Promise<void> {
+  for (let at = 0; at < 3; at++) {
+    world.changed = true;
+    await tunnels.look();
+    await new Promise(setImmediate);
+  }
+}
+
+async function waiting(world: FakeWorld, tunnels: Reviewed): Promise<unknown> {
+  world.statuses = [statusOf("wan")];
+  return (await tunnels.status())[0]?.waiting;
+}
