@@ -4,8 +4,9 @@
  * 1. each datagram goes to `handleDatagram`; then `pollReply` has what goes back to where it came from
  * 2. then, and at `pollTimeout` of each peer, its `pollTransmit` and `pollEvent` are drained
  *
- * Strangers get no answer: without the public key no MAC 1 can be made. What an initiation costs is bounded in each of its steps; when there are
- * too many, only who has shown by a cookie that it can be reached at its address goes on.
+ * Strangers get no answer: without the public key no MAC 1 can be made, and not even the mark before it, which costs nothing to look at. What an
+ * initiation costs is bounded in each of its steps; when there are too many, only who has shown by a cookie that it can be reached at its address
+ * goes on.
  */
 import type { Instant } from "../time.ts";
 import {
@@ -23,13 +24,14 @@ import {
 } from "../wire/tunnel-datagram.ts";
 import type { CipherName } from "./cipher.ts";
 import { type Identity, ReceivedInitiation } from "./handshake.ts";
-import { CookieMaker, isMacRight, macKeyOf } from "./macs.ts";
+import { CookieMaker, hasMark, isMacRight, macKeyOf, markOf } from "./macs.ts";
 import { Peer, type PeerHost, type PeerSettings } from "./peer.ts";
 import type { KeyPair, Primitives } from "./primitives.ts";
 import { KEY_LIMITS, type KeyLimits } from "./session-keys.ts";
+import { SharedBucket } from "./shared-bucket.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
-/** How much a second, and how much at once. */
+/** How much a second, and how much at once. Of all but the second, half is divided among where it comes from. */
 interface LoadLimits {
   /** MACs checked: more is dropped unseen. */
   readonly checks: readonly [perSecond: number, most: number];
@@ -72,11 +74,12 @@ export class Endpoint {
   readonly #identity: Identity;
   readonly #host: PeerHost;
   readonly #macKey: Uint8Array;
+  readonly #mark: Uint8Array;
   readonly #cookies: CookieMaker;
-  readonly #checks: TokenBucket;
+  readonly #checks: SharedBucket;
   readonly #handshakes: TokenBucket;
-  readonly #proven: TokenBucket;
-  readonly #cookieRate: TokenBucket;
+  readonly #proven: SharedBucket;
+  readonly #cookieRate: SharedBucket;
   readonly #peers: Map<string, Peer> = new Map();
   readonly #byIndex: Map<number, Peer> = new Map();
   readonly #indexOctets: Uint8Array = new Uint8Array(4);
@@ -109,12 +112,14 @@ export class Endpoint {
       free: (index) => void this.#byIndex.delete(index),
     };
     this.#macKey = macKeyOf(primitives, settings.key.publicKey);
+    this.#mark = markOf(primitives, settings.key.publicKey);
     this.#cookies = new CookieMaker(primitives, settings.key.publicKey);
     const load = settings.load ?? LOAD_LIMITS;
-    this.#checks = new TokenBucket(...load.checks);
+    const fillRandom = (into: Uint8Array): void => primitives.fillRandom(into);
+    this.#checks = new SharedBucket(load.checks, fillRandom);
     this.#handshakes = new TokenBucket(...load.handshakes);
-    this.#proven = new TokenBucket(...load.proven);
-    this.#cookieRate = new TokenBucket(...load.cookies);
+    this.#proven = new SharedBucket(load.proven, fillRandom);
+    this.#cookieRate = new SharedBucket(load.cookies, fillRandom);
   }
 
   /** Indices in use: at most five a peer. */
@@ -143,7 +148,7 @@ export class Endpoint {
 
   /**
    * Takes what came. `buffer` is opened in place.
-   * @param source where it came from, address and port as octets
+   * @param source where it came from: its address (4 or 16 octets), then its port (2); only looked at for handshakes
    * @returns whose transport datagram it is: the peer is where it came from. Its content stands at `from + TRANSPORT.sealed`, unless it came on
    *   `KEY_LINK`. Null: it is no data
    */
@@ -195,23 +200,25 @@ export class Endpoint {
   #takeHandshake(datagram: Uint8Array, source: Uint8Array, now: Instant): TunnelDrop | null {
     const type = datagram[0];
     const { length } = datagram;
-    if (!isReservedZero(datagram)) return "malformed";
     if (type === INITIATION_TYPE && length === INITIATION.length)
       return this.#takeInitiation(datagram, source, now);
-    if (type === RESPONSE_TYPE && length === RESPONSE.length) return this.#takeResponse(datagram, now);
-    if (type === COOKIE_TYPE && length === COOKIE.length) return this.#takeCookie(datagram, now);
+    if (!isReservedZero(datagram)) return "malformed";
+    if (type === RESPONSE_TYPE && length === RESPONSE.length)
+      return this.#takeResponse(datagram, source, now);
+    if (type === COOKIE_TYPE && length === COOKIE.length) return this.#takeCookie(datagram, source, now);
     return "malformed";
   }
 
   #takeInitiation(datagram: Uint8Array, source: Uint8Array, now: Instant): TunnelDrop | null {
-    if (!this.#checks.take(now)) return "overload";
+    if (!hasMark(datagram, this.#mark)) return "wrongMac";
+    if (!this.#checks.take(source, now)) return "overload";
     if (!isMacRight(this.#identity.primitives, this.#macKey, datagram, INITIATION.mac1)) return "wrongMac";
     if (!this.#handshakes.take(now)) {
       if (!this.#cookies.isShown(datagram, source, now)) {
-        if (this.#cookieRate.take(now)) this.#reply = this.#cookies.reply(datagram, source, now);
+        if (this.#cookieRate.take(source, now)) this.#reply = this.#cookies.reply(datagram, source, now);
         return "overload";
       }
-      if (!this.#proven.take(now)) return "overload";
+      if (!this.#proven.take(source, now)) return "overload";
     }
     const received = ReceivedInitiation.read(this.#identity, datagram);
     if (received === null) return "forged";
@@ -224,21 +231,21 @@ export class Endpoint {
     return this.#reply === null ? "oldHandshake" : null;
   }
 
-  #takeResponse(datagram: Uint8Array, now: Instant): TunnelDrop | null {
+  #takeResponse(datagram: Uint8Array, source: Uint8Array, now: Instant): TunnelDrop | null {
     const index = readIndex(datagram, RESPONSE.receiver);
     const peer = this.#byIndex.get(index);
     if (peer === undefined) return "unknownIndex";
-    if (!this.#checks.take(now)) return "overload";
+    if (!this.#checks.take(source, now)) return "overload";
     if (!isMacRight(this.#identity.primitives, this.#macKey, datagram, RESPONSE.mac1)) return "wrongMac";
-    if (!this.#proven.take(now)) return "overload";
+    if (!this.#proven.take(source, now)) return "overload";
     return peer.handleResponse(datagram, index, now) ? null : "forged";
   }
 
-  #takeCookie(datagram: Uint8Array, now: Instant): TunnelDrop | null {
+  #takeCookie(datagram: Uint8Array, source: Uint8Array, now: Instant): TunnelDrop | null {
     const index = readIndex(datagram, COOKIE.receiver);
     const peer = this.#byIndex.get(index);
     if (peer === undefined) return "unknownIndex";
-    if (!this.#checks.take(now)) return "overload";
+    if (!this.#checks.take(source, now)) return "overload";
     return peer.handleCookie(datagram, index, now) ? null : "forged";
   }
 

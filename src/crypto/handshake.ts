@@ -9,7 +9,7 @@ import {
   writeWord,
 } from "../wire/tunnel-datagram.ts";
 import { agreedCipher, type CipherName, cipherNumber, cipherOfNumber } from "./cipher.ts";
-import { macKeyOf, writeMac } from "./macs.ts";
+import { macKeyOf, markOf, writeMac } from "./macs.ts";
 import { NoiseInitiator, type NoiseKeys, NoiseResponder } from "./noise.ts";
 import { KEY_LENGTH, type KeyPair, type Primitives } from "./primitives.ts";
 
@@ -89,6 +89,7 @@ export class Initiation {
     if (noise === null) return null;
     const datagram = new Uint8Array(INITIATION.length);
     datagram[0] = INITIATION_TYPE;
+    datagram.set(markOf(primitives, peer.publicKey), INITIATION.mark);
     writeWord(datagram, INITIATION.sender, localIndex);
     datagram.set(noise.message, INITIATION.noise);
     writeMac(primitives, macKeyOf(primitives, peer.publicKey), datagram, INITIATION.mac1);

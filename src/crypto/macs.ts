@@ -9,12 +9,14 @@ import {
 } from "../wire/tunnel-datagram.ts";
 import type { Primitives } from "./primitives.ts";
 
+const MARK_LENGTH = 3;
 const SECRET_MS = 120_000;
 /** Of a cookie, at the end that got it; the other end knows it for at least as long. */
 export const COOKIE_MS = 120_000;
 
 const ascii = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 const MAC_LABEL = ascii("EQL tunnel 1 MAC");
+const MARK_LABEL = ascii("EQL tunnel 1 mark");
 const COOKIE_LABEL = ascii("EQL tunnel 1 cookie");
 /** Every cookie is sealed under a key of its own. */
 const ZERO_NONCE = new Uint8Array(12);
@@ -22,6 +24,15 @@ const ZERO_NONCE = new Uint8Array(12);
 /** The key of MAC 1 of what is sent to the end with that public key. */
 export const macKeyOf = (primitives: Primitives, publicKey: Uint8Array): Uint8Array =>
   primitives.hash(MAC_LABEL, publicKey);
+
+/** What stands in every initiation for the end with that public key: who does not know it is found out without a MAC. */
+export const markOf = (primitives: Primitives, publicKey: Uint8Array): Uint8Array =>
+  primitives.hash(MARK_LABEL, publicKey).subarray(0, MARK_LENGTH);
+
+export const hasMark = (initiation: Uint8Array, mark: Uint8Array): boolean =>
+  initiation[INITIATION.mark] === mark[0] &&
+  initiation[INITIATION.mark + 1] === mark[1] &&
+  initiation[INITIATION.mark + 2] === mark[2];
 
 /** The MAC of all that stands before it. */
 const macBefore = (primitives: Primitives, key: Uint8Array, octets: Uint8Array, at: number): Uint8Array =>

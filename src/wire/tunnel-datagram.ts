@@ -12,8 +12,9 @@ export const TRANSPORT_TYPE = 0xe4;
 export const MAC_LENGTH = 16;
 export const TAG_LENGTH = 16;
 
-/** Type, three zeros, sender, ephemeral, sealed static, sealed payload of 16, MAC 1, MAC 2. */
+/** Type, mark, sender, ephemeral, sealed static, sealed payload of 16, MAC 1, MAC 2. */
 export const INITIATION = {
+  mark: 1,
   sender: 4,
   noise: 8,
   noiseLength: 112,
@@ -63,6 +64,6 @@ export function writeWord(octets: Uint8Array, at: number, value: number): void {
   octets[at + 3] = value;
 }
 
-/** The three octets after the type are zero, as they are in all but transport datagrams. */
+/** The three octets after the type are zero, as they are in responses and cookie replies. */
 export const isReservedZero = (octets: Uint8Array): boolean =>
   octets[1] === 0 && octets[2] === 0 && octets[3] === 0;
