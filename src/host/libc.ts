@@ -35,6 +35,7 @@ const native = {
   send: declare("send", "int", P, "size_t", "int"),
   sendto: declare("sendto", "int", P, "size_t", "int", P, "uint"),
   recv: declare("recv", "int", P, "size_t", "int"),
+  setns: declare("setns", "int", "int"),
   setsockopt: declare("setsockopt", "int", "int", "int", P, "uint"),
   getsockopt: declare("getsockopt", "int", "int", "int", P, P),
   epollCreate1: declare("epoll_create1", "int"),
@@ -85,6 +86,8 @@ export const sendto = (
 ): number => orErrno(native.sendto(fd, address, length, flags, to, toLength));
 export const recv = (fd: number, address: number, length: number, flags: number): number =>
   orErrno(native.recv(fd, address, length, flags));
+/** Moves this thread, and no other, into a namespace. */
+export const setns = (fd: number, type: number): number => orErrno(native.setns(fd, type));
 export const setsockopt = (fd: number, level: number, name: number, value: number, length: number): number =>
   orErrno(native.setsockopt(fd, level, name, value, length));
 export const getsockopt = (fd: number, level: number, name: number, value: number, length: number): number =>

@@ -22,7 +22,7 @@ const LAST_WAIT_MS = 10_000;
 /** No less, for 0 would mean to wait for ever. */
 const LEAST_WAIT_SECONDS = 0.001;
 
-export function ping({ address, length, intervalMs, count }: PingRole): void {
+export function ping({ address, length, intervalMs, count, lastWaitMs = LAST_WAIT_MS }: PingRole): void {
   const fd = openSocket(SOCK_RAW, IPPROTO_ICMP, "open a raw socket");
   const to = socketAddress(address, 0);
   check(connect(fd, to.address, SOCKADDR_LENGTH), `reach ${address}`);
@@ -47,7 +47,7 @@ export function ping({ address, length, intervalMs, count }: PingRole): void {
       sent++;
       continue;
     }
-    const until = sent < last ? due : due - intervalMs + LAST_WAIT_MS;
+    const until = sent < last ? due : due - intervalMs + lastWaitMs;
     if (sent >= last && (answered >= last || now >= until)) break;
     setReceiveTimeout(fd, Math.max((until - now) / 1000, LEAST_WAIT_SECONDS));
     const received = recv(fd, reply.address, reply.octets.length, 0);

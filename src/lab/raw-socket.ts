@@ -17,6 +17,7 @@ const AF_INET = 2;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_RCVTIMEO = 20;
+const SO_RCVBUFFORCE = 33;
 const IPPROTO_TCP = 6;
 const TCP_CONGESTION = 13;
 /** Longest name of a congestion control (TCP_CA_NAME_MAX). */
@@ -45,6 +46,13 @@ export function bindPort(fd: number, port: number): void {
   check(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, one.address, 4), "set SO_REUSEADDR");
   const own = socketAddress("0.0.0.0", port);
   check(bind(fd, own.address, SOCKADDR_LENGTH), `take port ${port}`);
+}
+
+/** Room for what comes while the receiver is not running; as the machine has it where this process may not say. */
+export function setReceiveRoom(fd: number, octets: number): void {
+  const room = nativeBuffer(4);
+  room.view.setUint32(0, octets, true);
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, room.address, 4);
 }
 
 /** How long a call may wait for something to arrive (accept, recv); it then returns -EAGAIN. */

@@ -4,6 +4,7 @@ import { ping } from "./ping.ts";
 import type { LabRole } from "./transfer-roles.ts";
 import { receiveTcp, sendTcp } from "./transfer-tcp.ts";
 import { receiveUdp, sendUdp } from "./transfer-udp.ts";
+import { receiveStream, sendStream } from "./wan-stream.ts";
 
 /** One end of a transfer, run by Node on a host; its argument is a role as JSON (`transfer-roles.ts`). */
 
@@ -16,6 +17,10 @@ function play(role: LabRole): void {
       return receiveTcp(role);
     case "tcp-send":
       return sendTcp(role);
+    case "stream-receive":
+      return receiveStream(role);
+    case "stream-send":
+      return sendStream(role);
     case "udp-receive":
       return receiveUdp(role);
     case "udp-send":

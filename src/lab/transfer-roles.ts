@@ -23,6 +23,20 @@ export interface TcpSendRole {
   readonly stallSeconds: number;
 }
 
+/** Takes one stream for so long and checks each octet of it. */
+export interface StreamReceiveRole {
+  readonly role: "stream-receive";
+  readonly port: number;
+  readonly seconds: number;
+}
+
+/** Sends all it can until the receiver closes. */
+export interface StreamSendRole {
+  readonly role: "stream-send";
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface UdpReceiveRole {
   readonly role: "udp-receive";
   readonly port: number;
@@ -51,9 +65,18 @@ export interface PingRole {
   readonly intervalMs: number;
   /** null: until stopped. */
   readonly count: number | null;
+  /** How long the last one waits for its answer; 10 s without it. */
+  readonly lastWaitMs?: number;
 }
 
-export type LabRole = TcpReceiveRole | TcpSendRole | UdpReceiveRole | UdpSendRole | PingRole;
+export type LabRole =
+  | TcpReceiveRole
+  | TcpSendRole
+  | StreamReceiveRole
+  | StreamSendRole
+  | UdpReceiveRole
+  | UdpSendRole
+  | PingRole;
 
 export type LabEvent =
   | { readonly event: "listening" }
@@ -72,6 +95,20 @@ export type LabEvent =
       readonly at: number;
       readonly octets: number;
       readonly sha256: string;
+    }
+  | {
+      readonly event: "streamed";
+      /** When the stream was accepted. */
+      readonly at: number;
+      readonly seconds: number;
+      readonly octets: number;
+      /** Each octet was the one that was sent. */
+      readonly intact: boolean;
+      /** Octets by tenths of a second. */
+      readonly tenths: readonly number[];
+      /** The longest time without any octet, and when it began, both in milliseconds; of `at` on. */
+      readonly longestStallMs: number;
+      readonly longestStallAt: number;
     }
   | { readonly event: "datagrams-sent"; readonly datagrams: number; readonly seconds: number }
   | {

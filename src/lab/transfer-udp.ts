@@ -6,6 +6,7 @@ import {
   report,
   SOCK_DGRAM,
   SOCKADDR_LENGTH,
+  setReceiveRoom,
   setReceiveTimeout,
   socketAddress,
 } from "./raw-socket.ts";
@@ -16,10 +17,13 @@ import type { UdpReceiveRole, UdpSendRole } from "./transfer-roles.ts";
 
 const PROGRESS_MS = 200;
 const FIRST_WAIT_SECONDS = 60;
+/** What is lost shall be lost on the way. */
+const ROOM_OCTETS = 8 * 1024 * 1024;
 
 export function receiveUdp({ port, datagrams, idleSeconds }: UdpReceiveRole): void {
   const fd = openSocket(SOCK_DGRAM, 0, "open a socket to receive");
   bindPort(fd, port);
+  setReceiveRoom(fd, ROOM_OCTETS);
   setReceiveTimeout(fd, FIRST_WAIT_SECONDS);
   report({ event: "listening" });
   const buffer = nativeBuffer(65536);

@@ -116,6 +116,8 @@ export interface DatagramOptions {
   readonly length: number;
   readonly perSecond: number;
   readonly seed: number;
+  /** The receiver ends when nothing has come for so long. */
+  readonly idleSeconds?: number;
   readonly deadlineMs: number;
 }
 
@@ -125,10 +127,9 @@ export async function transferDatagrams(
   to: Host,
   options: DatagramOptions,
 ): Promise<DatagramResult> {
-  const { deadlineMs, ...offered } = options;
+  const { deadlineMs, idleSeconds = DATAGRAM_IDLE_SECONDS, ...offered } = options;
   const { datagrams } = offered;
   const port = FIRST_PORT;
-  const idleSeconds = DATAGRAM_IDLE_SECONDS;
   const receiver = new LabProcess(to, { role: "udp-receive", port, datagrams, idleSeconds });
   let sender: LabProcess | null = null;
   try {
@@ -187,10 +188,18 @@ export class Pinger {
 export async function pingTimes(
   from: Host,
   address: string,
-  options: { count: number; intervalMs: number /** Octets of data. */; length?: number },
+  options: {
+    count: number;
+    intervalMs: number;
+    /** Octets of data. */
+    length?: number;
+    /** How long the last one waits for its answer. */
+    lastWaitMs?: number;
+  },
 ): Promise<readonly number[]> {
-  const { count, intervalMs, length = PING_OCTETS } = options;
-  const role = { role: "ping", address, length, intervalMs, count } as const;
+  const { count, intervalMs, length = PING_OCTETS, lastWaitMs } = options;
+  const wait = lastWaitMs === undefined ? {} : { lastWaitMs };
+  const role = { role: "ping", address, length, intervalMs, count, ...wait } as const;
   const process = new LabProcess(from, role);
   try {
     await process.event("pinged", START_MS + count * intervalMs + 10_000);

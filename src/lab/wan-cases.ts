@@ -1,0 +1,95 @@
+import type { WanSettings } from "../sim/wan-path.ts";
+import type { WanLaterChange } from "./wan-emulator-roles.ts";
+
+/** The cases of `eql bench wan`, as data. Delays are one way; a link has the same settings in both directions. */
+
+export interface WanCase {
+  readonly name: string;
+  readonly summary: string;
+  /** null: a cable without limit. */
+  readonly links: readonly (Partial<WanSettings> | null)[];
+  readonly seconds: number;
+  /** Of both directions, from when the transfer begins. */
+  readonly changes: readonly WanLaterChange[];
+  /** The one link of `links` that others must not make slower: the case is measured beside it alone. */
+  readonly beside?: number;
+}
+
+const SECONDS = 20;
+const MBIT = 1_000_000;
+const QUEUE_MS = 100;
+
+const link = (mbits: number, delayMs: number, more: Partial<WanSettings> = {}): Partial<WanSettings> => ({
+  rateBps: mbits * MBIT,
+  delayMs,
+  queueMs: QUEUE_MS,
+  ...more,
+});
+
+const wanCase = (
+  name: string,
+  summary: string,
+  links: WanCase["links"],
+  more: Partial<WanCase> = {},
+): WanCase => ({ name, summary, links, seconds: SECONDS, changes: [], ...more });
+
+const cut = (cutLink: number, fromSeconds: number, toSeconds: number): WanLaterChange[] => [
+  { atMs: fromSeconds * 1000, link: cutLink, settings: { outage: true } },
+  { atMs: toSeconds * 1000, link: cutLink, settings: { outage: false } },
+];
+
+/** All links at half their rate in every other span of `everySeconds`. */
+const halvings = (links: readonly Partial<WanSettings>[], everySeconds: number): WanLaterChange[] =>
+  Array.from({ length: Math.ceil(SECONDS / everySeconds) - 1 }, (_, i) =>
+    links.map(({ rateBps = 0 }, n) => ({
+      atMs: (i + 1) * everySeconds * 1000,
+      link: n,
+      settings: { rateBps: i % 2 === 0 ? rateBps / 2 : rateBps },
+    })),
+  ).flat();
+
+const twin = [link(20, 10), link(20, 10)];
+
+export const WAN_CASES: readonly WanCase[] = [
+  wanCase("a", "2 x 20 Mbit/s, 10 ms", twin),
+  wanCase("b", "50 + 10 Mbit/s, 10 ms", [link(50, 10), link(10, 10)]),
+  wanCase("c", "40 + 10 Mbit/s, 10 ms", [link(40, 10), link(10, 10)]),
+  wanCase("d", "40 Mbit/s 5 ms + 20 Mbit/s 40 ms", [link(40, 5), link(20, 40)]),
+  wanCase("e", "40 Mbit/s 10 ms + 20 Mbit/s 30 ms with 1 % loss", [
+    link(40, 10),
+    link(20, 30, { loss: 0.01 }),
+  ]),
+  wanCase("f", "40/20/10/5 Mbit/s, 10/20/30/40 ms", [link(40, 10), link(20, 20), link(10, 30), link(5, 40)]),
+  wanCase("g", "2 x 20 Mbit/s, one cut from 8 s to 14 s", twin, { changes: cut(1, 8, 14) }),
+  wanCase("h", "100 + 1 Mbit/s, 10/300 ms", [link(100, 10), link(1, 300)], { beside: 0 }),
+  wanCase("i", "2 x 20 Mbit/s, halved and doubled every 5 s", twin, { changes: halvings(twin, 5) }),
+  wanCase("u", "2 cables without limit", [null, null]),
+];
+
+/** Of all links at the beginning, at IP level; null: without limit. */
+export function sumBps({ links }: WanCase): number | null {
+  const rates = links.map((settings) => settings?.rateBps ?? Number.POSITIVE_INFINITY);
+  const sum = rates.reduce((a, b) => a + b, 0);
+  return Number.isFinite(sum) ? sum : null;
+}
+
+/** What there was on average: the sum of the rates as they changed, nothing for a link while it was cut. */
+export function meanBps(wan: WanCase): number | null {
+  if (sumBps(wan) === null) return null;
+  const endMs = wan.seconds * 1000;
+  let bits = 0;
+  for (const [n, first] of wan.links.entries()) {
+    let settings = { ...first };
+    let since = 0;
+    const own = wan.changes.filter(({ link: changed }) => changed === n);
+    for (const { atMs, settings: change } of [...own, { atMs: endMs, settings: {} }].toSorted(
+      (a, b) => a.atMs - b.atMs,
+    )) {
+      const until = Math.min(atMs, endMs);
+      if (settings.outage !== true) bits += ((until - since) * (settings.rateBps ?? 0)) / 1000;
+      settings = { ...settings, ...change };
+      since = until;
+    }
+  }
+  return bits / wan.seconds;
+}

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { meanBps, sumBps, WAN_CASES, type WanCase } from "../../src/lab/wan-cases.ts";
+
+const byName = (name: string): WanCase => {
+  const found = WAN_CASES.find((wan) => wan.name === name);
+  assert.ok(found, name);
+  return found;
+};
+
+describe("the cases of `eql bench wan`", () => {
+  it("have names of their own, and change only links that they have, in time", () => {
+    assert.equal(new Set(WAN_CASES.map(({ name }) => name)).size, WAN_CASES.length);
+    for (const { links, changes, seconds, beside } of WAN_CASES) {
+      assert.ok(changes.every(({ link, atMs }) => link < links.length && atMs < seconds * 1000));
+      assert.ok(beside === undefined || beside < links.length);
+    }
+  });
+
+  it("know what there was to be had, at first and on average", () => {
+    const figures = (name: string) => [sumBps(byName(name)), meanBps(byName(name))];
+    assert.deepEqual(figures("a"), [40e6, 40e6]);
+    assert.deepEqual(figures("f"), [75e6, 75e6]);
+    assert.deepEqual(figures("g"), [40e6, 34e6]);
+    assert.deepEqual(figures("h"), [101e6, 101e6]);
+    assert.deepEqual(figures("i"), [40e6, 30e6]);
+    assert.deepEqual(figures("u"), [null, null]);
+  });
+});

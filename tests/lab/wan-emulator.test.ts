@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Host } from "../../src/lab/namespace.ts";
+import { pingTimes, transferDatagrams } from "../../src/lab/transfer.ts";
+import { WanEmulator } from "../../src/lab/wan-emulator.ts";
+import type { WanCount, WanCounts } from "../../src/lab/wan-emulator-roles.ts";
+import { streamTcp } from "../../src/lab/wan-traffic.ts";
+import { clientAddress, serverAddress, WanWorld, type WanWorldOptions } from "../../src/lab/wan-world.ts";
+import { eventually, needsHosts } from "./lab-support.ts";
+
+const MBIT = 1_000_000;
+
+async function world(t: TestContext, options: WanWorldOptions): Promise<WanWorld | null> {
+  if (!needsHosts(t, ["ip", "nsenter", "setpriv"])) return null;
+  const made = await WanWorld.start(options);
+  t.after(() => made.close());
+  return made;
+}
+
+function emulatorOf({ emulator }: WanWorld): WanEmulator {
+  assert.ok(emulator);
+  return emulator;
+}
+
+/** Half as much again as the link carries, in packets of 1500 octets, for a good half second. @returns how many came */
+async function blast(from: Host, to: Host, address: string, rateBps: number): Promise<number> {
+  const perSecond = (1.5 * rateBps) / 12_000;
+  const options = { address, datagrams: Math.round(perSecond * 0.6), length: 1472, perSecond, seed: 1 };
+  const { received } = await transferDatagrams(from, to, {
+    ...options,
+    idleSeconds: 0.3,
+    deadlineMs: 30_000,
+  });
+  return received;
+}
+
+/** The counts at short intervals until the work is done. */
+async function sample(emulator: WanEmulator, work: Promise<unknown>): Promise<WanCounts[]> {
+  const samples: WanCounts[] = [];
+  let done = false;
+  const end = (): void => {
+    done = true;
+  };
+  work.then(end, end);
+  while (!done) {
+    samples.push(await emulator.counts());
+    await delay(10);
+  }
+  return samples;
+}
+
+/** Bits per second from when a link's queue was first seen to overflow until it last was. */
+function fullRate(
+  samples: readonly WanCounts[],
+  countOf: (counts: WanCounts) => WanCount | undefined,
+): number {
+  const full = samples.filter((counts, i) => {
+    const before = samples[i - 1];
+    return before !== undefined && (countOf(counts)?.queueFull ?? 0) > (countOf(before)?.queueFull ?? 0);
+  });
+  const [first, last] = [full[0], full.at(-1)];
+  assert.ok(first !== undefined && last !== undefined && last.at - first.at > 100, "the queue overflowed");
+  return (((countOf(last)?.octets ?? 0) - (countOf(first)?.octets ?? 0)) * 8000) / (last.at - first.at);
+}
+
+describe("emulated links between hosts", () => {
+  it("carry their rate both ways at once, and delay it", async (t) => {
+    const rates = [20 * MBIT, 60 * MBIT] as const;
+    const made = await world(t, { links: rates.map((rateBps) => ({ rateBps, delayMs: 15, queueMs: 50 })) });
+    if (made === null) return;
+    const { client, server } = made;
+    const emulator = emulatorOf(made);
+    const idle = await pingTimes(client, serverAddress(1), { count: 5, intervalMs: 20 });
+    assert.ok(Math.min(...idle) >= 30, idle.join());
+    const before = (await emulator.counts()).links[1]?.down.packets ?? 0;
+    const blasts = Promise.all([
+      blast(client, server, serverAddress(0), rates[0]),
+      blast(server, client, clientAddress(1), rates[1]),
+    ]);
+    const samples = await sample(emulator, blasts);
+    const { links } = await emulator.counts();
+    const up = fullRate(samples, (counts) => counts.links[0]?.up) / rates[0];
+    const down = fullRate(samples, (counts) => counts.links[1]?.down) / rates[1];
+    // Never more than it should; less when the machine is so busy that the senders are.
+    for (const share of [up, down]) assert.ok(share <= 1.02 && share > 0.8, `${up} up, ${down} down`);
+    const [gotUp, gotDown] = await blasts;
+    assert.equal(links[0]?.up.packets, gotUp);
+    assert.equal((links[1]?.down.packets ?? 0) - before, gotDown);
+  });
+
+  it("carry a TCP stream whole, no faster than their rate", async (t) => {
+    const made = await world(t, { links: [{ rateBps: 40 * MBIT, delayMs: 2 }] });
+    if (made === null) return;
+    const { client, server } = made;
+    let started = 0;
+    const options = { address: serverAddress(0), seconds: 0.5, onStart: () => started++ };
+    const result = await streamTcp(client, server, options);
+    assert.equal(started, 1);
+    assert.equal(result.intact, true);
+    assert.equal(result.congestion, "cubic");
+    assert.equal(result.goodputBps, result.octets * 16);
+    assert.equal(
+      result.tenthsBps.reduce((a, b) => a + b, 0),
+      result.octets * 80,
+    );
+    assert.ok(result.longestStallMs > 0 && result.longestStallAt < 500);
+    // 1448 of 1500 octets are payload; the queue may have been emptied into the last moment.
+    const share = result.goodputBps / (40 * MBIT);
+    assert.ok(share > 0.3 && share <= 0.9653 * 1.02, `${share}`);
+  });
+
+  it("change while they run: cut and restored, by word and by schedule", async (t) => {
+    const made = await world(t, { links: [{ rateBps: 10 * MBIT }, { rateBps: 10 * MBIT }] });
+    if (made === null) return;
+    const emulator = emulatorOf(made);
+    const answered = async (): Promise<boolean> => {
+      const outcome = await pingTimes(made.client, serverAddress(1), {
+        count: 1,
+        intervalMs: 1,
+        lastWaitMs: 150,
+      });
+      return outcome.length === 1;
+    };
+    assert.equal(await answered(), true);
+    await emulator.change({ link: 1, settings: { outage: true } });
+    assert.equal(await answered(), false);
+    const cut = (await emulator.counts()).links[1]?.up;
+    assert.equal(cut?.outage, 1);
+    await emulator.schedule([
+      { atMs: 200, link: 1, direction: "down", settings: { delayMs: 40 } },
+      { atMs: 0, link: 1, settings: { outage: false } },
+    ]);
+    const deadline = performance.now() + 20_000;
+    for (;;) {
+      const [ms = 0] = await pingTimes(made.client, serverAddress(1), { count: 1, intervalMs: 1 });
+      if (ms >= 40) break;
+      assert.ok(performance.now() < deadline, "the delay has changed");
+    }
+    const { links, latestMs } = await emulator.counts();
+    assert.equal(links[0]?.up.packets, 0);
+    assert.ok(latestMs >= 0);
+  });
+
+  it("are gone with their process, which says why it cannot be", async (t) => {
+    const made = await world(t, { links: [{ rateBps: MBIT }] });
+    if (made === null) return;
+    const emulator = emulatorOf(made);
+    const end = (pid: number) => ({ pid, device: "wan0" });
+    const link = { client: end(made.client.pid), server: end(made.server.pid), up: {}, down: {}, seed: 1 };
+    await assert.rejects(WanEmulator.start([link]), /emulator.*interface wan0 already/);
+    await assert.rejects(WanEmulator.start([{ ...link, client: end(0) }]), /enter the network of process 0/);
+    process.kill(emulator.pid, "SIGKILL");
+    await assert.rejects(emulator.counts(), /emulator.*ended by SIGKILL/);
+    let names = "wan0";
+    await eventually(() => {
+      void made.client.run(["ip", "link"]).then(({ stdout }) => (names = stdout));
+      return !names.includes("wan0");
+    }, "the interface is gone");
+  });
+});
+
+describe("cables without limit", () => {
+  it("carry packets of their MTU only, by two ways", async (t) => {
+    const made = await world(t, { links: [null, null] });
+    if (made === null) return;
+    assert.equal(made.emulator, null);
+    const result = await streamTcp(made.client, made.server, { address: serverAddress(1), seconds: 0.3 });
+    assert.equal(result.intact, true);
+    const text = await made.server.must(["cat", "/proc/net/dev"]);
+    const [octets = 0, packets = 0] = /wan1:\s*(\d+)\s+(\d+)/.exec(text)?.slice(1).map(Number) ?? [];
+    assert.ok(octets >= result.octets && octets / packets <= 1514, `${octets} octets in ${packets} packets`);
+  });
+});
