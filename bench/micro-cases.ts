@@ -9,6 +9,8 @@ import { EarliestArrival } from "../src/scheduler/earliest-arrival.ts";
 import type { Choice } from "../src/scheduler/scheduler.ts";
 import { ClassicPath } from "../src/sim/classic-path.ts";
 import { after, instant, NEVER } from "../src/time.ts";
+import { ArrivalLog } from "../src/tunnel/arrival-log.ts";
+import { SentLog } from "../src/tunnel/sent-log.ts";
 import { finishChecksum } from "../src/wire/checksum.ts";
 import { Coalescer } from "../src/wire/coalescer.ts";
 import {
@@ -21,6 +23,7 @@ import {
 } from "../src/wire/hdlc.ts";
 import { Segments } from "../src/wire/segments.ts";
 import { encodeSlipBody, SLIP_END, SlipDecoder, slipBodyBound } from "../src/wire/slip.ts";
+import { REPORT_BOUND, Report } from "../src/wire/tunnel-report.ts";
 import { advance, linkView, makePool, randomOctets, tcpPacket, tcpRun } from "./packets.ts";
 
 /** Things to measure, by name; a call is one packet. */
@@ -28,6 +31,8 @@ type Cases = Readonly<Record<string, () => unknown>>;
 
 const LENGTH = 1500;
 const WAITING = 64;
+/** Datagrams that a report is of: 10 ms at 1 Gbit/s. */
+const A_REPORT = 900;
 const FLOWS = 4;
 /** One waiting packet of each: CoDel lets them stand, and together they are enough to look ahead in. */
 const PATH_FLOWS = 32;
@@ -236,6 +241,34 @@ function sealing(name: CipherName): Cases {
   };
 }
 
+/** A link of a tunnel: what its receiver notes of a datagram, and what both ends do, shares of a report included. */
+function datagramLogs(lossEach: number): Cases {
+  const octets = new Uint8Array(REPORT_BOUND);
+  const report = new Report();
+  let verdicts = 0;
+  const sink = { acked: () => verdicts++, lost: () => verdicts++ };
+  const receiver = (sent: SentLog | null) => {
+    const arrivals = new ArrivalLog(0);
+    let counter = 0;
+    return () => {
+      const now = instant(counter * 0.01);
+      sent?.add(now, LENGTH, counter & 0xff, 0);
+      if (counter % lossEach !== 7) arrivals.handle(1, counter, LENGTH, now, true);
+      counter++;
+      if (counter % A_REPORT !== 0) return;
+      const length = arrivals.write(octets, 0, octets.length, now);
+      if (sent === null || !report.read(octets, 0, length)) return;
+      sent.handleReport(report, now, sink);
+    };
+  };
+  const sent = new SentLog();
+  sent.beginSession(1);
+  const both = receiver(sent);
+  for (let i = 0; i < 4 * A_REPORT; i++) both();
+  assert.ok(verdicts > 3 * A_REPORT);
+  return { "at the receiver": receiver(null), "at both ends": both };
+}
+
 /** What one packet costs, part by part. Each part checks that it does what it says while it is prepared. */
 export const MICRO_GROUPS: Readonly<Record<string, () => Cases>> = {
   [`SLIP, a packet of ${LENGTH} random octets`]: slip,
@@ -247,6 +280,10 @@ export const MICRO_GROUPS: Readonly<Record<string, () => Cases>> = {
   [`AES-256-GCM, a datagram with ${CONTENT} octets`]: () => sealing("aes-256-gcm"),
   [`ChaCha20-Poly1305, a datagram with ${CONTENT} octets`]: () => sealing("chacha20-poly1305"),
   "a run of 45 segments of 1440 octets, TCP with time stamps": offloadedRun,
+  [`what a link of a tunnel notes of a datagram, with a report of each ${A_REPORT}`]: () =>
+    datagramLogs(2 ** 30),
+  [`what a link of a tunnel notes of a datagram, with a report of each ${A_REPORT}, 1 % lost`]: () =>
+    datagramLogs(100),
   "the whole way of a packet on virtual time, SLIP both ends included": () => ({
     "ClassicPath, 1 line": classicPath([115_200]),
     "ClassicPath, 4 unequal lines": classicPath([115_200, 115_200, 57_600, 9600]),
