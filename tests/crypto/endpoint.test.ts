@@ -7,27 +7,16 @@ import { tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
 import { Random } from "../../src/sim/random.ts";
 import { after } from "../../src/time.ts";
 import {
-  COOKIE_TYPE,
   INITIATION,
   INITIATION_TYPE,
   RESPONSE_TYPE,
   TRANSPORT_TYPE,
 } from "../../src/wire/tunnel-datagram.ts";
-import { type End, type PairOptions, TunnelPair } from "./tunnel-pair.ts";
+import { established, TunnelPair } from "./tunnel-pair.ts";
 
 const typesOf = (pair: TunnelPair): (number | undefined)[] => pair.sent.map(({ datagram }) => datagram[0]);
 const initiations = (pair: TunnelPair): number =>
   typesOf(pair).filter((type) => type === INITIATION_TYPE).length;
-
-const dropsOf = ({ endpoint }: End): number =>
-  Object.values(endpoint.drops).reduce((sum, count) => sum + count, 0);
-
-function established(options: PairOptions = {}): TunnelPair {
-  const pair = new TunnelPair(options);
-  pair.runFor(100);
-  assert.ok(pair.talks());
-  return pair;
-}
 
 describe("two ends", () => {
   it("have a session after two round trips, and then nothing to say", () => {
@@ -392,91 +381,5 @@ describe("an end that is attacked", () => {
       { numRuns: 2000 },
     );
     assert.ok(pair.talks());
-  });
-});
-
-describe("a flood of first messages", () => {
-  /** First messages of peers of the far end, all good. */
-  const flood = (pair: TunnelPair, count: number): Uint8Array[] => {
-    const key = tunnelCrypto(null).newKeyPair();
-    const publicKey = pair.near.peer.settings.publicKey;
-    const attacker = new TunnelPair({ near: { key, publicKey }, way: () => [] });
-    for (let at = 0; at < count; at++) {
-      attacker.near.peer.hasten(attacker.now);
-      attacker.runFor(300);
-    }
-    return attacker.sent.map(({ datagram }) => datagram);
-  };
-  const load = {
-    checks: [10_000, 2000],
-    handshakes: [10, 10],
-    proven: [50, 50],
-    cookies: [100, 100],
-  } as const;
-
-  it("costs a bounded number of handshakes, is answered by less than was sent, and harms no session", () => {
-    const pair = established({ far: { load } });
-    const messages = flood(pair, 30);
-    assert.ok(messages.length >= 20);
-    const before = { ...pair.far.endpoint.drops };
-    const sent = pair.sent.length;
-    for (let at = 0; at < 3000; at++) pair.deliver(pair.far, messages[at % messages.length] ?? assert.fail());
-    const { stranger, overload } = pair.far.endpoint.drops;
-    assert.ok(stranger - before.stranger <= 10, `${stranger} handshakes`);
-    assert.ok(overload - before.overload >= 2900);
-    const answers = pair.sent.splice(sent);
-    assert.ok(answers.length <= 100, `${answers.length} cookies`);
-    assert.ok(answers.every(({ datagram }) => datagram.length < INITIATION.length));
-    assert.ok(pair.talks());
-  });
-
-  it("is got through with a cookie, if it is whole and comes from the right address", () => {
-    const pair = new TunnelPair({ far: { load: { ...load, handshakes: [0, 0] } } });
-    let cookies = 0;
-    let copies = 0;
-    pair.way = (datagram) => {
-      if (datagram[0] === COOKIE_TYPE) {
-        for (let bit = 0; bit < datagram.length * 8; bit++) {
-          const forged = datagram.slice();
-          forged[bit >> 3] = (forged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-          const dropped = dropsOf(pair.near);
-          pair.near.endpoint.handleDatagram(forged, 0, forged.length, pair.far.address, pair.now);
-          assert.equal(dropsOf(pair.near), dropped + 1, `bit ${bit}`);
-        }
-        cookies++;
-      } else if (datagram[0] === INITIATION_TYPE && cookies > 0) {
-        const { overload } = pair.far.endpoint.drops;
-        pair.far.endpoint.handleDatagram(datagram.slice(), 0, datagram.length, Uint8Array.of(6), pair.now);
-        assert.equal(pair.far.endpoint.drops.overload, overload + 1);
-        assert.ok(pair.far.endpoint.pollReply(new Uint8Array(200)) > 0, "a cookie of its own");
-        copies++;
-      }
-      return [10];
-    };
-    pair.runFor(1000);
-    assert.deepEqual([cookies, copies], [1, 1]);
-    assert.ok(pair.talks());
-  });
-
-  it("lets in who can be reached at its address", () => {
-    const pair = new TunnelPair({ far: { load } });
-    const messages = flood(pair, 30);
-    let at = 0;
-    const attack = (): void => {
-      for (let count = 0; count < 20; count++) {
-        const message = messages[at++ % messages.length] ?? assert.fail();
-        pair.far.endpoint.handleDatagram(message.slice(), 0, message.length, Uint8Array.of(6), pair.now);
-      }
-    };
-    attack();
-    for (let ms = 0; ms < 3000; ms += 5) {
-      attack();
-      pair.runFor(5);
-    }
-    assert.notEqual(pair.near.peer.session, null);
-    assert.ok(pair.talks());
-    // Its cookie is of no use to others.
-    const shown = pair.sent.findLast(({ datagram }) => datagram[0] === INITIATION_TYPE);
-    assert.ok(shown?.datagram.subarray(INITIATION.mac2).some((octet) => octet !== 0));
   });
 });

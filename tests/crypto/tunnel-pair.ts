@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { type CipherName } from "../../src/crypto/cipher.ts";
 import { Endpoint, type EndpointSettings } from "../../src/crypto/endpoint.ts";
 import type { Peer, PeerEvent, PeerSettings } from "../../src/crypto/peer.ts";
@@ -8,9 +9,9 @@ import { after, type Instant, instant } from "../../src/time.ts";
 import { KEY_LINK, TRANSPORT } from "../../src/wire/tunnel-datagram.ts";
 
 /** The real ciphers with pauses that are the same for the same seed. */
-const seeded = (seed: number): Primitives => {
+const seeded = (seed: number, primitives: Primitives): Primitives => {
   const random = new Random(seed);
-  return { ...tunnelCrypto(null), random: () => random.next() };
+  return { ...primitives, random: () => random.next() };
 };
 
 /** One end, with its own clock. */
@@ -52,6 +53,7 @@ export type Way = (datagram: Uint8Array, from: End) => readonly number[];
 
 export interface PairOptions {
   readonly seed?: number;
+  readonly primitives?: Primitives;
   readonly way?: Way;
   readonly ciphers?: readonly [CipherName, CipherName];
   readonly near?: Partial<EndpointSettings & PeerSettings> & { readonly clockMs?: number };
@@ -71,7 +73,7 @@ export class TunnelPair {
   readonly #make: (which: "near" | "far") => End;
 
   constructor(options: PairOptions = {}) {
-    const primitives = seeded(options.seed ?? 1);
+    const primitives = seeded(options.seed ?? 1, options.primitives ?? tunnelCrypto(null));
     const nearKey = primitives.newKeyPair();
     const farKey = primitives.newKeyPair();
     const [nearCipher, farCipher] = options.ciphers ?? ["aes-256-gcm", "aes-256-gcm"];
@@ -175,4 +177,12 @@ export class TunnelPair {
     for (let event = end.peer.pollEvent(); event !== undefined; event = end.peer.pollEvent())
       end.events.push(event);
   }
+}
+
+/** With a session that both ends have used. */
+export function established(options: PairOptions = {}): TunnelPair {
+  const pair = new TunnelPair(options);
+  pair.runFor(100);
+  assert.ok(pair.talks());
+  return pair;
 }
