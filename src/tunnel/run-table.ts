@@ -1,0 +1,174 @@
+import type { SlotPools } from "./slots.ts";
+
+/* A run is a record of so many words, so that it lies in one line of the cache. */
+const WORDS = 8;
+const SLOT = 0;
+/** Of an unused record: the next one. */
+const FROM = 1;
+const LENGTH = 2;
+const SEGMENTS = 3;
+const HEAD = 4;
+const BODY = 5;
+const REFERENCES = 6;
+/** The number that segment 0 has or would have, its lane, and two flags. */
+const MARKS = 7;
+
+const NUMBER = 0xffffff;
+const LANE_SHIFT = 24;
+const LANE = 15;
+const VOUCHED = 1 << 28;
+const NUMBERED = 1 << 29;
+
+/**
+ * The runs that wait or are under way: one packet each, or segments with one header for all of them.
+ *
+ * A run has references: of who enqueued it, and one for each segment that is committed, or sent and not acknowledged. With the last one its
+ * slot is released, and its id is used again. Its numbers are set once, when its first segment is taken, and go on for the rest, since a run
+ * that is begun is not cut: what is dropped of a run is dropped before. Each run has a slot, so their count is bounded by that of slots.
+ */
+export class RunTable {
+  /** Runs in it. */
+  count = 0;
+  readonly #slots: SlotPools;
+  #words = new Int32Array(256 * WORDS);
+  /** Records that were in use once; those behind have never been. */
+  #used = 0;
+  /** The first of those that are unused again; -1: none. */
+  #unused = -1;
+
+  constructor(slots: SlotPools) {
+    this.#slots = slots;
+  }
+
+  /**
+   * @param slot passes to the run, with one reference
+   * @param from of the packet, `length` octets of it
+   * @param segments how many; the first `headLength` octets are the header of each
+   * @param headLength 0: it is one packet that goes as it is
+   * @param segmentOctets payload of each segment but the last
+   * @param vouched its transport checksums are partial
+   * @returns its id, with one reference
+   */
+  add(
+    slot: number,
+    from: number,
+    length: number,
+    segments: number,
+    headLength: number,
+    segmentOctets: number,
+    vouched: boolean,
+  ): number {
+    const id = this.#take();
+    const words = this.#words;
+    const at = id * WORDS;
+    words[at + SLOT] = slot;
+    words[at + FROM] = from;
+    words[at + LENGTH] = length;
+    words[at + SEGMENTS] = segments;
+    words[at + HEAD] = headLength;
+    words[at + BODY] = segmentOctets;
+    words[at + REFERENCES] = 1;
+    words[at + MARKS] = vouched ? VOUCHED : 0;
+    this.count++;
+    return id;
+  }
+
+  hold(id: number, references = 1): void {
+    const at = id * WORDS + REFERENCES;
+    const before = this.#words[at] as number;
+    if (!(before > 0)) throw new Error(`run ${id} was held when nobody had it`);
+    this.#words[at] = before + references;
+  }
+
+  release(id: number, references = 1): void {
+    const words = this.#words;
+    const at = id * WORDS;
+    const left = (words[at + REFERENCES] as number) - references;
+    if (!(left >= 0)) throw new Error(`run ${id} was released once too often`);
+    words[at + REFERENCES] = left;
+    if (left > 0) return;
+    this.#slots.release(words[at + SLOT] as number);
+    words[at + FROM] = this.#unused;
+    this.#unused = id;
+    this.count--;
+  }
+
+  slotOf(id: number): number {
+    return this.#words[id * WORDS + SLOT] as number;
+  }
+
+  fromOf(id: number): number {
+    return this.#words[id * WORDS + FROM] as number;
+  }
+
+  lengthOf(id: number): number {
+    return this.#words[id * WORDS + LENGTH] as number;
+  }
+
+  segmentsOf(id: number): number {
+    return this.#words[id * WORDS + SEGMENTS] as number;
+  }
+
+  headLengthOf(id: number): number {
+    return this.#words[id * WORDS + HEAD] as number;
+  }
+
+  segmentOctetsOf(id: number): number {
+    return this.#words[id * WORDS + BODY] as number;
+  }
+
+  isVouched(id: number): boolean {
+    return ((this.#words[id * WORDS + MARKS] as number) & VOUCHED) !== 0;
+  }
+
+  /** Octets of the IP packet that the segment is. */
+  octetsOf(id: number, segment: number): number {
+    const words = this.#words;
+    const at = id * WORDS;
+    const length = words[at + LENGTH] as number;
+    const last = (words[at + SEGMENTS] as number) - 1;
+    const body = words[at + BODY] as number;
+    if (segment >= last) return length - last * body;
+    return (words[at + HEAD] as number) + body;
+  }
+
+  /** Octets of the IP packets that `count` segments from `segment` on are. */
+  octetsFrom(id: number, segment: number, count: number): number {
+    return count === 0
+      ? 0
+      : (count - 1) * this.octetsOf(id, segment) + this.octetsOf(id, segment + count - 1);
+  }
+
+  /** Its segments have numbers in a lane. @param first of the segment `from`; the others follow from there */
+  setNumbers(id: number, lane: number, first: number, from: number): void {
+    const at = id * WORDS + MARKS;
+    const vouched = (this.#words[at] as number) & VOUCHED;
+    this.#words[at] = vouched | NUMBERED | (lane << LANE_SHIFT) | ((first - from) & NUMBER);
+  }
+
+  isNumbered(id: number): boolean {
+    return ((this.#words[id * WORDS + MARKS] as number) & NUMBERED) !== 0;
+  }
+
+  laneOf(id: number): number {
+    return ((this.#words[id * WORDS + MARKS] as number) >> LANE_SHIFT) & LANE;
+  }
+
+  numberOf(id: number, segment: number): number {
+    return ((this.#words[id * WORDS + MARKS] as number) + segment) & NUMBER;
+  }
+
+  #take(): number {
+    const id = this.#unused;
+    if (id >= 0) {
+      this.#unused = this.#words[id * WORDS + FROM] as number;
+      return id;
+    }
+    if ((this.#used + 1) * WORDS > this.#words.length) {
+      const grown = new Int32Array(2 * this.#words.length);
+      grown.set(this.#words);
+      this.#words = grown;
+    }
+    return this.#used++;
+  }
+}
