@@ -12,6 +12,8 @@ export interface RunFields {
   readonly identification: number;
   /** Type of service, or traffic class. */
   readonly service: number;
+  /** Time to live, or hop limit. */
+  readonly hops: number;
   readonly sequence: number;
   /** TCP flags. */
   readonly flags: number;
@@ -49,14 +51,14 @@ function ipHeader(fields: RunFields, behind: number): Uint8Array {
       ipOptions.length === 0 ? [] : join([protocol, ipOptions.length / 8 - 1], ipOptions.subarray(2));
     const next = ipOptions.length === 0 ? protocol : 60;
     const first = [0x60 | (fields.service >> 4), ((fields.service & 15) << 4) | 7, 0xab, 0xcd];
-    return join(first, two(extension.length + behind), [next, 64], source, destination, extension);
+    return join(first, two(extension.length + behind), [next, fields.hops], source, destination, extension);
   }
   const length = 20 + ipOptions.length;
   const header = join(
     [0x40 | (length / 4), fields.service],
     two(length + behind),
     two(fields.identification),
-    [0x40, 0, 64, protocol, 0, 0],
+    [0x40, 0, fields.hops, protocol, 0, 0],
     source,
     destination,
     ipOptions,
@@ -124,6 +126,7 @@ export function tcpRun({ count, port = 4000 }: { count: number; port?: number })
     tcpOptions: new Uint8Array(),
     identification: 0x1234,
     service: 0,
+    hops: 64,
     sequence: 1_000_000,
     flags: 0x10,
     source: Uint8Array.of(10, 0, 0, 1),
@@ -158,6 +161,7 @@ export const runs: fc.Arbitrary<RunFields> = fc
       tcpOptions: words(4, 10),
       identification: fc.nat(65_535),
       service: fc.nat(255),
+      hops: fc.constant(64),
       sequence: fc.nat(2 ** 32 - 1),
       flags: fc.constant(flags),
       source: address,

@@ -1,0 +1,250 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { inspect } from "node:util";
+import fc from "fast-check";
+import {
+  bind,
+  close,
+  type NativeBuffer,
+  nativeBuffer,
+  O_NONBLOCK,
+  read,
+  recv,
+  sendto,
+  setsockopt,
+  socket,
+} from "../../src/host/libc.ts";
+import { type RunFields, runs, segmentsOf } from "../wire/runs.ts";
+import { ip, scenario as scenarioIn } from "./netlink-scenario.ts";
+import { ALL_OFFLOADS, Carrier, openTun, SLOT, until } from "./run-carrier.ts";
+
+/*
+ * What we cut and join is held against the kernel: it has to make the same segments of a run, to take the runs that we make, and to find
+ * nothing amiss when its own sockets talk through both.
+ */
+
+/** TUN takes runs of datagrams since Linux 6.2. */
+const RUNS_OF_DATAGRAMS = [
+  "sh",
+  "-c",
+  '{ uname -r; echo 6.2; } | sort -rVC || { echo "Linux before 6.2" >&2; false; }',
+];
+const scenario = (name: string, body: () => Promise<void>): void =>
+  scenarioIn(import.meta.url, name, () => void body(), { needs: RUNS_OF_DATAGRAMS });
+
+function set(name: string, value: string): void {
+  writeFileSync(`/proc/sys/net/${name}`, value);
+}
+
+/** All that the kernel has found wrong: counters by name, of those that are not 0. */
+function complaints(): Record<string, number> {
+  const found: Record<string, number> = {};
+  const lines = readFileSync("/proc/net/snmp", "utf8").trim().split("\n");
+  for (let i = 0; i < lines.length; i += 2) {
+    const [group = "", ...names] = (lines[i] ?? "").split(" ");
+    const [, ...values] = (lines[i + 1] ?? "").split(" ");
+    for (const [k, name] of names.entries()) found[`${group}${name}`] = Number(values[k]);
+  }
+  for (const line of readFileSync("/proc/net/snmp6", "utf8").trim().split("\n")) {
+    const [name = "", value] = line.split(/\s+/);
+    found[name] = Number(value);
+  }
+  const wrong = Object.entries(found).filter(
+    ([name, value]) => value > 0 && /Csum|InErr|InHdrErr|InTrunc|RcvbufErr|InDiscards/.test(name),
+  );
+  return Object.fromEntries(wrong);
+}
+
+/** Runs that a router passes on unchanged: no options that it acts on. */
+const routable: fc.Arbitrary<RunFields> = runs.map((fields) => {
+  const isVersion4 = fields.version === 4;
+  const ipOptions = fields.ipOptions.slice().fill(isVersion4 ? 1 : 0);
+  // PadN, so many octets of it.
+  if (!isVersion4 && ipOptions.length > 0) ipOptions.set([0, 0, 1, ipOptions.length - 4]);
+  return {
+    ...fields,
+    ipOptions,
+    service: 0,
+    flags: fields.flags & ~0x80,
+    source: isVersion4 ? Uint8Array.of(10, 77, 0, 2) : address6(0, 2),
+    destination: isVersion4 ? Uint8Array.of(10, 77, 1, 2) : address6(1, 2),
+  };
+});
+
+const address6 = (net: number, host: number): Uint8Array =>
+  Uint8Array.of(0xfd, 0x77, 0, 0, 0, 0, 0, net, 0, 0, 0, 0, 0, 0, 0, host);
+
+scenario("the kernel makes of a run what we make of it", async () => {
+  const inward = openTun("t0", true, ALL_OFFLOADS);
+  const outward = openTun("t1", true, 0);
+  for (const net of [0, 1]) {
+    ip(`addr add 10.77.${net}.1/24 dev t${net}`);
+    ip(`addr add fd77:0:0:${net}::1/64 dev t${net} nodad`);
+  }
+  set("ipv4/ip_forward", "1");
+  set("ipv6/conf/all/forwarding", "1");
+  const carrier = new Carrier(inward);
+  const { octets, address } = nativeBuffer(SLOT);
+  const { memory, coalescer } = carrier;
+  const next = (fields: RunFields): Uint8Array | null => {
+    const length = read(outward, address, SLOT);
+    const packet = octets.slice(10, Math.max(length, 10));
+    // The kernel has a few things to say by itself.
+    const isOurs = Buffer.from(packet).includes(Buffer.from(fields.destination));
+    return isOurs ? packet : null;
+  };
+  for (const fields of fc.sample(routable, 60)) {
+    carrier.runs = 0;
+    for (const [i, segment] of segmentsOf(fields, "partial").entries()) {
+      const from = (i + 1) * SLOT + 14;
+      memory.octets.set(segment, from);
+      coalescer.take(i + 1, from, segment.length, true);
+    }
+    coalescer.flush();
+    assert.equal(carrier.runs, 1);
+    for (const expected of segmentsOf({ ...fields, hops: fields.hops - 1 }, "complete")) {
+      let found: Uint8Array | null = null;
+      await until(() => (found = next(fields)) !== null, `a segment of ${inspect(fields)}`);
+      assert.deepEqual(found, expected);
+    }
+  }
+  close(inward);
+  close(outward);
+});
+
+const OURS = { 4: "10.77.0.1", 6: "fd77::1" } as const;
+const MIRRORED = { 4: "10.77.0.2", 6: "fd77::2" } as const;
+
+/**
+ * A host that finds itself behind its interface: what it sends to the mirrored address comes back from there, both ways.
+ * @param headerBack whether the way back is an interface with a virtio-net header
+ */
+function mirror(headerBack: boolean): { carrier: Carrier; fd: number; closeAll: () => void } {
+  const fd = openTun("t0", true, ALL_OFFLOADS);
+  const back = headerBack ? fd : openTun("t1", false, 0);
+  ip(`addr add ${OURS[4]}/24 dev t0`);
+  ip(`addr add ${OURS[6]}/64 dev t0 nodad`);
+  return {
+    carrier: new Carrier(back, headerBack),
+    fd,
+    closeAll: () => {
+      close(fd);
+      if (!headerBack) close(back);
+    },
+  };
+}
+
+const OCTETS = 4_000_000;
+
+/** Sends octets both ways by TCP. @returns what came in the end, as hashes, beside what was sent */
+async function exchange(version: 4 | 6, drain: () => void): Promise<readonly [string[], string[]]> {
+  const sent = [randomBytes(OCTETS), randomBytes(OCTETS)] as const;
+  const received: Buffer[][] = [[], []];
+  const hashes = (all: readonly Buffer[]): string[] =>
+    all.map((octets) => createHash("sha256").update(octets).digest("hex"));
+  const begin = (talker: Socket, which: 0 | 1): void => {
+    talker.on("data", (octets) => received[which]?.push(Buffer.from(octets)));
+    talker.end(sent[which]);
+  };
+  const server = createServer((talker) => begin(talker, 1)).listen(0, OURS[version]);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const talker = connect({ port, host: MIRRORED[version] });
+  begin(talker, 0);
+  const total = (): number => received.flat().reduce((sum, { length }) => sum + length, 0);
+  await until(() => {
+    drain();
+    return total() === 2 * OCTETS;
+  }, "all octets, both ways");
+  talker.destroy();
+  server.close();
+  return [hashes([...sent].reverse()), hashes(received.map((parts) => Buffer.concat(parts)))];
+}
+
+function drainTo({ carrier, fd }: { carrier: Carrier; fd: number }): () => void {
+  return () => {
+    for (let i = 0; i < 16 && carrier.mirror(fd); i++);
+    carrier.coalescer.flush();
+  };
+}
+
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
+const SOCK_DGRAM = 2;
+
+const udpSocket = (version: 4 | 6): number => {
+  const fd = socket(version === 4 ? 2 : 10, SOCK_DGRAM | O_NONBLOCK, 0);
+  assert.ok(fd >= 0);
+  return fd;
+};
+
+/** A struct sockaddr of an address on this network. */
+function socketAddress(version: 4 | 6, host: number, port: number): NativeBuffer {
+  const address = nativeBuffer(version === 4 ? 16 : 28);
+  address.view.setUint16(0, version === 4 ? 2 : 10, true);
+  address.view.setUint16(2, port);
+  if (version === 4) address.octets.set([10, 77, 0, host], 4);
+  else address.octets.set(address6(0, host), 8);
+  return address;
+}
+
+for (const version of [4, 6] as const) {
+  scenario(`TCP over IPv${version} goes both ways through runs`, async () => {
+    const mirrored = mirror(true);
+    const [sent, received] = await exchange(version, drainTo(mirrored));
+    assert.deepEqual(received, sent);
+    assert.deepEqual(complaints(), {});
+    const { mostCut, mostJoined } = mirrored.carrier;
+    assert.ok(mostCut > 10 && mostJoined > 10, `${mostCut} segments cut, ${mostJoined} joined`);
+    mirrored.closeAll();
+  });
+
+  scenario(`TCP over IPv${version} goes both ways into an interface without header`, async () => {
+    const mirrored = mirror(false);
+    const [sent, received] = await exchange(version, drainTo(mirrored));
+    assert.deepEqual(received, sent);
+    assert.deepEqual(complaints(), {});
+    const { mostCut, mostJoined } = mirrored.carrier;
+    assert.ok(mostCut > 10 && mostJoined === 1, `${mostCut} segments cut, ${mostJoined} joined`);
+    mirrored.closeAll();
+  });
+
+  for (const headerBack of [true, false]) {
+    const where = headerBack ? "" : " into an interface without header";
+    scenario(`datagrams over IPv${version} that were sent as one go through runs${where}`, async () => {
+      const mirrored = mirror(headerBack);
+      const port = 7000;
+      const at = socketAddress(version, 1, port);
+      const receiver = udpSocket(version);
+      assert.equal(bind(receiver, at.address, at.octets.length), 0);
+      const sender = udpSocket(version);
+      const size = nativeBuffer(4);
+      size.view.setInt32(0, 1000, true);
+      assert.equal(setsockopt(sender, SOL_UDP, UDP_SEGMENT, size.address, 4), 0);
+      const message = nativeBuffer(40_500);
+      message.octets.set(randomBytes(40_500));
+      const to = socketAddress(version, 2, port);
+      assert.equal(sendto(sender, message.address, 40_500, 0, to.address, to.octets.length), 40_500);
+      const into = nativeBuffer(2000);
+      const drain = drainTo(mirrored);
+      for (let sent = 0; sent < 40_500; sent += 1000) {
+        let length = 0;
+        await until(() => {
+          drain();
+          length = recv(receiver, into.address, 2000, 0);
+          return length > 0;
+        }, `the datagram from ${sent}`);
+        const expected = message.octets.subarray(sent, sent + 1000);
+        assert.deepEqual(into.octets.subarray(0, length), expected);
+      }
+      assert.deepEqual(complaints(), {});
+      const { mostCut, mostJoined } = mirrored.carrier;
+      assert.deepEqual([mostCut, mostJoined], [41, headerBack ? 41 : 1]);
+      for (const fd of [receiver, sender]) close(fd);
+      mirrored.closeAll();
+    });
+  }
+}
