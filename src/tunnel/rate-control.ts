@@ -31,6 +31,8 @@ export interface RateOptions {
 const INITIAL_RATE = 500;
 const INITIAL_DATAGRAMS = 4;
 const FULL_OCTETS = 1500;
+/** Longer pauses between the first datagrams are the sender's. */
+const FIRST_MS = 150;
 const LOWEST_RATE = 4;
 /** The queue that is kept standing at the bottleneck, without noise and quanta. */
 const QUEUE_MS = 4;
@@ -45,13 +47,17 @@ const FIRST_PULSE = 0.25;
 /** What a step may find beyond what was delivered in it. */
 const STEP_CREDIT = 1.25;
 const LOSS_MARGIN = 0.03;
+const HOLD_GAIN = 0.97;
+/** How often a hold may find that even less gets through. */
+const HOLD_CUTS = 3;
 const LOSS_FLOOR_MOST = 0.1;
 const DIP_GAIN = 0.5;
 /** For so long the queue is empty. */
 const DIP_MORE_MS = 3;
 const FIRST_DIP_MS = 300;
 const DIP_EVERY_MS = 3000;
-const STUCK_MS = 1000;
+const LONGEST_INTERVAL_MS = 200;
+const STUCK_MS = 200;
 /** A datagram that would have taken so much longer had it been a full one tells too little. */
 const SHORTER_MOST_MS = 8;
 const IDLE_MS = 10_000;
@@ -82,6 +88,7 @@ export class RateControl {
   readonly #roundTrip = new Lowest(10_000);
   /** What the bottleneck carries, octets a millisecond. */
   #capacity: number;
+  #latestRoundTripMs = 0;
   #fullOctets = FULL_OCTETS;
   #reportAt = Number.NEGATIVE_INFINITY;
   #intervalMs = 10;
@@ -98,6 +105,7 @@ export class RateControl {
   // The step that is being tried; 0: none.
   #isStarting = true;
   #isUnknown = true;
+  #firstDatagrams = INITIAL_DATAGRAMS;
   #step = 0;
   #stepFrom = Number.NEGATIVE_INFINITY;
   #stepUntil = Number.NEGATIVE_INFINITY;
@@ -113,6 +121,7 @@ export class RateControl {
   #lossFloor = 0;
   #holdUntil = Number.NEGATIVE_INFINITY;
   #holdMs = 500;
+  #holdCuts = 0;
   #epochFrom = Number.NaN;
   #epochOctets = 0;
   #epochLost = 0;
@@ -127,6 +136,8 @@ export class RateControl {
   #dipLeast = Number.POSITIVE_INFINITY;
   #stuckSince = Number.POSITIVE_INFINITY;
   #stuckQueue = 0;
+  #stuckDrain = 0;
+  #stuckRoundTrip = Number.POSITIVE_INFINITY;
   #stuckLeast = Number.POSITIVE_INFINITY;
   #testedAt = Number.POSITIVE_INFINITY;
 
@@ -165,13 +176,18 @@ export class RateControl {
     const { deliveredOctets, deliveredMs, lostOctets } = figures;
     const gapMs = now - this.#reportAt;
     this.#reportAt = now;
-    if (gapMs < 1000) this.#intervalMs += (gapMs - this.#intervalMs) / 8;
-    if (figures.roundTripMs > 0) this.#roundTrip.handle(now, figures.roundTripMs);
+    if (!limited && gapMs < LONGEST_INTERVAL_MS) this.#intervalMs += (gapMs - this.#intervalMs) / 8;
+    if (figures.roundTripMs > 0) {
+      this.#roundTrip.handle(now, figures.roundTripMs);
+      this.#latestRoundTripMs +=
+        (figures.roundTripMs - this.#latestRoundTripMs) / (this.#latestRoundTripMs > 0 ? 4 : 1);
+    }
     if (this.#roundTrip.value === Number.POSITIVE_INFINITY) return;
-    // At a low rate what was sent shows only when it is through.
-    this.#loopMs = this.#roundTrip.value + this.#intervalMs + (2 * this.#fullOctets) / this.#capacity;
     if (figures.clockRebased) this.#gauge.reset();
     if (figures.hasSample) this.#handleSample(now, figures.oneWayMs, figures.sampleOctets);
+    // At a low rate what was sent shows only when it is through.
+    const waitMs = Math.max(this.#roundTrip.value, this.#latestRoundTripMs - this.#gauge.queueMs);
+    this.#loopMs = waitMs + this.#intervalMs + (2 * this.#fullOctets) / this.#capacity;
     this.#targetMs = QUEUE_MS + this.#gauge.noiseMs + (0.5 * this.#fullOctets) / this.#capacity;
 
     if (limited) {
@@ -190,7 +206,7 @@ export class RateControl {
     const wasPressed = this.#isPressed;
     this.#isPressed = queue > 0.5 * this.#targetMs;
     if (this.#isPressed || limited) this.#quietSince = Math.max(this.#quietSince, now);
-    if (this.#isUnknown) this.#handleFirst(now, figures, isUsable);
+    if (this.#isUnknown) this.#handleFirst(now, figures, limited);
     else if (this.#step > 0) this.#handleStep(now, figures, limited, isUsable);
     else if (this.#isPressed && isUsable && !this.#isDipSeen(now)) {
       if (!wasPressed) this.#forgetPressed();
@@ -198,7 +214,7 @@ export class RateControl {
     }
     this.#handleLoss(now, deliveredOctets, lostOctets, limited);
     this.#handleDip(now, figures.oneWayMs, limited);
-    this.#handleStuck(now, figures.oneWayMs);
+    this.#handleStuck(now, figures);
     if (
       !this.#isUnknown &&
       this.#step === 0 &&
@@ -264,8 +280,7 @@ export class RateControl {
     this.#pressedOctets = this.#pressedOctets * keep + octets;
     this.#pressedMs = this.#pressedMs * keep + ms;
     this.#pressedSent =
-      this.#pressedSent * keep +
-      ms * this.#rateSentAt(now - this.#roundTrip.value - this.#gauge.queueMs - ms / 2);
+      this.#pressedSent * keep + ms * this.#rateSentAt(now - this.#latestRoundTripMs - ms / 2);
     const priorMs = 4 * noise + quantumMs;
     const found = (this.#pressedOctets + priorMs * this.#capacity) / (this.#pressedMs + priorMs);
     // Too long a queue, but no less arrives than was sent: it is not ours, and says nothing of the capacity.
@@ -280,13 +295,23 @@ export class RateControl {
   }
 
   /** The first datagrams have come: how far apart? */
-  #handleFirst(now: Instant, figures: PathFigures, isUsable: boolean): void {
-    if (!isUsable) return;
-    this.#stepOctets += figures.deliveredOctets;
-    this.#stepMs += figures.deliveredMs;
-    if (this.#stepOctets < 2 * this.#fullOctets) return;
+  #handleFirst(now: Instant, figures: PathFigures, limited: boolean): void {
+    const { deliveredOctets, deliveredMs } = figures;
+    if (limited) return;
+    // A pause in which the window was full measures nothing.
+    if (deliveredMs > 0 && deliveredMs < Math.max(FIRST_MS, this.#roundTrip.value / 2)) {
+      this.#stepOctets += deliveredOctets;
+      this.#stepMs += deliveredMs;
+    }
+    if (this.#stepOctets < 2 * this.#fullOctets) {
+      if (now < this.#judgeAt) return;
+      this.#judgeAt = now + this.#loopMs;
+      this.#firstDatagrams *= 2;
+      return;
+    }
     const found = this.#stepOctets / this.#stepMs;
     this.#isUnknown = false;
+    this.#firstDatagrams = INITIAL_DATAGRAMS;
     const hasQueue = this.#gauge.latestMs > QUEUE_MS;
     if (found < 0.7 * this.#capacity) this.#capacity = Math.max(found, LOWEST_RATE);
     this.#quietSince = Number.NEGATIVE_INFINITY;
@@ -381,10 +406,10 @@ export class RateControl {
   /** What was sent more did not come more, and waits. */
   #isFlat(): boolean {
     return (
-      this.#isPressed &&
+      this.#gauge.queueMs > QUEUE_MS + this.#gauge.noiseMs &&
       this.#step >= 0.5 &&
       this.#judgeAt === this.#stepUntil &&
-      this.#stepOctets < this.#stepMs * this.#capacity * (1 + this.#step / 2)
+      this.#stepOctets + this.#stepLost < this.#stepMs * this.#capacity * (1 + this.#step / 2)
     );
   }
 
@@ -401,6 +426,7 @@ export class RateControl {
   #hold(now: Instant, capacity: number): void {
     this.#endSteps(now);
     this.#capacity = Math.max(capacity, LOWEST_RATE);
+    this.#holdCuts = HOLD_CUTS;
     this.#holdUntil = now + this.#holdMs + 4 * this.#loopMs;
     this.#holdMs = Math.min(2 * this.#holdMs, 8000);
     this.#epochFrom = now + this.#loopMs;
@@ -415,18 +441,27 @@ export class RateControl {
     this.#epochOctets += octets;
     this.#epochLost += lostOctets;
     const total = this.#epochOctets + this.#epochLost;
-    if (now < this.#epochFrom + Math.max(200, 4 * this.#loopMs) || total < 100 * this.#fullOctets) return;
+    const isBad = this.#holdCuts > 0 && total > 20 * this.#fullOctets && this.#epochLost > 0.15 * total;
+    const isOver =
+      now >= this.#epochFrom + Math.max(200, 4 * this.#loopMs) && total >= 100 * this.#fullOctets;
+    if (!isOver && !isBad) return;
     const share = this.#epochLost / total;
     const isHolding = now < this.#holdUntil;
     const ms = now - this.#epochFrom;
     this.#epochFrom = now;
     this.#epochOctets = 0;
     this.#epochLost = 0;
-    if (isHolding || this.#isPressed || share < this.#lossFloor) {
+    const delivered = (total - share * total) / ms;
+    if (isHolding && this.#holdCuts > 0) {
+      this.#epochFrom = now + this.#loopMs;
+      this.#holdCuts--;
+      if (share > this.#lossFloor + 0.01) this.#capacity = Math.min(this.#capacity, delivered / HOLD_GAIN);
+      else this.#holdCuts = 0;
+    } else if (isHolding || this.#isPressed || share < this.#lossFloor) {
       this.#lossFloor += (Math.min(share, LOSS_FLOOR_MOST) - this.#lossFloor) / 2;
       if (this.#isPressed && !isHolding) this.#holdMs = 500;
     } else if (this.#step === 0 && !limited && share > 2 * this.#lossFloor + LOSS_MARGIN) {
-      this.#hold(now, Math.min(this.#capacity, (total - share * total) / ms));
+      this.#hold(now, Math.min(this.#capacity, delivered));
     }
   }
 
@@ -458,7 +493,7 @@ export class RateControl {
   }
 
   /** A queue that does not go away though less is sent than is carried is none: the way is longer, or others fill it. */
-  #handleStuck(now: Instant, oneWayMs: number): void {
+  #handleStuck(now: Instant, figures: PathFigures): void {
     const queue = this.#gauge.queueMs;
     if (queue <= this.#targetMs + QUEUE_MS) {
       this.#stuckSince = Number.POSITIVE_INFINITY;
@@ -467,12 +502,23 @@ export class RateControl {
     if (this.#stuckSince === Number.POSITIVE_INFINITY || queue < 0.7 * this.#stuckQueue) {
       this.#stuckSince = now;
       this.#stuckQueue = queue;
+      this.#stuckDrain = 0;
       this.#stuckLeast = Number.POSITIVE_INFINITY;
+      this.#stuckRoundTrip = Number.POSITIVE_INFINITY;
     }
-    if (oneWayMs < this.#stuckLeast) this.#stuckLeast = oneWayMs;
-    if (now - this.#stuckSince < Math.max(STUCK_MS, 5 * this.#loopMs)) return;
+    if (figures.hasSample && figures.oneWayMs < this.#stuckLeast) this.#stuckLeast = figures.oneWayMs;
+    if (figures.roundTripMs > 0) this.#stuckRoundTrip = Math.min(this.#stuckRoundTrip, figures.roundTripMs);
+    const delivered =
+      figures.deliveredMs > 0 ? figures.deliveredOctets / figures.deliveredMs : this.#capacity;
+    // As if the capacity were right: what the queue should have lost by now.
+    this.#stuckDrain += figures.deliveredMs * Math.max(0, 1 - delivered / this.#capacity);
+    const forMs = now - this.#stuckSince;
+    if (forMs < STUCK_MS + 3 * this.#loopMs || this.#stuckDrain < 2 * queue + 50) return;
     this.#gauge.rebase(now, this.#stuckLeast);
+    this.#roundTrip.reset(now, this.#stuckRoundTrip);
+    this.#latestRoundTripMs = this.#stuckRoundTrip;
     this.#stuckSince = Number.POSITIVE_INFINITY;
+    this.#forgetPressed();
   }
 
   #setRate(now: Instant): void {
@@ -493,13 +539,13 @@ export class RateControl {
       gain = 2 - DIP_GAIN;
       this.#changeAt = this.#refillUntil;
     } else if (this.#isDipSeen(now)) gain = 1;
-    else if (now < this.#holdUntil) gain = Math.min(gain, 0.99);
-    const rate = (this.#capacity * gain) / (1 - this.#lossFloor);
+    else if (now < this.#holdUntil) gain = Math.min(gain, HOLD_GAIN);
+    const rate = (this.#capacity * gain) / (now < this.#holdUntil ? 1 : 1 - this.#lossFloor);
     this.rate = Math.max(Math.min(rate, this.ceiling), LOWEST_RATE);
     const spanMs =
       this.#roundTrip.value + this.#targetMs + 2 * this.#gauge.noiseMs + 2 * this.#intervalMs + 10;
     const most = this.#isUnknown ? 0 : Math.max(this.rate, this.#capacity) * spanMs;
-    this.window = Math.max(INITIAL_DATAGRAMS * this.#fullOctets, most);
+    this.window = Math.max(this.#firstDatagrams * this.#fullOctets, most);
     this.#sentTimes[this.#sentNext] = now;
     this.#sentRates[this.#sentNext] = this.rate;
     this.#sentNext = (this.#sentNext + 1) & (HISTORY - 1);
