@@ -77,6 +77,8 @@ export const isControl = (octets: Uint8Array, at: number): boolean =>
   ((octets[at] as number) & CONTROL) !== 0;
 export const isWhole = (octets: Uint8Array, at: number): boolean =>
   ((octets[at] as number) & (FIRST | LAST)) === (FIRST | LAST);
+export const isFirstPart = (octets: Uint8Array, at: number): boolean =>
+  ((octets[at] as number) & FIRST) !== 0;
 export const isLastPart = (octets: Uint8Array, at: number): boolean => ((octets[at] as number) & LAST) !== 0;
 export const isVouched = (octets: Uint8Array, at: number): boolean =>
   ((octets[at] as number) & VOUCHED) !== 0;

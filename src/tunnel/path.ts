@@ -1,0 +1,469 @@
+/**
+ * One UDP way to a peer: its addresses, whether it is there, what it carries, and how long its datagrams may be.
+ *
+ * 1. A path proves itself: a challenge goes out by a route, and the proof comes back by it. With them both ends say who they are now, and whom they
+ *    take the other for: a program that began anew has another name, and what was numbered for the old one counts no more.
+ * 2. What eliciting datagrams carried is kept in `sent` until reports say what came; those feed `rate`. What came is kept in `arrivals`.
+ * 3. When reports stop though something is under way, the path is asked (`probe`); when that brings nothing, it is dead, and is only tried.
+ * 4. An authentic datagram from elsewhere makes that route a candidate; it proves itself as the first one did, and takes its place.
+ *
+ * It makes control messages; the bundle sends them, and decides which packets go by which path.
+ */
+import { after, earlier, type Instant, instant, NEVER } from "../time.ts";
+import { CONTROL, CONTROL_KINDS } from "../wire/tunnel-content.ts";
+import { readIndex, TRANSPORT, writeWord } from "../wire/tunnel-datagram.ts";
+import { ArrivalLog } from "./arrival-log.ts";
+import { CommitQueue } from "./commit-queue.ts";
+import { RateControl } from "./rate-control.ts";
+import { SentLog } from "./sent-log.ts";
+
+export type PathState = "proving" | "alive" | "dead";
+/** When a path carries packets: always, when those are full, or when none of them is there. Their numbers are on the wire. */
+export const TIERS = ["primary", "overflow", "backup"] as const;
+export type Tier = (typeof TIERS)[number];
+
+/** The two ends of a bundle, as random numbers that each makes when it begins. */
+export interface Identities {
+  own: number;
+  /** 0: not known yet. */
+  peer: number;
+}
+
+export const TOKEN_LENGTH = 8;
+const CHALLENGE_LENGTH = 2 + TOKEN_LENGTH + 4 + 4 + 1 + 1 + 4;
+const PROOF_LENGTH = 2 + TOKEN_LENGTH + 4 + 4;
+/** The longest control message but a size probe. */
+export const LONGEST_CONTROL = 128;
+
+const FIRST_CHALLENGE_MS = 250;
+const LONGEST_CHALLENGE_MS = 2000;
+/** A dead path is tried so often, and, after a minute, less often. */
+const RETRY_MS = 250;
+const SELDOM_RETRY_MS = 2000;
+const SELDOM_AFTER_MS = 60_000;
+/** An idle path is asked so often whether it is there, by the end that calls. */
+const KEEP_ALIVE_MS = 3000;
+/** The end that is called believes that a path is there for so long. */
+const FORGET_MS = 12_000;
+/** Until there is a measure. */
+const DEFAULT_ROUND_TRIP_MS = 100;
+/** A path that died soon after it came back has to be there longer before it is used again. */
+const FIRST_QUARANTINE_MS = 100;
+const LONGEST_QUARANTINE_MS = 10_000;
+const STABLE_MS = 10_000;
+
+/** Octets of IP packets that every path carries (RFC 8200 §5), and sizes worth a try: Ethernet, PPPoE, tunnels. */
+const BASE_SIZE = 1280;
+const SIZES: readonly number[] = [1500, 1492, 1480, 1452, 1420, 1400, 1360, 1320];
+const TRIES_A_SIZE = 3;
+
+export const reportInterval = (roundTripMs: number): number => Math.min(50, Math.max(10, roundTripMs / 4));
+
+export class Path {
+  readonly link: number;
+  readonly sent: SentLog = new SentLog();
+  readonly arrivals: ArrivalLog;
+  readonly rate: RateControl = new RateControl();
+  state: PathState = "proving";
+  /** By which it sends; -1: none yet. */
+  route = -1;
+  tier: Tier = "primary";
+  /** What the peer may send by it, kbit/s, told with the challenge; 0: no limit. */
+  receiveLimit = 0;
+  /** Octets of IP and UDP headers. */
+  headers = 28;
+  /** IP packets of its datagrams are at most so long. */
+  size: number = BASE_SIZE;
+  /** What it was given to send. */
+  readonly commits: CommitQueue = new CommitQueue();
+  /** Its pace lets it send now. */
+  isOpen = false;
+  /** Counts as delay where paths are compared, for one that is to be used later than others. */
+  handicapMs = 0;
+  /** It can be written to again, by its pace. */
+  freeAt: Instant = instant(0);
+  /** When it last had room and nothing to send. */
+  limitedAt: Instant = instant(0);
+  smoothedMs: number = DEFAULT_ROUND_TRIP_MS;
+  variationMs: number = DEFAULT_ROUND_TRIP_MS / 2;
+  /** When something of this path's was last reported to have come. */
+  progressAt: Instant = instant(0);
+  heardAt: Instant = instant(0);
+  sentDatagrams = 0;
+  sentOctets = 0;
+  lostDatagrams = 0;
+  receivedDatagrams = 0;
+  receivedOctets = 0;
+  /** Why it died, or whatever last changed its state. */
+  changedAt: Instant = instant(0);
+  readonly #identities: Identities;
+  readonly #calls: boolean;
+  readonly #token = new Uint8Array(TOKEN_LENGTH);
+  readonly #theirToken = new Uint8Array(TOKEN_LENGTH);
+  readonly #random: { fillRandom(into: Uint8Array): void };
+  /** Whom the peer, by what it last said on this path, takes us for. */
+  #takenFor = 0;
+  /** A proof with the peer's present name has gone out by this path: it takes our packets from then on. */
+  #answeredTo = 0;
+  #challengeRoute = -1;
+  #challengeAt: Instant = NEVER;
+  #challengedAt: Instant = instant(0);
+  #challengeMs = FIRST_CHALLENGE_MS;
+  #challenges = 0;
+  #proofRoute = -1;
+  #measured = false;
+  #probeAt: Instant = NEVER;
+  #probeNow = false;
+  #probedAt: Instant = instant(0);
+  #quarantineMs = FIRST_QUARANTINE_MS;
+  #aliveAt: Instant = instant(0);
+  #usableAt: Instant = instant(0);
+  #farewell = false;
+  #sizeIndex = 0;
+  #sizeTries = 0;
+  #sizeAt: Instant = NEVER;
+  #sizeProof = 0;
+  #sizeProofRoute = -1;
+
+  /** @param calls this end knows where the other is, and keeps the path up */
+  constructor(
+    link: number,
+    calls: boolean,
+    identities: Identities,
+    random: { fillRandom(into: Uint8Array): void },
+  ) {
+    this.link = link;
+    this.arrivals = new ArrivalLog(link);
+    this.#calls = calls;
+    this.#identities = identities;
+    this.#random = random;
+  }
+
+  /** `smoothedMs` is a measure. */
+  get isMeasured(): boolean {
+    return this.#measured;
+  }
+
+  /** Octets of content that a datagram has room for. */
+  get contentMax(): number {
+    return this.size - this.headers - TRANSPORT.overhead;
+  }
+
+  /** It carries packets. */
+  isUsable(now: Instant): boolean {
+    return this.state === "alive" && now >= this.#usableAt;
+  }
+
+  /** Packets that come by it are for this bundle, and not for one before it. */
+  get isUnderstood(): boolean {
+    return this.#takenFor === this.#identities.own;
+  }
+
+  /** Routes that it has asked, or is about to: the bundle holds them. */
+  get candidate(): number {
+    return this.#challengeRoute;
+  }
+
+  /** Asks who is there. */
+  challenge(route: number, now: Instant): void {
+    this.#challengeRoute = route;
+    this.#challengeMs = FIRST_CHALLENGE_MS;
+    this.#challengeAt = now;
+    this.#challenges = 0;
+    this.#random.fillRandom(this.#token);
+  }
+
+  /** How often the present candidate has been asked in vain. */
+  get challenges(): number {
+    return this.#challengeRoute < 0 ? 0 : this.#challenges;
+  }
+
+  /** Both ends begin anew with each other. */
+  restart(now: Instant): void {
+    this.#takenFor = 0;
+    this.#answeredTo = 0;
+    if (this.state === "alive") this.#become("proving", now);
+    if (this.route >= 0 && this.#challengeRoute < 0) this.challenge(this.route, now);
+  }
+
+  /** An authentic datagram came by it. */
+  handleArrival(route: number, octets: number, now: Instant): void {
+    this.heardAt = now;
+    this.receivedDatagrams++;
+    this.receivedOctets += octets;
+    if (route !== this.route && this.#challengeRoute < 0) this.challenge(route, now);
+  }
+
+  /** `octets[at, to)`, its kind looked at: a challenge of the peer's. @returns the peer's name; 0: malformed */
+  handleChallenge(octets: Uint8Array, at: number, to: number, route: number, now: Instant): number {
+    if (to - at < CHALLENGE_LENGTH) return 0;
+    for (let i = 0; i < TOKEN_LENGTH; i++) this.#theirToken[i] = octets[at + 2 + i] as number;
+    this.#proofRoute = route;
+    const names = at + 2 + TOKEN_LENGTH;
+    this.#takenFor = readIndex(octets, names + 4);
+    if (!this.#calls) {
+      this.tier = TIERS[octets[names + 8] as number] ?? "primary";
+      const limit = readIndex(octets, names + 10) >>> 0;
+      this.rate.ceiling = limit === 0 ? Number.POSITIVE_INFINITY : limit / 8;
+    }
+    // Who asks may have forgotten us.
+    if (this.route < 0 || !this.isUnderstood) {
+      if (this.#challengeRoute < 0) this.challenge(route, now);
+    }
+    return readIndex(octets, names);
+  }
+
+  /** The peer's name in a proof; 0: it proves nothing. */
+  handleProof(octets: Uint8Array, at: number, to: number, route: number, now: Instant): number {
+    if (to - at < PROOF_LENGTH || route !== this.#challengeRoute) return 0;
+    for (let i = 0; i < TOKEN_LENGTH; i++) if (octets[at + 2 + i] !== this.#token[i]) return 0;
+    const names = at + 2 + TOKEN_LENGTH;
+    this.#takenFor = readIndex(octets, names + 4);
+    if (route !== this.route) {
+      this.route = route;
+      this.size = BASE_SIZE;
+    }
+    this.#challengeRoute = -1;
+    this.#challengeAt = NEVER;
+    if (this.#challenges === 1) this.#takeRoundTrip(now - this.#challengedAt);
+    this.#probe();
+    this.#searchSize(now);
+    return readIndex(octets, names);
+  }
+
+  handleSizeProbe(octets: Uint8Array, at: number, to: number, route: number): void {
+    if (to - at < 4) return;
+    this.#sizeProof = ((octets[at + 2] as number) << 8) | (octets[at + 3] as number);
+    this.#sizeProofRoute = route;
+  }
+
+  handleSizeProof(octets: Uint8Array, at: number, to: number): void {
+    if (to - at < 4) return;
+    const size = ((octets[at + 2] as number) << 8) | (octets[at + 3] as number);
+    if (size !== SIZES[this.#sizeIndex] || this.#sizeAt === NEVER) return;
+    this.size = size;
+    this.#sizeAt = NEVER;
+  }
+
+  /** A datagram was too long for the route's first step. */
+  handleTooLong(now: Instant): void {
+    if (this.size > BASE_SIZE) this.size = BASE_SIZE;
+    if (this.#sizeAt === NEVER) this.#searchSize(now);
+  }
+
+  /** A report of this path was taken: `sent` has what it brought. */
+  handleReported(now: Instant): void {
+    const { sent } = this;
+    this.lostDatagrams += sent.lostCount;
+    if (sent.roundTripMs >= 0) this.#takeRoundTrip(sent.roundTripMs);
+    if (sent.ackedOctets === 0) return;
+    this.progressAt = now;
+    this.#probeAt = NEVER;
+    if (this.state === "alive" || this.route < 0) return;
+    if (!this.isUnderstood || this.#answeredTo !== this.#identities.peer) return;
+    if (this.state === "dead") this.rate.handleRestored(now);
+    this.#become("alive", now);
+    this.#aliveAt = now;
+    this.#usableAt = this.#quarantineMs > FIRST_QUARANTINE_MS ? after(now, this.#quarantineMs) : now;
+  }
+
+  /** The peer ends it. */
+  handleFarewell(now: Instant): void {
+    if (this.state === "alive") this.#become("dead", now);
+  }
+
+  /** The end of the bundle goes by it. */
+  sayFarewell(): void {
+    this.#farewell = true;
+  }
+
+  /** Asks for a report. */
+  probe(): void {
+    this.#probe();
+  }
+
+  /** @returns whether it has just died */
+  handleTimeout(now: Instant): boolean {
+    if (this.state === "alive") {
+      if (now >= this.#deadAt()) {
+        this.#die(now);
+        return true;
+      }
+      if (!this.#calls && now >= after(this.heardAt, FORGET_MS) && this.sent.hasElicited === 0) this.#probe();
+      if (now >= this.#tailAt(now)) this.#probe();
+      if (this.#quarantineMs > FIRST_QUARANTINE_MS && now >= after(this.#aliveAt, STABLE_MS))
+        this.#quarantineMs = FIRST_QUARANTINE_MS;
+    } else if (this.route >= 0 && now >= after(this.#probedAt, this.#retryMs(now))) this.#probe();
+    return false;
+  }
+
+  pollTimeout(now: Instant): Instant {
+    let at = earlier(this.#challengeAt, this.#sizeAt);
+    if (this.#proofRoute >= 0 || this.#sizeProofRoute >= 0) return now;
+    if (this.route >= 0 && (this.#probeNow || this.#farewell)) return now;
+    if (this.state === "alive") {
+      at = earlier(at, earlier(this.#deadAt(), this.#tailAt(now)));
+      if (this.#usableAt > now) at = earlier(at, this.#usableAt);
+      if (!this.#calls) at = earlier(at, after(this.heardAt, FORGET_MS));
+    } else if (this.route >= 0) at = earlier(at, after(this.#probedAt, this.#retryMs(now)));
+    return at;
+  }
+
+  /** By which the message that `pollControl` wrote goes. */
+  controlRoute = -1;
+  /** Whether it asks for a report. */
+  controlElicits = false;
+
+  /** Writes a control message at `octets[into]`, if one is due. @returns its length; 0: none */
+  pollControl(octets: Uint8Array, into: number, now: Instant): number {
+    octets[into] = CONTROL;
+    this.controlElicits = false;
+    if (this.#proofRoute >= 0) return this.#writeProof(octets, into);
+    if (now >= this.#challengeAt) return this.#writeChallenge(octets, into, now);
+    this.controlRoute = this.route;
+    if (this.#sizeProofRoute >= 0) {
+      this.controlRoute = this.#sizeProofRoute;
+      this.#sizeProofRoute = -1;
+      return this.#writeSize(octets, into, CONTROL_KINDS.sizeProof, this.#sizeProof);
+    }
+    if (this.route < 0) return 0;
+    if (this.#probeNow) {
+      this.#probeNow = false;
+      this.#probedAt = now;
+      this.controlElicits = true;
+      octets[into + 1] = CONTROL_KINDS.probe;
+      return 2;
+    }
+    if (this.#farewell) {
+      this.#farewell = false;
+      octets[into + 1] = CONTROL_KINDS.farewell;
+      return 2;
+    }
+    return 0;
+  }
+
+  /** Octets of the padded message that is due to find out how long datagrams may be; 0: none. Call `handleSizeProbed` when it is sent. */
+  sizeProbeDue(now: Instant): number {
+    if (now < this.#sizeAt || this.route < 0) return 0;
+    while (this.#sizeTries >= TRIES_A_SIZE) {
+      this.#sizeTries = 0;
+      this.#sizeIndex++;
+    }
+    const size = SIZES[this.#sizeIndex] ?? 0;
+    if (size <= this.size) this.#sizeAt = NEVER;
+    return size <= this.size ? 0 : size - this.headers - TRANSPORT.overhead;
+  }
+
+  /** Writes the head of such a message; the rest of it is padding. */
+  writeSizeProbe(octets: Uint8Array, into: number, now: Instant): number {
+    this.#sizeTries++;
+    this.#sizeAt = after(now, this.smoothedMs + 4 * this.variationMs + 50);
+    octets[into] = CONTROL;
+    return this.#writeSize(octets, into, CONTROL_KINDS.sizeProbe, SIZES[this.#sizeIndex] ?? 0);
+  }
+
+  #writeSize(octets: Uint8Array, into: number, kind: number, size: number): number {
+    octets[into + 1] = kind;
+    octets[into + 2] = size >>> 8;
+    octets[into + 3] = size;
+    return 4;
+  }
+
+  #writeChallenge(octets: Uint8Array, into: number, now: Instant): number {
+    octets[into + 1] = CONTROL_KINDS.challenge;
+    octets.set(this.#token, into + 2);
+    const names = into + 2 + TOKEN_LENGTH;
+    writeWord(octets, names, this.#identities.own);
+    writeWord(octets, names + 4, this.#identities.peer);
+    octets[names + 8] = TIERS.indexOf(this.tier);
+    octets[names + 9] = 0;
+    writeWord(octets, names + 10, this.receiveLimit);
+    this.#challenges++;
+    this.#challengedAt = now;
+    this.#challengeAt = after(now, this.#challengeMs);
+    this.#challengeMs = Math.min(LONGEST_CHALLENGE_MS, 2 * this.#challengeMs);
+    this.controlRoute = this.#challengeRoute;
+    // A candidate that does not answer is forgotten; the path that there is goes on.
+    if (this.route >= 0 && this.#challenges > 4) {
+      this.#challengeRoute = -1;
+      this.#challengeAt = NEVER;
+    }
+    return CHALLENGE_LENGTH;
+  }
+
+  #writeProof(octets: Uint8Array, into: number): number {
+    octets[into + 1] = CONTROL_KINDS.proof;
+    octets.set(this.#theirToken, into + 2);
+    const names = into + 2 + TOKEN_LENGTH;
+    writeWord(octets, names, this.#identities.own);
+    writeWord(octets, names + 4, this.#identities.peer);
+    this.#answeredTo = this.#identities.peer;
+    this.controlRoute = this.#proofRoute;
+    this.#proofRoute = -1;
+    return PROOF_LENGTH;
+  }
+
+  #become(state: PathState, now: Instant): void {
+    this.state = state;
+    this.changedAt = now;
+  }
+
+  #die(now: Instant): void {
+    const lived = now - this.#aliveAt;
+    this.#quarantineMs =
+      lived < STABLE_MS ? Math.min(LONGEST_QUARANTINE_MS, 2 * this.#quarantineMs) : FIRST_QUARANTINE_MS;
+    this.#become("dead", now);
+    this.#probe();
+  }
+
+  /** When the silence has lasted for too long: three reports and the variation of the round trip. */
+  #deadAt(): Instant {
+    const { sent } = this;
+    if (sent.hasElicited === 0) return NEVER;
+    const grace = 3 * reportInterval(this.smoothedMs) + 4 * this.variationMs + 30;
+    const due = Math.max(this.progressAt, sent.oldestSentAt + 1.25 * this.smoothedMs);
+    return instant(due + grace);
+  }
+
+  /** When something under way is asked after; of an idle path, when it is asked whether it is there. */
+  #tailAt(now: Instant): Instant {
+    const { sent } = this;
+    if (sent.hasElicited === 0) {
+      return this.#calls
+        ? after(this.progressAt > this.#probedAt ? this.progressAt : this.#probedAt, KEEP_ALIVE_MS)
+        : NEVER;
+    }
+    if (this.#probeAt === NEVER) {
+      const due = Math.max(this.progressAt, sent.oldestSentAt + 1.25 * this.smoothedMs);
+      this.#probeAt = instant(Math.max(now, due) + 1.5 * reportInterval(this.smoothedMs));
+    }
+    return this.#probeAt;
+  }
+
+  #retryMs(now: Instant): number {
+    return now - this.changedAt > SELDOM_AFTER_MS ? SELDOM_RETRY_MS : RETRY_MS;
+  }
+
+  #probe(): void {
+    this.#probeNow = true;
+    this.#probeAt = NEVER;
+  }
+
+  #searchSize(now: Instant): void {
+    this.#sizeIndex = 0;
+    this.#sizeTries = 0;
+    this.#sizeAt = now;
+  }
+
+  #takeRoundTrip(sampleMs: number): void {
+    if (!this.#measured) {
+      this.#measured = true;
+      this.smoothedMs = sampleMs;
+      this.variationMs = sampleMs / 4;
+    } else {
+      this.variationMs += (Math.abs(sampleMs - this.smoothedMs) - this.variationMs) / 4;
+      this.smoothedMs += (sampleMs - this.smoothedMs) / 8;
+    }
+    this.arrivals.intervalMs = reportInterval(this.smoothedMs);
+  }
+}

@@ -1,0 +1,270 @@
+import assert from "node:assert/strict";
+import type { TransportCipher } from "../../src/crypto/cipher.ts";
+import { Endpoint } from "../../src/crypto/endpoint.ts";
+import type { Peer } from "../../src/crypto/peer.ts";
+import type { Primitives } from "../../src/crypto/primitives.ts";
+import { newPrivateKey, tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
+import { WanPath, type WanSettings } from "../../src/sim/wan-path.ts";
+import { earlier, type Instant, instant, NEVER } from "../../src/time.ts";
+import type { Inlet, Outlet } from "../../src/tunnel/memory.ts";
+import type { Path } from "../../src/tunnel/path.ts";
+import { RunTable } from "../../src/tunnel/run-table.ts";
+import { type BundleShare, SCRATCH_OCTETS } from "../../src/tunnel/share.ts";
+import { SlotPools, Slots } from "../../src/tunnel/slots.ts";
+import { TunnelBundle } from "../../src/tunnel/tunnel-bundle.ts";
+import { Segments } from "../../src/wire/segments.ts";
+import { TRANSPORT } from "../../src/wire/tunnel-datagram.ts";
+
+/* Two ends of a bundle and the paths between them, on virtual time. */
+
+const BIG_SLOTS = 64;
+const BIG_SLOT = 65_792;
+const SMALL_SLOTS = 4096;
+const SMALL_SLOT = 2048;
+const HEADERS = 28;
+const HEAD_ROOM = 64;
+
+/** Seals nothing, but tells a datagram of other keys: what costs time here is not what is tested. */
+class ClearCipher implements TransportCipher {
+  readonly #mark: number;
+
+  constructor(key: Uint8Array) {
+    this.#mark = key[0] as number;
+  }
+
+  seal(buffer: Uint8Array, from: number, length: number): void {
+    buffer.fill(this.#mark, from + length, from + length + 16);
+  }
+
+  sealParts(
+    memory: Uint8Array,
+    into: number,
+    head: number,
+    headLength: number,
+    body: number,
+    bodyLength: number,
+  ): void {
+    memory.copyWithin(into, head, head + headLength);
+    memory.copyWithin(into + headLength, body, body + bodyLength);
+    this.seal(memory, into, headLength + bodyLength);
+  }
+
+  open(buffer: Uint8Array, from: number, length: number): boolean {
+    return buffer[from + length - 1] === this.#mark;
+  }
+
+  release(): void {}
+}
+
+const primitives: Primitives = {
+  ...tunnelCrypto(null),
+  transportCipher: (_name, key) => new ClearCipher(key),
+};
+
+export interface Received {
+  readonly at: Instant;
+  readonly octets: Uint8Array;
+}
+
+/** One end: what an engine's port has, without sockets. */
+export class End implements Inlet, Outlet {
+  readonly octets: Uint8Array = new Uint8Array(
+    SCRATCH_OCTETS + 4096 + BIG_SLOTS * BIG_SLOT + SMALL_SLOTS * SMALL_SLOT,
+  );
+  readonly slots: SlotPools;
+  readonly share: BundleShare;
+  readonly endpoint: Endpoint;
+  readonly publicKey: Uint8Array;
+  readonly states: string[] = [];
+  /** Called with each packet that is delivered. */
+  onPacket: (octets: Uint8Array, now: Instant) => void = () => {};
+  onDatagram: (route: number, octets: Uint8Array) => void = () => {};
+  peer!: Peer;
+  bundle!: TunnelBundle;
+  #route = -1;
+  #now: Instant = instant(0);
+
+  constructor() {
+    const big = SCRATCH_OCTETS + 4096;
+    this.slots = new SlotPools(
+      new Slots(0, big, BIG_SLOT, BIG_SLOTS),
+      new Slots(BIG_SLOTS, big + BIG_SLOTS * BIG_SLOT, SMALL_SLOT, SMALL_SLOTS),
+    );
+    const memory = { octets: this.octets, view: new DataView(this.octets.buffer) };
+    this.share = {
+      memory,
+      slots: this.slots,
+      runs: new RunTable(this.slots),
+      segments: new Segments(),
+      scratch: 0,
+      fillRandom: (into) => primitives.fillRandom(into),
+    };
+    const key = primitives.keyPair(newPrivateKey());
+    this.publicKey = key.publicKey;
+    this.endpoint = new Endpoint(primitives, { key, cipher: "aes-256-gcm" });
+  }
+
+  meet(publicKey: Uint8Array, calls: boolean, redundant: boolean, now: Instant): void {
+    this.peer = this.endpoint.addPeer({ publicKey, presharedKey: null, initiates: calls }, now);
+    const pathChanged = (path: Path): void => void this.states.push(`${path.link} ${path.state}`);
+    this.bundle = new TunnelBundle(this.share, this.peer, this, { pathChanged }, { calls, redundant }, 1);
+  }
+
+  reserve(route: number): number {
+    this.#route = route;
+    return SCRATCH_OCTETS;
+  }
+
+  commit(length: number): void {
+    this.onDatagram(this.#route, this.octets.slice(SCRATCH_OCTETS, SCRATCH_OCTETS + length));
+  }
+
+  deliver(_slot: number, from: number, length: number): void {
+    this.onPacket(this.octets.slice(from, from + length), this.#now);
+  }
+
+  /** A packet from the interface. @returns false: there is no room for it */
+  send(packet: Uint8Array, hash: number, now: Instant): boolean {
+    const slot = this.slots.small.take();
+    if (slot < 0) return false;
+    const from = this.slots.offsetOf(slot) + HEAD_ROOM;
+    this.octets.set(packet, from);
+    const run = this.share.runs.add(slot, from, packet.length, 1, 0, packet.length, false);
+    this.bundle.enqueue(run, hash, now);
+    return true;
+  }
+
+  handleDatagram(datagram: Uint8Array, route: number, now: Instant): void {
+    this.#now = now;
+    const slot = this.slots.big.take();
+    assert.ok(slot >= 0, "a slot for what is received");
+    const from = this.slots.offsetOf(slot) + HEAD_ROOM;
+    this.octets.set(datagram, from);
+    const { endpoint } = this;
+    const peer = endpoint.handleDatagram(this.octets, from, datagram.length, Uint8Array.of(route), now);
+    if (peer === null) {
+      const reply = new Uint8Array(152);
+      const length = endpoint.pollReply(reply);
+      if (length > 0) this.onDatagram(route, reply.slice(0, length));
+    } else if (endpoint.openedLink === 255) this.bundle.keyRoute = route;
+    else {
+      this.bundle.handleContent(
+        endpoint.openedLink,
+        endpoint.openedIndex,
+        endpoint.openedCounter,
+        route,
+        HEADERS,
+        slot,
+        from + TRANSPORT.sealed,
+        datagram.length - TRANSPORT.overhead,
+        false,
+        now,
+      );
+    }
+    this.slots.release(slot);
+  }
+
+  turn(now: Instant): void {
+    this.#now = now;
+    this.bundle.handleTimeout(now);
+    this.bundle.transmit(this, now);
+    while (this.peer.pollEvent() !== undefined) this.bundle.transmit(this, now);
+  }
+}
+
+/** A link both ways. */
+export interface Way {
+  readonly up: WanPath;
+  readonly down: WanPath;
+}
+
+export class World {
+  readonly near = new End();
+  readonly far = new End();
+  readonly ways: Way[] = [];
+  now: Instant = instant(0);
+  /** Called at least each millisecond. */
+  onTick: (now: Instant) => void = () => {};
+  readonly #datagrams: (Uint8Array | undefined)[] = [];
+  readonly #free: number[] = [];
+
+  constructor(links: readonly Partial<WanSettings>[], options: { redundant?: boolean } = {}) {
+    const { near, far } = this;
+    near.meet(far.publicKey, true, options.redundant ?? false, this.now);
+    far.meet(near.publicKey, false, options.redundant ?? false, this.now);
+    near.onDatagram = (route, octets) => this.#send((this.ways[route] as Way).up, octets);
+    far.onDatagram = (route, octets) => this.#send((this.ways[route] as Way).down, octets);
+    for (const [i, settings] of links.entries()) {
+      this.ways.push({ up: new WanPath(settings, 2 * i + 1), down: new WanPath(settings, 2 * i + 2) });
+      const path = near.bundle.addPath() as Path;
+      path.challenge(i, this.now);
+    }
+  }
+
+  change(way: number, settings: Partial<WanSettings>): void {
+    const { up, down } = this.ways[way] as Way;
+    up.change(settings, this.now);
+    down.change(settings, this.now);
+  }
+
+  run(ms: number): void {
+    const end = this.now + ms;
+    while (this.now < end) {
+      this.#step();
+      let at: Instant = earlier(instant(end), instant(this.now + 1));
+      for (const { up, down } of this.ways) at = earlier(at, earlier(up.pollTimeout(), down.pollTimeout()));
+      at = earlier(
+        at,
+        earlier(this.near.bundle.pollTimeout(this.now), this.far.bundle.pollTimeout(this.now)),
+      );
+      assert.notEqual(at, NEVER);
+      // A machine that wants to be called again and again at once would stand still here.
+      this.now = instant(Math.max(at, this.now + 0.02));
+    }
+  }
+
+  #step(): void {
+    const { near, far, now } = this;
+    this.onTick(now);
+    for (const [route, { up, down }] of this.ways.entries()) {
+      for (let handle = up.pollDelivered(now); handle >= 0; handle = up.pollDelivered(now))
+        far.handleDatagram(this.#take(handle), route, now);
+      for (let handle = down.pollDelivered(now); handle >= 0; handle = down.pollDelivered(now))
+        near.handleDatagram(this.#take(handle), route, now);
+      for (let handle = up.pollLost(); handle >= 0; handle = up.pollLost()) this.#take(handle);
+      for (let handle = down.pollLost(); handle >= 0; handle = down.pollLost()) this.#take(handle);
+    }
+    near.turn(now);
+    far.turn(now);
+  }
+
+  #send(path: WanPath, octets: Uint8Array): void {
+    const handle = this.#free.pop() ?? this.#datagrams.length;
+    this.#datagrams[handle] = octets;
+    if (!path.handlePacket(handle, octets.length + HEADERS, this.now)) this.#take(handle);
+  }
+
+  #take(handle: number): Uint8Array {
+    const datagram = this.#datagrams[handle] as Uint8Array;
+    this.#datagrams[handle] = undefined;
+    this.#free.push(handle);
+    return datagram;
+  }
+}
+
+/** An IPv4 packet that says which one it is. */
+export function numbered(length: number, flow: number, number: number): Uint8Array {
+  const octets = new Uint8Array(length);
+  const view = new DataView(octets.buffer);
+  octets[0] = 0x45;
+  view.setUint16(2, length);
+  octets[9] = 17;
+  view.setUint16(20, flow);
+  view.setUint32(24, number);
+  return octets;
+}
+
+export const numberIn = (octets: Uint8Array): number =>
+  new DataView(octets.buffer, octets.byteOffset).getUint32(24);
+export const flowIn = (octets: Uint8Array): number =>
+  new DataView(octets.buffer, octets.byteOffset).getUint16(20);
