@@ -18,6 +18,8 @@ const REORDERING_DATAGRAMS = 3;
 /** Between two urgent reports: a part of the interval, but not less than this. */
 const URGENT_MS = 4;
 const URGENT_PART = 4;
+/** That makes one urgent at any rate: what is not told soon would be forgotten. */
+const MANY_GAPS = 24;
 /** Of the interval, until a report of the last session is made for the second time. */
 const LAST_SESSION_INTERVALS = 2;
 const LONGEST_PATIENCE_MS = 0xffff;
@@ -142,6 +144,7 @@ export class ArrivalLog {
     if (isGap) {
       this.#gapEnd = counter - 1;
       this.#hurry(after(now, REORDERING_MS));
+      if (current.untoldGaps >= MANY_GAPS) this.#urgentAt = now;
     } else if (this.#gapEnd >= 0) {
       this.#gapEnd = current.untoldGapEnd;
       if (this.#gapEnd < 0 && !this.#asked) this.#urgentAt = NEVER;

@@ -2,9 +2,14 @@ import type { Instant } from "../time.ts";
 import { NEVER } from "../time.ts";
 import type { Report } from "../wire/tunnel-report.ts";
 
-const MOST_GAPS = 24;
+const MOST_GAPS = 63;
+/** A report tells twice what no report has told yet, as one may be lost, and at least so many. */
+const TOLD_GAPS = 20;
 
-/** Which counters of one session and link came: all up to the highest, but for the newest gaps; those before `floor` are forgotten. */
+/**
+ * Which counters of one session and link came: all up to the highest but what is in a gap. The newest gaps are remembered; of what was before
+ * those, nothing is known any more.
+ */
 export class CounterGaps {
   /** null: none has begun. */
   session: number | null = null;
@@ -44,6 +49,12 @@ export class CounterGaps {
     return end > this.#told ? end : -1;
   }
 
+  get untoldGaps(): number {
+    let gaps = 0;
+    while (gaps < this.#count && (this.#highs[this.#count - 1 - gaps] as number) > this.#told) gaps++;
+    return gaps;
+  }
+
   told(): void {
     this.#told = this.highest;
   }
@@ -51,9 +62,10 @@ export class CounterGaps {
   fillReport(report: Report): void {
     report.highest = this.highest;
     report.rangeCount = 0;
+    const last = this.#count - Math.max(TOLD_GAPS, 2 * this.untoldGaps);
     let high = this.highest;
     for (let i = this.#count - 1; i >= 0; i--) {
-      if (!report.addRange((this.#highs[i] as number) + 1, high)) return;
+      if (!report.addRange((this.#highs[i] as number) + 1, high) || i < last) return;
       high = (this.#lows[i] as number) - 1;
     }
     if (high >= this.#floor) report.addRange(this.#floor, high);

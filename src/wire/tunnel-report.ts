@@ -13,9 +13,11 @@ const AT = {
   ranges: 26,
 } as const;
 /** So that a report stays small, whatever came. */
-const RANGE_OCTETS = 48;
-/** Each takes two octets at least, but for the first. */
-const MOST_RANGES = 24;
+const RANGE_OCTETS = 128;
+/** Each takes two octets at least, a gap and what came below it, but for the first. */
+const MOST_RANGES: number = RANGE_OCTETS / 2;
+/** The first one, which a report always has, takes as much at most. */
+const LONGEST_RANGE = 5;
 const GROUP_BITS = 7;
 const GROUP = 2 ** GROUP_BITS;
 /** Enough for 32 bits. */
@@ -62,7 +64,7 @@ export class Report {
 
   /** Writes what stands after the kind; of the oldest ranges, those that there is room for. @returns its length; 0: there is no room */
   write(into: Uint8Array, at: number, room: number): number {
-    if (room < REPORT_BOUND) return 0;
+    if (room < AT.ranges + LONGEST_RANGE) return 0;
     into[at + AT.link] = this.link;
     writeWord(into, at + AT.session, this.session);
     writeWord(into, at + AT.highest, this.highest);
@@ -74,7 +76,7 @@ export class Report {
     writeWord(into, at + AT.datagrams, this.totalDatagrams);
     into[at + AT.patience] = this.patienceMs >>> 8;
     into[at + AT.patience + 1] = this.patienceMs;
-    const end = at + REPORT_BOUND;
+    const end = at + Math.min(room, REPORT_BOUND);
     let to = at + AT.ranges;
     let below = this.highest;
     for (let i = 0; i < this.rangeCount; i++) {
