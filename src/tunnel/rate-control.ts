@@ -128,6 +128,7 @@ export class RateControl {
 
   #dipAt = Number.NEGATIVE_INFINITY;
   #dipUntil = Number.NEGATIVE_INFINITY;
+  #restUntil = Number.NEGATIVE_INFINITY;
   #refillUntil = Number.NEGATIVE_INFINITY;
   /** When the rate changes by itself. */
   #changeAt = Number.POSITIVE_INFINITY;
@@ -364,9 +365,10 @@ export class RateControl {
       (isJudged && this.#isPressed && !this.#isStarting) ||
       (isJudged && this.#isFlat())
     ) {
-      this.#capacity = Math.min(this.#capacity * (1 + this.#step), this.ceiling);
+      const isPulse = this.#judgeAt !== this.#stepUntil;
+      this.#capacity = isPulse ? this.#pulsed() : Math.min(this.#capacity * (1 + this.#step), this.ceiling);
       this.#endSteps(now);
-      if (isUsable) this.#measure(now, figures.deliveredOctets, figures.deliveredMs);
+      if (isUsable && !isPulse) this.#measure(now, figures.deliveredOctets, figures.deliveredMs);
       return;
     }
     if (!isJudged) return;
@@ -375,7 +377,7 @@ export class RateControl {
     const lost = this.#stepLost / (this.#stepLost + this.#stepOctets + 1);
     if (
       this.#stepLost >= 3 * this.#fullOctets &&
-      lost > this.#lossFloor + Math.max(LOSS_MARGIN, this.#step / 8) &&
+      lost > this.#lossFloor + Math.max(LOSS_MARGIN, this.#step / 8) + this.#chance(this.#stepOctets) &&
       this.#stepMs > 0
     ) {
       this.#hold(now, Math.min(this.#stepOctets / this.#stepMs, this.#capacity * (1 + this.#step)));
@@ -385,22 +387,21 @@ export class RateControl {
       this.#step = 0;
       return;
     }
-    let found = this.#capacity * (1 + this.#step);
-    // It may be that less was sent than could be.
     if (this.#judgeAt === this.#stepUntil) {
-      found = Math.min(found, Math.max(this.#capacity, (this.#stepOctets / this.#stepMs) * STEP_CREDIT));
-    } else {
-      const rise = this.#stepPeak - this.#stepBefore - 2 * noiseMs - quantumMs;
-      const spanMs = this.#stepUntil - this.#stepFrom;
-      if (rise > 0) found = Math.max(this.#capacity, found / (1 + rise / spanMs));
-      if (rise > 3) {
-        this.#capacity = Math.min(found, this.ceiling);
-        this.#endSteps(now);
-        return;
-      }
-    }
-    this.#capacity = Math.min(found, this.ceiling);
+      // It may be that less was sent than could be.
+      const most = Math.max(this.#capacity, (this.#stepOctets / this.#stepMs) * STEP_CREDIT);
+      this.#capacity = Math.min(this.#capacity * (1 + this.#step), most, this.ceiling);
+    } else this.#capacity = this.#pulsed();
     this.#climb(now, this.#step * 2);
+  }
+
+  /** The capacity by the queue that a pulse left behind. */
+  #pulsed(): number {
+    const { noiseMs } = this.#gauge;
+    const rise = this.#stepPeak - this.#stepBefore - 2 * noiseMs - this.#fullOctets / this.#capacity;
+    const found =
+      (this.#capacity * (1 + this.#step)) / (1 + Math.max(0, rise) / (this.#stepUntil - this.#stepFrom));
+    return Math.min(Math.max(this.#capacity, found), this.ceiling);
   }
 
   /** What was sent more did not come more, and waits. */
@@ -460,9 +461,18 @@ export class RateControl {
     } else if (isHolding || this.#isPressed || share < this.#lossFloor) {
       this.#lossFloor += (Math.min(share, LOSS_FLOOR_MOST) - this.#lossFloor) / 2;
       if (this.#isPressed && !isHolding) this.#holdMs = 500;
-    } else if (this.#step === 0 && !limited && share > 2 * this.#lossFloor + LOSS_MARGIN) {
+    } else if (
+      this.#step === 0 &&
+      !limited &&
+      share > 2 * this.#lossFloor + LOSS_MARGIN + this.#chance(total)
+    ) {
       this.#hold(now, Math.min(this.#capacity, delivered));
     }
+  }
+
+  /** How much more than its share may be lost of so much by chance. */
+  #chance(octets: number): number {
+    return 2 * Math.sqrt(((this.#lossFloor + 0.01) * this.#fullOctets) / octets);
   }
 
   #isDipSeen(now: Instant): boolean {
@@ -485,7 +495,9 @@ export class RateControl {
     const queue = this.#gauge.queueMs;
     if (queue > 2 * this.#targetMs) return;
     this.#dipUntil = now + (queue + DIP_MORE_MS) / (1 - DIP_GAIN);
-    this.#refillUntil = this.#dipUntil + (this.#targetMs + DIP_MORE_MS) / (1 - DIP_GAIN);
+    // As long as it takes until a report tells of it.
+    this.#restUntil = this.#dipUntil + 1.2 * this.#intervalMs;
+    this.#refillUntil = this.#restUntil + (this.#targetMs + DIP_MORE_MS) / (1 - DIP_GAIN);
     this.#dipSeenFrom = now + this.#roundTrip.value;
     this.#dipSeenUntil = this.#refillUntil + this.#loopMs;
     this.#quietSince = this.#dipSeenUntil;
@@ -535,6 +547,9 @@ export class RateControl {
     } else if (now < this.#dipUntil) {
       gain = DIP_GAIN;
       this.#changeAt = this.#dipUntil;
+    } else if (now < this.#restUntil) {
+      gain = 1;
+      this.#changeAt = this.#restUntil;
     } else if (now < this.#refillUntil) {
       gain = 2 - DIP_GAIN;
       this.#changeAt = this.#refillUntil;
