@@ -10,6 +10,21 @@ import { type End, established, TunnelPair } from "./tunnel-pair.ts";
 const dropsOf = ({ endpoint }: End): number =>
   Object.values(endpoint.drops).reduce((sum, count) => sum + count, 0);
 
+/** Counts what is done. Which networks share a part is the same each time. */
+const counting = (): { primitives: Primitives; macs: () => number } => {
+  const primitives = tunnelCrypto(null);
+  const random = new Random(5);
+  const fillRandom = (into: Uint8Array): void => {
+    for (let at = 0; at < into.length; at++) into[at] = random.next() * 256;
+  };
+  let macs = 0;
+  const hmac: Primitives["hmac"] = (...parts) => {
+    macs++;
+    return primitives.hmac(...parts);
+  };
+  return { primitives: { ...primitives, fillRandom, hmac }, macs: () => macs };
+};
+
 describe("a flood of first messages", () => {
   /** First messages of peers of the far end, all good. */
   const flood = (pair: TunnelPair, count: number): Uint8Array[] => {
@@ -74,7 +89,7 @@ describe("a flood of first messages", () => {
   });
 
   it("lets in who can be reached at its address", () => {
-    const pair = new TunnelPair({ far: { load } });
+    const pair = new TunnelPair({ primitives: counting().primitives, far: { load } });
     const messages = flood(pair, 30);
     let at = 0;
     const attack = (): void => {
@@ -94,21 +109,6 @@ describe("a flood of first messages", () => {
     const shown = pair.sent.findLast(({ datagram }) => datagram[0] === INITIATION_TYPE);
     assert.ok(shown?.datagram.subarray(INITIATION.mac2).some((octet) => octet !== 0));
   });
-
-  /** Counts what is done. Which networks share a part is the same each time. */
-  const counting = (): { primitives: Primitives; macs: () => number } => {
-    const primitives = tunnelCrypto(null);
-    const random = new Random(5);
-    const fillRandom = (into: Uint8Array): void => {
-      for (let at = 0; at < into.length; at++) into[at] = random.next() * 256;
-    };
-    let macs = 0;
-    const hmac: Primitives["hmac"] = (...parts) => {
-      macs++;
-      return primitives.hmac(...parts);
-    };
-    return { primitives: { ...primitives, fillRandom, hmac }, macs: () => macs };
-  };
 
   const FLOOD_PER_SECOND = 100_000;
   const SECONDS = 2;
