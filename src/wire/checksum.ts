@@ -3,7 +3,7 @@ import { checksumField, findTransport, transportStart } from "./transport-header
 
 /** One's complement arithmetic (RFC 1071, RFC 1624) on checksums, whole and partial. None of it allocates. */
 
-export function fold(sum: number): number {
+function fold(sum: number): number {
   const once = (sum & 0xffff) + (sum >>> 16);
   return (once & 0xffff) + (once >>> 16);
 }
@@ -19,7 +19,7 @@ export function rewriteWord(view: DataView, at: number, value: number, checksumA
   view.setUint16(checksumAt, ~sum);
 }
 
-/** The sum of 65,535 octets or less, folded and not inverted. */
+/** The sum of an IP packet or less, folded and not inverted. */
 export function sumOf(octets: Uint8Array, view: DataView, at: number, length: number): number {
   const end = at + length;
   let even = 0;

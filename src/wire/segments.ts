@@ -21,7 +21,7 @@ export const SEGMENT_LIMIT = 128;
  */
 export class Segments {
   count = 0;
-  /** Octets of the header that each segment gets its own of; 0: one packet that goes as it is. */
+  /** Octets of the headers, which each segment gets its own of, at most 256; 0: one packet that goes as it is. */
   headLength = 0;
   /** Payload of each segment but the last. */
   segmentOctets = 0;

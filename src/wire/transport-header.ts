@@ -1,7 +1,7 @@
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "./ip-packet.ts";
 
 /** Octets of IP and transport headers together, at most: packets with more are rare, and passed on as they are. */
-export const HEAD_LIMIT = 256;
+const HEAD_LIMIT = 256;
 
 const HOP_BY_HOP = 0;
 const ROUTING = 43;
