@@ -1,6 +1,7 @@
 import type { LineStatus, MasterStatus, StationStatus, Status } from "../control/messages.ts";
 import { multilinkNotes, pppMedium, pppNotes } from "./format-ppp.ts";
 import { type Column, formatTable } from "./format-table.ts";
+import { formatTunnels } from "./format-tunnels.ts";
 
 const MASTER_COLUMNS: readonly Column<MasterStatus>[] = [
   { title: "MASTER", cell: ({ name }) => name },
@@ -139,11 +140,16 @@ const formatStations = (stations: readonly StationStatus[], at: number): string 
   ]);
 
 /** The whole status, for people; it ends with a newline. */
-export function formatStatus({ version, pid, startedAt, at, masters, lines, stations }: Status): string {
+export function formatStatus(status: Status): string {
+  const { version, pid, startedAt, at, masters, lines, stations, tunnels } = status;
   const parts = [`eql ${version}, process ${pid}, up ${formatSpan(at - startedAt)}\n`];
-  parts.push(masters.length === 0 ? "no masters\n" : formatMasters(masters));
+  if (masters.length > 0) parts.push(formatMasters(masters));
+  else if (tunnels.length === 0) parts.push("no masters\n");
   if (lines.length > 0) parts.push(formatLines(lines, at));
-  else if (stations.length === 0) parts.push("no lines: add one with `eql line add`\n");
+  else if (stations.length === 0 && tunnels.length === 0) {
+    parts.push("no lines: add one with `eql line add`\n");
+  }
+  if (tunnels.length > 0) parts.push(formatTunnels(tunnels));
   if (stations.length > 0) parts.push(formatStations(stations, at));
   return parts.join("\n");
 }

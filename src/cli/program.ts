@@ -21,6 +21,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   chat: async () => (await import("./commands/chat.ts")).chatCommand(),
   answer: async () => (await import("./commands/answer.ts")).answerCommand(),
   user: async () => (await import("./commands/user.ts")).userCommand(),
+  server: async () => (await import("./commands/server.ts")).serverCommand(),
+  client: async () => (await import("./commands/client.ts")).clientCommand(),
   genkey: async () => (await import("./commands/genkey.ts")).genkeyCommand(),
   pubkey: async () => (await import("./commands/genkey.ts")).pubkeyCommand(),
   "check-config": async () => (await import("./commands/check-config.ts")).checkConfigCommand(),

@@ -17,6 +17,7 @@ import {
   speedsOption,
 } from "../lab-options.ts";
 import { whole } from "../options.ts";
+import { wanCommand } from "./bench-wan.ts";
 
 const BYTES_1995 = 289_284;
 const DEFAULT_COUNT = 2;
@@ -279,6 +280,9 @@ Examples:
 export const benchCommand = (): Command =>
   new Command("bench")
     .summary("measure on this machine")
-    .description("Measure on this machine: two hosts (network namespaces) joined by virtual serial lines.")
+    .description(
+      "Measure on this machine: two hosts (network namespaces) joined by virtual serial lines, or by links of the Internet.",
+    )
     .addCommand(linesCommand())
-    .addCommand(bentsonCommand());
+    .addCommand(bentsonCommand())
+    .addCommand(wanCommand());

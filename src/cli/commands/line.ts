@@ -1,6 +1,15 @@
-import { Command } from "commander";
-import type { LineRequest, LineStatus } from "../../control/messages.ts";
+import { Command, Option } from "commander";
+import type {
+  LineRequest,
+  LineStatus,
+  PathChange,
+  PathTier,
+  Status,
+  TunnelStatus,
+} from "../../control/messages.ts";
+import { EqlError } from "../../errors.ts";
 import { ControlClient, socketPath } from "../control-client.ts";
+import { formatTunnels } from "../format-tunnels.ts";
 import { MAX_BPS } from "../numbers.ts";
 import { number, type SocketOption, segment, socketOption, whole } from "../options.ts";
 
@@ -101,9 +110,57 @@ const removeCommand = (): Command =>
       await new ControlClient(socketPath(socket)).request("DELETE", `/lines/${segment(name)}`);
     });
 
+interface SetOptions extends SocketOption {
+  readonly tier?: PathTier;
+  readonly sendLimit?: number | null;
+  readonly receiveLimit?: number | null;
+}
+
+/** Bits per second, or null for `none`. */
+const limit =
+  (name: string): ((text: string) => number | null) =>
+  (text) =>
+    text === "none" ? null : whole(name, 1000, 1e11)(text);
+
+async function setPath(name: string, { socket, tier, sendLimit, receiveLimit }: SetOptions): Promise<void> {
+  const client = new ControlClient(socketPath(socket));
+  const { tunnels } = await client.request<Status>("GET", "/status");
+  const tunnel = tunnels.find(
+    ({ listen, peers, waiting }) =>
+      listen.length === 0 &&
+      (waiting.some(({ path }) => path === name) ||
+        peers.some(({ paths }) => paths.some((path) => path.name === name))),
+  );
+  if (tunnel === undefined) {
+    throw new EqlError("LINE_UNKNOWN", `there is no UDP line ${name}: \`eql status\` lists the paths`);
+  }
+  const change: PathChange = { tier, sendBps: sendLimit, receiveBps: receiveLimit };
+  const path = `/tunnels/${segment(tunnel.name)}/paths/${segment(name)}`;
+  process.stdout.write(formatTunnels([await client.request<TunnelStatus>("PATCH", path, change)]));
+}
+
+const setCommand = (): Command =>
+  new Command("set")
+    .summary("change a UDP line")
+    .description("Change a UDP line while the daemon runs, then show its master.")
+    .argument("<NAME>", "name of the line, such as lte")
+    .addOption(new Option("--tier <T>", "when it carries packets").choices(["primary", "overflow", "backup"]))
+    .option("--send-limit <N>", "most that is sent by it, in bits per second, or none", limit("--send-limit"))
+    .option("--receive-limit <N>", "most that the server sends by it, or none", limit("--receive-limit"))
+    .addOption(socketOption())
+    .addHelpText("after", "\nExample:\n  eql line set lte --tier backup --send-limit 5000000\n")
+    .action(async (name: string, options: SetOptions, command: Command) => {
+      const { tier, sendLimit, receiveLimit } = options;
+      if (tier === undefined && sendLimit === undefined && receiveLimit === undefined) {
+        command.error("error: nothing to set; give --tier, --send-limit or --receive-limit", { exitCode: 2 });
+      }
+      await setPath(name, options);
+    });
+
 export const lineCommand = (): Command =>
   new Command("line")
-    .summary("add or remove lines")
-    .description("Add or remove lines while the daemon runs.")
+    .summary("add, remove or change lines")
+    .description("Add, remove or change lines while the daemon runs.")
     .addCommand(addCommand())
-    .addCommand(removeCommand());
+    .addCommand(removeCommand())
+    .addCommand(setCommand());

@@ -45,8 +45,8 @@ async function watch(look: () => Promise<string>, inPlace: boolean): Promise<voi
 
 export const statusCommand = (): Command =>
   new Command("status")
-    .summary("show masters and lines")
-    .description("Show masters and lines: states, rates, counters, drops and what to do about them.")
+    .summary("show masters, lines and tunnels")
+    .description("Show masters, lines and tunnels: states, rates, counters, drops and what to do about them.")
     .option("--json", "one JSON object: the type Status of control/messages.ts")
     .option("--history", "what happened to the lines, and what was said in their last calls")
     .option("--watch", "once a second, until Ctrl-C; in place on a terminal")
@@ -56,7 +56,8 @@ export const statusCommand = (): Command =>
       `
 Rates are bits per second on the line, SENT and RECEIVED count IP packets and their octets. A line is
 closed (device missing, in use or hung up), idle (nobody wants it), dialing, at its login, negotiating
-(PPP), down, alone, enslaved, silent (the peer does not answer its echo), or given-up.
+(PPP), down, alone, enslaved, silent (the peer does not answer its echo), or given-up. A path of a tunnel
+is waiting (its device is missing), proving, alive, or dead.
 
 Examples:
   eql status

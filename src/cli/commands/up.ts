@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import type { Config, LogLevel } from "../../config/config.ts";
+import { logLevelOption } from "../daemon-options.ts";
 import { socketOption } from "../options.ts";
 import { packageVersion } from "../version.ts";
 
@@ -21,15 +22,7 @@ export const upCommand = (): Command =>
       new Option("--runslip <FILE>", "configuration in the form of DSLIP's runslip.conf").conflicts("config"),
     )
     .addOption(socketOption())
-    .addOption(
-      new Option("--log-level <LEVEL>", "the least important messages to log").choices([
-        "trace",
-        "debug",
-        "info",
-        "warn",
-        "error",
-      ]),
-    )
+    .addOption(logLevelOption())
     .option("--debug", "log each PPP control packet, decoded, and all that is of level debug")
     .option("--until-last-line", "end when the last line has gone; so `eql pppd` starts it")
     .addHelpText(

@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
-import { readSecretLine } from "../../config/secrets-file.ts";
+import { readKeyFile } from "../../config/key-file.ts";
 import type { TunnelConfig, TunnelPeerConfig } from "../../config/tunnel-config.ts";
 import { networkOf } from "../../config/tunnel-words.ts";
 import type { PathChange, TunnelStatus } from "../../control/messages.ts";
 import { parseKey } from "../../crypto/key-text.ts";
-import { EqlError } from "../../errors.ts";
 import type {
   TunnelStatus as EngineTunnelStatus,
   TunnelPeerSettings,
@@ -43,7 +42,7 @@ export class Tunnel {
   constructor(config: TunnelConfig, tools: TunnelTools) {
     this.config = config;
     this.#tools = tools;
-    this.#privateKey = readKey(config.keyFile);
+    this.#privateKey = readKeyFile(config.keyFile);
     this.#settings = config.peers.map((peer) => settingsOf(config.name, peer));
     this.#serverRoutes = new ServerRoutes(tools.netlink);
     this.#routes = routesOf(config);
@@ -165,21 +164,13 @@ const settingsOf = (tunnel: string, peer: TunnelPeerConfig): TunnelPeerSettings 
   tunnel,
   peer: peer.name,
   publicKey: parseKey(peer.publicKey) as Uint8Array,
-  presharedKey: peer.presharedKeyFile === null ? null : readKey(peer.presharedKeyFile),
+  presharedKey: peer.presharedKeyFile === null ? null : readKeyFile(peer.presharedKeyFile),
   servers: [],
   networks: peer.networks,
   sendBps: peer.sendBps,
   receiveBps: peer.receiveBps,
   redundant: peer.redundant,
 });
-
-/** @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID */
-function readKey(path: string): Uint8Array {
-  const key = parseKey(readSecretLine(path).trim());
-  if (key !== null) return key;
-  const message = `${path} has no key: its first line is to be one of 44 characters, as \`eql genkey\` prints it`;
-  throw new EqlError("CONFIG_INVALID", message, { details: { file: path } });
-}
 
 /** rp_filter 1, for all or for the device (ip-sysctl: the greater one counts). */
 function isFilterStrict(device: string): boolean {
