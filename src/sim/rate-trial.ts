@@ -69,6 +69,8 @@ export class RateTrial {
   readonly #start: number;
   #credit = 0;
   #waiting = 0;
+  /** When the last report came, or a datagram went out to bring one. */
+  #heardAt: number;
   #counter = 0;
   #wasLimited = false;
   #othersCredit = 0;
@@ -103,6 +105,7 @@ export class RateTrial {
     this.#start = start;
     this.now = start;
     this.#tickAt = start;
+    this.#heardAt = start;
     this.#tokens = options.policer?.burstOctets ?? 0;
     this.control = new RateControl(options.control);
     this.path = new WanPath({}, options.seed ?? 1, 1 << 16);
@@ -166,7 +169,9 @@ export class RateTrial {
     if (demand !== undefined) this.#waiting = Math.min(this.#waiting + demand * this.#quantumMs, 300_000);
     const most = Math.max(this.#octets + control.rate * this.#quantumMs, control.rate * 2);
     this.#credit = Math.min(this.#credit + control.rate * this.#quantumMs, most);
-    while (this.#credit >= this.#octets && this.inFlight + this.#octets <= control.window) {
+    const isSilent = this.now - this.#heardAt > 2 * this.#roundTripMs + 200;
+    if (isSilent) this.#heardAt = this.now;
+    while (this.#credit >= this.#octets && (isSilent || this.inFlight + this.#octets <= control.window)) {
       if (demand !== undefined && this.#waiting < this.#octets) {
         this.#wasLimited = true;
         break;
@@ -282,6 +287,7 @@ export class RateTrial {
     const came = report.datagrams - (known?.datagrams ?? 0);
     figures.lostOctets = Math.max(0, gone - came) * this.#octets;
     this.#known = report;
+    this.#heardAt = this.now;
     this.control.handleReport(this.#instant, figures, this.#wasLimited);
     this.#wasLimited = false;
   }

@@ -304,10 +304,10 @@ export class RateControl {
       this.#stepOctets += deliveredOctets;
       this.#stepMs += deliveredMs;
     }
-    if (this.#stepOctets < 2 * this.#fullOctets) {
+    if (this.#stepOctets < 1.5 * this.#fullOctets) {
       if (now < this.#judgeAt) return;
-      this.#judgeAt = now + this.#loopMs;
-      this.#firstDatagrams *= 2;
+      if (this.#judgeAt > 0) this.#firstDatagrams *= 2;
+      this.#judgeAt = now + Math.max(this.#loopMs, FIRST_MS);
       return;
     }
     const found = this.#stepOctets / this.#stepMs;
@@ -325,7 +325,9 @@ export class RateControl {
     // Where answers take long, the first step is a short one rather than a small one.
     if (this.#loopMs > LONG_LOOP_MS && step < FIRST_PULSE) step = FIRST_PULSE;
     this.#step = Math.min(step, 1);
-    const excessMs = this.#isStarting ? START_EXCESS_MS : Math.min(8 + 16 * this.#step, CLIMB_EXCESS_MS);
+    const usualMs = this.#isStarting ? START_EXCESS_MS : Math.min(8 + 16 * this.#step, CLIMB_EXCESS_MS);
+    // Less than two datagrams say nothing.
+    const excessMs = Math.max(usualMs, (2 * this.#fullOctets) / this.#capacity);
     this.#stepFrom = now;
     const spanMs = excessMs / this.#step;
     if (spanMs >= this.#loopMs) {
@@ -494,10 +496,11 @@ export class RateControl {
     this.#dipAt = now + DIP_EVERY_MS;
     const queue = this.#gauge.queueMs;
     if (queue > 2 * this.#targetMs) return;
-    this.#dipUntil = now + (queue + DIP_MORE_MS) / (1 - DIP_GAIN);
+    const moreMs = Math.max(DIP_MORE_MS, this.#fullOctets / this.#capacity);
+    this.#dipUntil = now + (queue + moreMs) / (1 - DIP_GAIN);
     // As long as it takes until a report tells of it.
     this.#restUntil = this.#dipUntil + 1.2 * this.#intervalMs;
-    this.#refillUntil = this.#restUntil + (this.#targetMs + DIP_MORE_MS) / (1 - DIP_GAIN);
+    this.#refillUntil = this.#restUntil + (this.#targetMs + moreMs) / (1 - DIP_GAIN);
     this.#dipSeenFrom = now + this.#roundTrip.value;
     this.#dipSeenUntil = this.#refillUntil + this.#loopMs;
     this.#quietSince = this.#dipSeenUntil;
