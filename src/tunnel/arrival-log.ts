@@ -3,7 +3,8 @@
  *
  * 1. Each datagram that was opened is entered. The usual one, next to the highest, moves that one up; any other makes a gap or fills one.
  * 2. A report is due `intervalMs` after the first datagram that asks for one. It is due at once when a gap does not close, or when the sender
- *    asks, but such reports keep a distance: a path that loses much is not filled with reports on it.
+ *    asks, but such reports keep a distance: a path that loses much is not filled with reports on it. One that tells a new gap is followed by
+ *    another at that distance, in case it is lost or the gap was closing.
  * 3. While `isDue`, `write` makes reports. Those of the session before come first, and once more a while later: what such a report says is
  *    said by none after it.
  */
@@ -12,7 +13,7 @@ import { LONGEST_HOLD_US, Report } from "../wire/tunnel-report.ts";
 import { CounterGaps } from "./counter-gaps.ts";
 
 const DEFAULT_INTERVAL_MS = 25;
-/** A gap may close so long, or until so many came after it: datagrams do overtake each other. */
+/** Datagrams overtake each other: a gap stands when so much time has passed and so many came after it. Senders go by the same. */
 const REORDERING_MS = 2;
 const REORDERING_DATAGRAMS = 3;
 /** Between two urgent reports: a part of the interval, but not less than this. */
@@ -42,8 +43,9 @@ export class ArrivalLog {
   #lastAt: Instant = NEVER;
   #lastAgain = false;
   #asked = false;
-  /** Where the newest gap ends that may close yet, and that no report has told; -1: there is none. */
+  /** Where the oldest gap ends that no report has told, -1: there is none; and when it has had time to close. */
   #gapEnd = -1;
+  #gapAt: Instant = NEVER;
 
   constructor(link: number) {
     this.#report.link = link;
@@ -58,7 +60,7 @@ export class ArrivalLog {
     return this.#datagrams >>> 0;
   }
 
-  /** A gap was seen that no report has told yet, or the sender has asked. */
+  /** A gap stands that no report has told yet, or the sender has asked. */
   get urgent(): boolean {
     return this.#urgentAt !== NEVER;
   }
@@ -80,9 +82,8 @@ export class ArrivalLog {
       current.highestAt = now;
     } else this.#handleUnusual(current, counter, now);
     if (eliciting && this.#ordinaryAt === NEVER) this.#ordinaryAt = after(now, this.intervalMs);
-    if (this.#gapEnd >= 0 && this.#current.highest - this.#gapEnd >= REORDERING_DATAGRAMS) {
-      this.#gapEnd = -1;
-      this.#hurry(now);
+    if (this.#gapEnd >= 0 && this.#urgentAt === NEVER && this.#isOvertaken()) {
+      this.#hurry(now > this.#gapAt ? now : this.#gapAt);
     }
   }
 
@@ -111,9 +112,12 @@ export class ArrivalLog {
       this.#lastAgain = false;
       return length;
     }
-    if (this.urgent) this.#urgentAgainAt = after(now, Math.max(URGENT_MS, this.intervalMs / URGENT_PART));
+    const againAt = after(now, Math.max(URGENT_MS, this.intervalMs / URGENT_PART));
+    if (this.urgent) this.#urgentAgainAt = againAt;
+    const isNew = this.#current.untoldGapEnd >= 0;
     this.#current.told();
     this.#settle();
+    if (isNew) this.#ordinaryAt = againAt;
     return length;
   }
 
@@ -142,13 +146,19 @@ export class ArrivalLog {
     const isGap = counter > current.highest + 1;
     current.add(counter, now);
     if (isGap) {
-      this.#gapEnd = counter - 1;
-      this.#hurry(after(now, REORDERING_MS));
+      if (this.#gapEnd < 0) {
+        this.#gapEnd = counter - 1;
+        this.#gapAt = after(now, REORDERING_MS);
+      }
       if (current.untoldGaps >= MANY_GAPS) this.#urgentAt = now;
     } else if (this.#gapEnd >= 0) {
       this.#gapEnd = current.untoldGapEnd;
-      if (this.#gapEnd < 0 && !this.#asked) this.#urgentAt = NEVER;
+      if (!this.#asked && (this.#gapEnd < 0 || !this.#isOvertaken())) this.#urgentAt = NEVER;
     }
+  }
+
+  #isOvertaken(): boolean {
+    return this.#current.highest - this.#gapEnd >= REORDERING_DATAGRAMS;
   }
 
   #hurry(at: Instant): void {

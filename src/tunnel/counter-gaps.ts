@@ -43,16 +43,17 @@ export class CounterGaps {
     this.highestAt = now;
   }
 
-  /** The last counter of the newest gap, if it is not told yet; else -1. */
-  get untoldGapEnd(): number {
-    const end = this.#count === 0 ? -1 : (this.#highs[this.#count - 1] as number);
-    return end > this.#told ? end : -1;
-  }
-
+  /** Since `told` was called last. */
   get untoldGaps(): number {
     let gaps = 0;
     while (gaps < this.#count && (this.#highs[this.#count - 1 - gaps] as number) > this.#told) gaps++;
     return gaps;
+  }
+
+  /** The last counter of the oldest of those gaps; -1: there is none. */
+  get untoldGapEnd(): number {
+    const gaps = this.untoldGaps;
+    return gaps === 0 ? -1 : (this.#highs[this.#count - gaps] as number);
   }
 
   told(): void {

@@ -2,9 +2,8 @@ import type { Instant } from "../time.ts";
 
 const FEWEST_AFTER = 3;
 const MOST_AFTER = 64;
-const SHORTEST_MS = 1;
-const LONGEST_MS = 4;
-const ROUND_TRIP_PART = 8;
+/** The receiver has given it time too, when it hurried to report a gap. */
+const OVERDUE_MS = 1;
 const MOST_DOUBLINGS = 5;
 /** Without another mistake for so long, patience is halved again. */
 const FORGET_MS = 30_000;
@@ -24,10 +23,8 @@ export class Reordering {
   }
 
   /** And what is so long overdue. */
-  overdueMs(roundTripMs: number): number {
-    return (
-      Math.max(SHORTEST_MS, Math.min(LONGEST_MS, roundTripMs / ROUND_TRIP_PART)) * (1 << this.#doublings)
-    );
+  get overdueMs(): number {
+    return OVERDUE_MS << this.#doublings;
   }
 
   /** The entry `number` was told as lost, and came; `next` is not sent yet. */

@@ -264,7 +264,7 @@ export class SentLog {
     const ring = this.#ring;
     const topAt = this.sentAtOf(top);
     const roundTripMs = Math.max(this.#smoothedMs, this.#latestMs);
-    const overdueMs = this.#reordering.overdueMs(roundTripMs);
+    const { overdueMs } = this.#reordering;
     const lateMs = LATE_ROUND_TRIPS * roundTripMs + overdueMs;
     const overtaken = top - this.#reordering.datagrams;
     let number = this.#nextWaiting(this.#oldest);

@@ -91,22 +91,40 @@ describe("ArrivalLog", () => {
     assert.deepEqual(receiver.tell(121), [SESSION, "0-2"]);
   });
 
-  it("hurries when a gap does not close: after 2 ms, or after three datagrams", () => {
-    const slow = new Receiver().come([0, 2], 100);
-    assert.ok(slow.log.urgent);
-    assert.equal(slow.dueAt, 102);
-    const fast = new Receiver().come([0, 2, 3], 100);
-    assert.equal(fast.dueAt, 102);
-    fast.come([4], 100.5);
-    assert.equal(fast.dueAt, 100.5);
+  it("hurries when a gap has not closed after 2 ms and three datagrams", () => {
+    const receiver = new Receiver().come([0, 2, 3], 100);
+    assert.equal(receiver.log.urgent, false);
+    assert.equal(receiver.dueAt, 120);
+    receiver.come([4], 101);
+    assert.ok(receiver.log.urgent);
+    assert.equal(receiver.dueAt, 102);
+    const slow = new Receiver().come([0, 2], 100).come([3], 105).come([4], 110);
+    assert.equal(slow.dueAt, 110);
+    // Another gap soon after does not start the time anew.
+    const many = new Receiver().come([0, 2], 100).come([4], 101).come([6], 101.5);
+    assert.equal(many.dueAt, 102);
   });
 
   it("does not hurry when it closes", () => {
-    const receiver = new Receiver().come([0, 3, 1], 100);
+    const receiver = new Receiver().come([0, 3, 4, 5, 1], 100);
     assert.equal(receiver.dueAt, 102);
     receiver.come([2], 101);
     assert.equal(receiver.log.urgent, false);
     assert.equal(receiver.dueAt, 120);
+    // A newer one has not been overtaken yet.
+    receiver.come([7, 9], 101).come([10], 101);
+    assert.ok(receiver.log.urgent);
+    receiver.come([6], 101);
+    assert.equal(receiver.log.urgent, false);
+  });
+
+  it("tells a gap twice within a short time", () => {
+    const receiver = new Receiver().come([0, 2, 3, 4], 100);
+    receiver.tell(102);
+    assert.equal(receiver.dueAt, 107);
+    assert.equal(receiver.log.urgent, false);
+    assert.deepEqual(receiver.tell(107), [SESSION, "2-4", "0-0"]);
+    assert.equal(receiver.dueAt, NEVER);
   });
 
   it("hurries when it is asked, even if a gap closes", () => {

@@ -55,10 +55,10 @@ class Sender implements SentSink {
   }
 }
 
-/** One datagram a millisecond, and a round trip of 40 ms is known: 4 ms are overdue, and 54 ms late. */
-function steady(count: number): Sender {
+/** Datagrams at a pace, and a round trip of 40 ms is known: 1 ms is overdue, and 51 ms are late. */
+function steady(count: number, spacingMs = 1): Sender {
   const sender = new Sender();
-  for (let i = 0; i < count; i++) sender.send(i);
+  for (let i = 0; i < count; i++) sender.send(i * spacingMs);
   assert.ok(sender.hear(40, [[0, 0]]));
   assert.equal(sender.log.roundTripMs, 40);
   return sender;
@@ -101,7 +101,7 @@ describe("SentLog", () => {
   });
 
   it("takes for lost what three have overtaken that is overdue", () => {
-    const sender = steady(20);
+    const sender = steady(20, 0.2);
     const withoutTwo = [
       [3, 5],
       [0, 1],
@@ -110,29 +110,29 @@ describe("SentLog", () => {
       [8, 9],
       [3, 5],
     ] as const;
-    // 5 came 3 ms later than 2: too soon to know. A report that was held 1 ms longer knows.
-    sender.hear(45, withoutTwo);
+    // 5 went 0.6 ms later than 2: too soon to know. A report that was held for 0.4 ms knows.
+    sender.hear(41, withoutTwo);
     assert.deepEqual(sender.losses, []);
-    sender.hear(45, withoutTwo, { holdUs: 1000 });
+    sender.hear(41, withoutTwo, { holdUs: 400 });
     assert.deepEqual(sender.losses, [2]);
     assert.equal(sender.log.lostOctets, OCTETS);
     assert.equal(sender.log.lostCount, 1);
-    // Two came after 6 and 7, which is not enough, however overdue, until they are late.
-    sender.hear(59, withoutSix, { holdUs: 10_000 });
+    // Only two came after 7: that is not enough, however overdue, until it is late.
+    sender.hear(51.8, withoutSix, { holdUs: 10_000 });
     assert.deepEqual(sender.losses, [6]);
-    sender.hear(90, withoutSix, { holdUs: 51_000 });
+    sender.hear(90, withoutSix, { holdUs: 50_000 });
     assert.deepEqual(sender.losses, []);
-    sender.hear(100, withoutSix, { holdUs: 53_000 });
+    sender.hear(91, withoutSix, { holdUs: 51_000 });
     assert.deepEqual(sender.losses, [7]);
-    assert.deepEqual(sender.state.slice(0, 4), [10, 10, 10 * OCTETS, 10]);
+    assert.deepEqual(sender.state.slice(0, 4), [10, 10, 10 * OCTETS, 2]);
   });
 
   it("does not take for lost what a report says nothing of, until it is late", () => {
     const sender = steady(100);
-    sender.hear(90, [[30, 50]], { holdUs: 20_000 });
+    sender.hear(90, [[30, 50]]);
     assert.deepEqual(sender.losses, []);
     sender.hear(100, [[30, 60]]);
-    assert.deepEqual(sender.losses, [1, 2, 3, 4, 5, 6]);
+    assert.deepEqual(sender.losses, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     // The same report, with what is missing told.
     sender.hear(100, [[30, 60]], { floor: 10 });
     assert.deepEqual(sender.losses[0], 10);
@@ -150,25 +150,25 @@ describe("SentLog", () => {
     assert.equal(sender.log.spurious, 3);
     assert.deepEqual(sender.acks, []);
     assert.deepEqual(sender.state.slice(0, 2), [90, 90]);
-    // Twice as many, and twice as long.
+    // Twice as many have to come after.
     sender.hear(50, [
-      [13, 17],
+      [13, 15],
       [0, 9],
     ]);
     assert.deepEqual(sender.losses, []);
     sender.hear(50, [
-      [13, 18],
+      [13, 16],
       [0, 9],
     ]);
     assert.deepEqual(sender.losses, [10]);
     // Those were sent before it was learnt: they change nothing.
-    sender.hear(51, [[0, 18]]);
+    sender.hear(51, [[0, 16]]);
     assert.equal(sender.log.spurious, 4);
     sender.hear(30_100, [
-      [22, 26],
-      [0, 18],
+      [20, 24],
+      [0, 16],
     ]);
-    assert.deepEqual(sender.losses, [19, 20, 21]);
+    assert.deepEqual(sender.losses, [17, 18, 19]);
   });
 
   it("measures what was delivered, and in what time, between reports", () => {
