@@ -78,6 +78,12 @@ export class Carrier {
     );
   }
 
+  forget(): void {
+    this.runs = 0;
+    this.mostCut = 0;
+    this.mostJoined = 0;
+  }
+
   /** Reads what waits on `fd`. @returns false: nothing does */
   mirror(fd: number): boolean {
     const { memory, segments } = this;

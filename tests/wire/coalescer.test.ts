@@ -163,7 +163,7 @@ describe("the coalescer", () => {
         };
         assert.deepEqual(byFlow(bench.flush().flatMap(packetsIn)), byFlow(sent));
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
