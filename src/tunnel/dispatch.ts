@@ -33,6 +33,8 @@ const BURST_MS = 1;
 const CATCH_UP_MS = 3;
 /** A path that adds a share x of capacity is worth x times this of delay. */
 const WORTH_MS = 1000;
+/** A path whose rate is still being found is worth so much delay at least. */
+const TRIAL_MS = 150;
 /** Nothing is given to a path further ahead. */
 const MOST_AHEAD_MS = 600;
 /** An overflow path takes what would otherwise wait for so long. */
@@ -142,7 +144,7 @@ export class Dispatch {
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.#eligible.length; i++) {
       const path = this.#eligible[i] as Path;
-      const arrival = Math.max(now, path.freeAt) + octets / path.rate.rate + delayOf(path);
+      const arrival = Math.max(now, path.freeAt) + octets / path.pace + delayOf(path);
       if (arrival >= least) continue;
       least = arrival;
       best = path;
@@ -197,7 +199,8 @@ export class Dispatch {
     for (let i = 0; i < eligible.length; i++) {
       const path = eligible[i] as Path;
       const extra = kept === 0 ? 0 : delayOf(path) - delayOf(eligible[0] as Path);
-      if (kept > 0 && !path.rate.isStarting && extra > (WORTH_MS * path.rate.rate) / rates) {
+      const worth = Math.max((WORTH_MS * path.rate.rate) / rates, path.rate.isStarting ? TRIAL_MS : 0);
+      if (kept > 0 && extra > worth) {
         path.limitedAt = now;
         continue;
       }
@@ -215,15 +218,18 @@ export class Dispatch {
       const next = queue.peekOctets();
       const path = this.#earliest(next, null, now);
       if (path === null) return;
-      if (path.freeAt - now + path.commits.octets / path.rate.rate > MOST_AHEAD_MS) return;
+      if (path.freeAt - now + path.commits.octets / path.pace > MOST_AHEAD_MS) return;
       const most = Math.max(next, path.rate.rate * BURST_MS);
       if (!queue.take(most, now)) return;
       const { run, segment, count } = queue;
       this.#number(run, segment, count, queue.lane, now);
       const octets = octetsOf(runs, run, segment, count);
-      if (queue.isSparse) path.commits.unshift(run, segment, count, octets);
+      runs.hold(run, count);
+      // It goes before what waits, so that does not count.
+      if (queue.isSparse) (this.best(octets, now) ?? path).commits.unshift(run, segment, count, octets);
       else path.commits.push(run, segment, count, octets);
       if (this.redundant) this.#commitTwice(path, run, segment, count, octets, now);
+      queue.releaseTaken();
     }
   }
 
@@ -251,7 +257,7 @@ export class Dispatch {
       if (path === except) continue;
       const free = path.freeAt > now ? path.freeAt : now;
       const arrival =
-        free + (path.commits.octets + octets) / path.rate.rate + delayOf(path) + path.handicapMs;
+        free + (path.commits.octets + octets) / path.pace + delayOf(path) + path.handicapMs;
       if (arrival >= least) continue;
       least = arrival;
       best = path;

@@ -144,6 +144,12 @@ export class Path {
     return this.#measured;
   }
 
+  /** Octets a millisecond that it carries now: until its rate is found, the window is what limits it. */
+  get pace(): number {
+    const { rate, window } = this.rate;
+    return Math.min(rate, window / this.smoothedMs);
+  }
+
   /** Octets of content that a datagram has room for. */
   get contentMax(): number {
     return this.size - this.headers - TRANSPORT.overhead;

@@ -197,10 +197,10 @@ export class TunnelBundle {
   }
 
   /** Lets go of all that is held. It is not used after that. */
-  close(): void {
-    for (const path of [...this.paths]) this.removePath(path);
+  close(now: Instant): void {
+    while (this.paths.length > 0) this.removePath(this.paths[0] as Path);
     this.dispatch.restart();
-    this.dispatch.queue.clear();
+    this.dispatch.queue.clear(now);
     this.lanesIn.reset();
   }
 

@@ -148,4 +148,38 @@ describe("TunnelBundle", () => {
     // All that has a number arrives: the queue's own drops are before that.
     assert.equal(world.far.bundle.lanesIn.drops.lost, 0);
   });
+
+  it("goes on when the program at the other end begins anew", () => {
+    const world = new World([mbit(20, 10), mbit(20, 30)]);
+    establish(world);
+    saturate(world);
+    world.run(1000);
+    world.restartFar();
+    const received: number[] = [];
+    world.far.onPacket = (octets) => void received.push(numberIn(octets));
+    for (let i = 0; i < 400 && received.length < 1000; i++) world.run(10);
+    assert.ok(received.length >= 1000, "packets arrive again");
+    assert.ok(inOrder(received));
+    const back: number[] = [];
+    world.near.onPacket = (octets) => void back.push(numberIn(octets));
+    for (let i = 0; i < 10; i++) world.far.send(numbered(100, 2, i), 2, world.now);
+    world.run(200);
+    assert.equal(back.length, 10);
+  });
+
+  it("sends each packet by two paths when told to, and delivers it once", () => {
+    const world = new World([mbit(20, 10, { loss: 0.1 }), mbit(20, 20, { loss: 0.1 })], { redundant: true });
+    establish(world);
+    const received: number[] = [];
+    world.far.onPacket = (octets) => void received.push(numberIn(octets));
+    for (let i = 0; i < 1000; i++) {
+      world.near.send(numbered(200, 1, i), 1, world.now);
+      world.run(5);
+    }
+    world.run(500);
+    assert.ok(inOrder(received));
+    // One in a hundred is lost by both.
+    assert.ok(received.length > 970, `${received.length} of 1000`);
+    assert.equal(world.near.bundle.dispatch.repeated, 0);
+  });
 });

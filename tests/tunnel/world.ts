@@ -84,7 +84,7 @@ export class End implements Inlet, Outlet {
   #route = -1;
   #now: Instant = instant(0);
 
-  constructor() {
+  constructor(privateKey: Uint8Array = newPrivateKey()) {
     const big = SCRATCH_OCTETS + 4096;
     this.slots = new SlotPools(
       new Slots(0, big, BIG_SLOT, BIG_SLOTS),
@@ -99,7 +99,7 @@ export class End implements Inlet, Outlet {
       scratch: 0,
       fillRandom: (into) => primitives.fillRandom(into),
     };
-    const key = primitives.keyPair(newPrivateKey());
+    const key = primitives.keyPair(privateKey);
     this.publicKey = key.publicKey;
     this.endpoint = new Endpoint(primitives, { key, cipher: "aes-256-gcm" });
   }
@@ -180,25 +180,39 @@ export interface Way {
 
 export class World {
   readonly near = new End();
-  readonly far = new End();
+  far: End;
   readonly ways: Way[] = [];
   now: Instant = instant(0);
   /** Called at least each millisecond. */
   onTick: (now: Instant) => void = () => {};
+  readonly #farKey = newPrivateKey();
+  readonly #redundant: boolean;
   readonly #datagrams: (Uint8Array | undefined)[] = [];
   readonly #free: number[] = [];
 
   constructor(links: readonly Partial<WanSettings>[], options: { redundant?: boolean } = {}) {
-    const { near, far } = this;
-    near.meet(far.publicKey, true, options.redundant ?? false, this.now);
-    far.meet(near.publicKey, false, options.redundant ?? false, this.now);
+    const { near } = this;
+    this.#redundant = options.redundant ?? false;
+    this.far = this.#makeFar();
+    near.meet(this.far.publicKey, true, this.#redundant, this.now);
     near.onDatagram = (route, octets) => this.#send((this.ways[route] as Way).up, octets);
-    far.onDatagram = (route, octets) => this.#send((this.ways[route] as Way).down, octets);
     for (const [i, settings] of links.entries()) {
       this.ways.push({ up: new WanPath(settings, 2 * i + 1), down: new WanPath(settings, 2 * i + 2) });
       const path = near.bundle.addPath() as Path;
       path.challenge(i, this.now);
     }
+  }
+
+  /** The program at the far end ends without a word, and begins anew. */
+  restartFar(): void {
+    this.far = this.#makeFar();
+  }
+
+  #makeFar(): End {
+    const far = new End(this.#farKey);
+    far.meet(this.near.publicKey, false, this.#redundant, this.now);
+    far.onDatagram = (route, octets) => this.#send((this.ways[route] as Way).down, octets);
+    return far;
   }
 
   change(way: number, settings: Partial<WanSettings>): void {
