@@ -14,7 +14,7 @@ import {
   startControlServer,
 } from "../../src/daemon/control-server.ts";
 import { EqlError } from "../../src/errors.ts";
-import { FakeDaemon, FakeLog, line, master, status } from "./fake-daemon.ts";
+import { FakeDaemon, FakeLog, line, master, status, tunnel } from "./fake-daemon.ts";
 
 const DEADLINE_MS = 5_000;
 
@@ -120,6 +120,14 @@ describe("requests", () => {
       master(),
     ],
     ["PATCH", "/masters/eql/slaves/sl0", { bps: 1e10 }, ["changeSlave", "eql", "sl0", { bps: 1e10 }], line()],
+    ["PATCH", "/tunnels/wan", { redundant: true }, ["changeTunnel", "wan", { redundant: true }], tunnel()],
+    [
+      "PATCH",
+      "/tunnels/wan/paths/lte",
+      { tier: "overflow", sendBps: null, receiveBps: 1000 },
+      ["changePath", "wan", "lte", { tier: "overflow", sendBps: null, receiveBps: 1000 }],
+      tunnel(),
+    ],
     [
       "POST",
       "/lines",

@@ -110,17 +110,21 @@ const removeCommand = (): Command =>
       await new ControlClient(socketPath(socket)).request("DELETE", `/lines/${segment(name)}`);
     });
 
+/** Bits per second. */
+type Limit = number | "none";
+
 interface SetOptions extends SocketOption {
   readonly tier?: PathTier;
-  readonly sendLimit?: number | null;
-  readonly receiveLimit?: number | null;
+  readonly sendLimit?: Limit;
+  readonly receiveLimit?: Limit;
 }
 
-/** Bits per second, or null for `none`. */
 const limit =
-  (name: string): ((text: string) => number | null) =>
+  (name: string): ((text: string) => Limit) =>
   (text) =>
-    text === "none" ? null : whole(name, 1000, 1e11)(text);
+    text === "none" ? text : whole(name, 1000, 1e11)(text);
+
+const bpsOf = (given: Limit | undefined): number | null | undefined => (given === "none" ? null : given);
 
 async function setPath(name: string, { socket, tier, sendLimit, receiveLimit }: SetOptions): Promise<void> {
   const client = new ControlClient(socketPath(socket));
@@ -134,7 +138,7 @@ async function setPath(name: string, { socket, tier, sendLimit, receiveLimit }: 
   if (tunnel === undefined) {
     throw new EqlError("LINE_UNKNOWN", `there is no UDP line ${name}: \`eql status\` lists the paths`);
   }
-  const change: PathChange = { tier, sendBps: sendLimit, receiveBps: receiveLimit };
+  const change: PathChange = { tier, sendBps: bpsOf(sendLimit), receiveBps: bpsOf(receiveLimit) };
   const path = `/tunnels/${segment(tunnel.name)}/paths/${segment(name)}`;
   process.stdout.write(formatTunnels([await client.request<TunnelStatus>("PATCH", path, change)]));
 }
