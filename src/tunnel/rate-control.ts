@@ -389,6 +389,10 @@ export class RateControl {
       this.#step = 0;
       return;
     }
+    // More was sent, and more came: what was lost was lost by chance.
+    if (this.#step > 0.5 && this.#stepOctets > 30 * this.#fullOctets) {
+      this.#lossFloor += (Math.min(lost, LOSS_FLOOR_MOST) - this.#lossFloor) / 4;
+    }
     if (this.#judgeAt === this.#stepUntil) {
       // It may be that less was sent than could be.
       const most = Math.max(this.#capacity, (this.#stepOctets / this.#stepMs) * STEP_CREDIT);
@@ -468,7 +472,7 @@ export class RateControl {
       !limited &&
       share > 2 * this.#lossFloor + LOSS_MARGIN + this.#chance(total)
     ) {
-      this.#hold(now, Math.min(this.#capacity, delivered));
+      this.#hold(now, Math.min(this.#capacity, Math.max(delivered, this.deliveryRate)));
     }
   }
 
