@@ -11,11 +11,11 @@
 import { after, earlier, type Instant, instant, NEVER } from "../time.ts";
 import { LONGEST_HOLD_US, Report } from "../wire/tunnel-report.ts";
 import { CounterGaps } from "./counter-gaps.ts";
+import { Reordering } from "./reordering.ts";
 
 const DEFAULT_INTERVAL_MS = 25;
-/** Datagrams overtake each other: a gap stands when so much time has passed and so many came after it. Senders go by the same. */
-const REORDERING_MS = 2;
-const REORDERING_DATAGRAMS = 3;
+/** Datagrams overtake each other: a gap has twice the time to close after which a sender takes something for lost. */
+const OVERDUE_PARTS = 2;
 /** Between two urgent reports: a part of the interval, but not less than this. */
 const URGENT_MS = 4;
 const URGENT_PART = 4;
@@ -31,6 +31,7 @@ export class ArrivalLog {
   /** Told in reports: how long the other side of this end waits for what is missing. */
   patienceMs = 0;
   readonly #report = new Report();
+  readonly #reordering = new Reordering();
   #current = new CounterGaps();
   #last = new CounterGaps();
   /** The session before `last`: what still comes in it only counts. */
@@ -114,6 +115,7 @@ export class ArrivalLog {
     }
     const againAt = after(now, Math.max(URGENT_MS, this.intervalMs / URGENT_PART));
     if (this.urgent) this.#urgentAgainAt = againAt;
+    this.#reordering.handleReport(now);
     const isNew = this.#current.untoldGapEnd >= 0;
     this.#current.told();
     this.#settle();
@@ -138,17 +140,20 @@ export class ArrivalLog {
     this.#lastAt = this.#lastAgain ? now : NEVER;
     this.#settle();
     this.#current.begin(session);
+    this.#reordering.restart();
     this.#handleUnusual(this.#current, counter, now);
     return true;
   }
 
   #handleUnusual(current: CounterGaps, counter: number, now: Instant): void {
     const isGap = counter > current.highest + 1;
+    // It has been told as missing.
+    if (counter <= current.toldHighest) this.#reordering.handleSpurious(counter, current.highest + 1, now);
     current.add(counter, now);
     if (isGap) {
       if (this.#gapEnd < 0) {
         this.#gapEnd = counter - 1;
-        this.#gapAt = after(now, REORDERING_MS);
+        this.#gapAt = after(now, OVERDUE_PARTS * this.#reordering.overdueMs);
       }
       if (current.untoldGaps >= MANY_GAPS) this.#urgentAt = now;
     } else if (this.#gapEnd >= 0) {
@@ -158,7 +163,7 @@ export class ArrivalLog {
   }
 
   #isOvertaken(): boolean {
-    return this.#current.highest - this.#gapEnd >= REORDERING_DATAGRAMS;
+    return this.#current.highest - this.#gapEnd >= this.#reordering.datagrams;
   }
 
   #hurry(at: Instant): void {

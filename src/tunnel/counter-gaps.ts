@@ -17,8 +17,8 @@ export class CounterGaps {
   highest = -1;
   highestAt: Instant = NEVER;
   #floor = 0;
-  /** The highest one when `told` was called last. */
-  #told = -1;
+  /** The highest one when `told` was called last: what was missing below it then has been told. */
+  toldHighest = -1;
   /** First and last of each gap, the oldest first. */
   readonly #lows = new Float64Array(MOST_GAPS);
   readonly #highs = new Float64Array(MOST_GAPS);
@@ -28,7 +28,7 @@ export class CounterGaps {
     this.session = session;
     this.highest = -1;
     this.#floor = 0;
-    this.#told = -1;
+    this.toldHighest = -1;
     this.#count = 0;
   }
 
@@ -46,7 +46,7 @@ export class CounterGaps {
   /** Since `told` was called last. */
   get untoldGaps(): number {
     let gaps = 0;
-    while (gaps < this.#count && (this.#highs[this.#count - 1 - gaps] as number) > this.#told) gaps++;
+    while (gaps < this.#count && (this.#highs[this.#count - 1 - gaps] as number) > this.toldHighest) gaps++;
     return gaps;
   }
 
@@ -57,7 +57,7 @@ export class CounterGaps {
   }
 
   told(): void {
-    this.#told = this.highest;
+    this.toldHighest = this.highest;
   }
 
   fillReport(report: Report): void {

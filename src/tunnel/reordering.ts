@@ -2,15 +2,15 @@ import type { Instant } from "../time.ts";
 
 const FEWEST_AFTER = 3;
 const MOST_AFTER = 64;
-/** The receiver has given it time too, when it hurried to report a gap. */
+/** Before anything is learnt. The receiver gives a gap time too, before it hurries to report it. */
 const OVERDUE_MS = 1;
 const MOST_DOUBLINGS = 5;
 /** Without another mistake for so long, patience is halved again. */
 const FORGET_MS = 30_000;
 
 /**
- * How much reordering a path is believed to do. Each time that something was taken for lost which then came, belief doubles, once for all that
- * was sent until then.
+ * How much reordering a path is believed to do, by either end of it. Each time that something was taken for lost which then came, belief
+ * doubles, once for all that was sent until then.
  */
 export class Reordering {
   #doublings = 0;
@@ -27,7 +27,7 @@ export class Reordering {
     return OVERDUE_MS << this.#doublings;
   }
 
-  /** The entry `number` was told as lost, and came; `next` is not sent yet. */
+  /** Datagram `number` was taken for lost, and came; `next` has not been sent, or has not come. */
   handleSpurious(number: number, next: number, now: Instant): void {
     if (number < this.#until) return;
     this.#until = next;
@@ -35,6 +35,12 @@ export class Reordering {
     if (this.#doublings < MOST_DOUBLINGS) this.#doublings++;
   }
 
+  /** Numbers begin anew. */
+  restart(): void {
+    this.#until = 0;
+  }
+
+  /** A report was made, or came. */
   handleReport(now: Instant): void {
     if (this.#doublings === 0 || now - this.#changedAt < FORGET_MS) return;
     this.#changedAt = now;

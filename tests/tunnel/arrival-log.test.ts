@@ -118,6 +118,22 @@ describe("ArrivalLog", () => {
     assert.equal(receiver.log.urgent, false);
   });
 
+  it("gives gaps more time when what was told as missing comes, and less again after a while", () => {
+    const receiver = new Receiver().come([0, 2, 3, 4], 100);
+    receiver.tell(102);
+    receiver.come([1], 103);
+    receiver.tell(120);
+    // Twice as many, and twice as long.
+    receiver.come([6, 7, 8, 9, 10], 130);
+    assert.equal(receiver.log.urgent, false);
+    receiver.come([11], 131);
+    assert.equal(receiver.dueAt, 134);
+    receiver.tell(134);
+    receiver.tell(30_200);
+    receiver.come([13, 14, 15], 30_300);
+    assert.equal(receiver.dueAt, 30_302);
+  });
+
   it("tells a gap twice within a short time", () => {
     const receiver = new Receiver().come([0, 2, 3, 4], 100);
     receiver.tell(102);
