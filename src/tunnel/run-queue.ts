@@ -1,277 +1,310 @@
-import { type Instant, NEVER } from "../time.ts";
+/**
+ * Runs that wait for a path: fair by flow, with CoDel for each (FQ-CoDel, RFC 8290).
+ *
+ * 1. `enqueue` appends a run to its flow. What is too much is dropped from the head of the flow that has the most.
+ * 2. `take` gives the segments that are next: of flows that have just begun first, then of all in turn, by octets. The first run of a flow is taken piece
+ *    by piece.
+ * 3. Before a run is begun, CoDel may mark it, or drop segments of it, if it has waited for long. A run that is begun is not cut any more: so the numbers that its
+ *    segments get when they are taken follow one another, and {@link RunTable} needs to know only the first.
+ *
+ * Each flow keeps its lane, unless it has rested.
+ */
+import { type Instant, instant } from "../time.ts";
+import { markCongestion } from "../wire/ip-packet.ts";
 import { LANES } from "../wire/tunnel-content.ts";
 import type { Memory } from "./memory.ts";
+import { RunFlow, RunFlowList } from "./run-flow.ts";
 import type { RunTable } from "./run-table.ts";
 
-const BUCKETS = 1024;
-const NONE = -1;
+const BUCKET_BITS = 10;
+/** What a flow may send before others have their turn, octets. */
 const QUANTUM = 1500;
-const INTERVALS = 4;
-const LIMIT_OCTETS = 4 << 20;
-const LANE_REST_MS = 1000;
+/** A flow with no more than this is not what stands in the queue, octets. */
+const SHORT_OCTETS = 2 * QUANTUM;
+/** A flow is sparse that sends no more than a quantum in so long, and what it sent beyond is remembered up to so much. */
+const SPARSE_MS = 10;
+const MOST_RECENT = 10 * QUANTUM;
+const LIMIT_OCTETS = 4 * 1024 * 1024;
+/** As each run has a slot, it counts for no less than this: a packet, and a run of several. */
+const LEAST_CHARGE = 2048;
+const LEAST_CHARGE_CUT = 8192;
+/** After so long another lane cannot make its packets overtake each other. */
+const REST_MS = 1000;
+/** Flows are counted anew so often at most. */
+const COUNT_MS = 100;
+const LONG_AGO = instant(Number.NEGATIVE_INFINITY);
 
-const IDLE = 0;
-const NEW = 1;
-const OLD = 2;
-
-/** Runs that wait, fair by flow (RFC 8290), each flow kept short by CoDel (RFC 8289). */
 export class RunQueue {
+  /** CoDel's target, milliseconds. */
   targetMs = 30;
+  /** Of IP packets, once cut. */
   octets = 0;
+  /** Segments. */
   packets = 0;
+  /** Segments, by why they were dropped. */
   readonly drops = { queueFull: 0, delayed: 0 };
-  // What was taken last.
-  run = 0;
+  /** Runs that were marked instead (RFC 3168). */
+  marked = 0;
+
+  /* What was taken: `count` segments of a run from `segment` on. */
+  run = -1;
   segment = 0;
   count = 0;
   lane = 0;
+  /** It came from a flow that sends little, less than it may. */
   isSparse = false;
+
   readonly #runs: RunTable;
-  readonly #next = new Grown();
-  readonly #at = new GrownFloat();
-  readonly #head = new Int32Array(BUCKETS).fill(NONE);
-  readonly #tail = new Int32Array(BUCKETS).fill(NONE);
-  readonly #backlog = new Float64Array(BUCKETS);
-  readonly #deficit = new Float64Array(BUCKETS);
-  readonly #state = new Uint8Array(BUCKETS);
-  readonly #lanes = new Uint8Array(BUCKETS);
-  readonly #restedAt = new Float64Array(BUCKETS).fill(Number.NEGATIVE_INFINITY);
-  readonly #segment = new Uint8Array(BUCKETS);
-  readonly #aboveSince = new Float64Array(BUCKETS).fill(NEVER);
-  readonly #dropNext = new Float64Array(BUCKETS).fill(NEVER);
-  readonly #dropCount = new Float64Array(BUCKETS);
-  readonly #flowsOnLane = new Int32Array(LANES);
-  /** Flows in the order of service, as rings of buckets. */
-  readonly #fresh: number[] = [];
-  readonly #old: number[] = [];
+  readonly #memory: Memory;
+  readonly #seed: number;
+  readonly #limit: number;
+  readonly #flows: RunFlow[] = [];
+  readonly #begun = new RunFlowList();
+  readonly #old = new RunFlowList();
+  /** By run: the next one of its flow, and when it came. */
+  #behind = new Int32Array(256);
+  #since = new Float64Array(256);
+  #charged = 0;
+  /** A run to be released, all of which was taken. */
+  #finished = -1;
+  readonly #laneFlows = new Int32Array(LANES);
+  #countedAt: number = LONG_AGO;
 
-  constructor(runs: RunTable, _seed: number, _memory: Memory) {
+  /**
+   * @param seed any number, kept from senders, so that they cannot make flows collide
+   * @param limitOctets of all that waits; of small packets less
+   */
+  constructor(runs: RunTable, seed: number, memory: Memory, limitOctets: number = LIMIT_OCTETS) {
     this.#runs = runs;
+    this.#seed = seed;
+    this.#memory = memory;
+    this.#limit = limitOctets;
+    for (let i = 0; i < 1 << BUCKET_BITS; i++) this.#flows.push(new RunFlow());
   }
 
+  /** Takes a run, with one reference to it. @param hash of its flow, 32 bits */
   enqueue(run: number, hash: number, now: Instant): void {
-    const runs = this.#runs;
-    const bucket = hash % BUCKETS;
-    const octets = this.#octetsFrom(run, 0);
-    this.#next.set(run, NONE);
-    this.#at.set(run, now);
-    if (this.#head[bucket] === NONE) {
-      this.#head[bucket] = run;
-      this.#segment[bucket] = 0;
-    } else this.#next.set(this.#tail[bucket] as number, run);
-    this.#tail[bucket] = run;
-    this.#backlog[bucket] = (this.#backlog[bucket] as number) + octets;
+    const flow = this.#flows[Math.imul(hash ^ this.#seed, 0x9e3779b1) >>> (32 - BUCKET_BITS)] as RunFlow;
+    if (run >= this.#behind.length) this.#grow(run);
+    this.#since[run] = now;
+    this.#behind[run] = -1;
+    if (!flow.isListed) {
+      flow.credit = QUANTUM;
+      this.#begun.push(flow);
+    }
+    if (flow.head < 0) {
+      if (now - flow.restedAt >= REST_MS) this.#chooseLane(flow, now);
+      flow.head = run;
+    } else this.#behind[flow.tail] = run;
+    flow.tail = run;
+    const segments = this.#runs.segmentsOf(run);
+    const octets = this.#runs.octetsFrom(run, 0, segments);
+    flow.octets += octets;
     this.octets += octets;
-    this.packets += runs.segmentsOf(run);
-    if (this.#state[bucket] === IDLE) {
-      this.#state[bucket] = NEW;
-      this.#deficit[bucket] = QUANTUM;
-      this.#fresh.push(bucket);
-      if (now - (this.#restedAt[bucket] as number) >= LANE_REST_MS) {
-        let best = 0;
-        for (let lane = 1; lane < LANES; lane++)
-          if ((this.#flowsOnLane[lane] as number) < (this.#flowsOnLane[best] as number)) best = lane;
-        this.#lanes[bucket] = best;
-      }
-      const lane = this.#lanes[bucket] as number;
-      this.#flowsOnLane[lane] = (this.#flowsOnLane[lane] as number) + 1;
-    }
-    while (this.octets > LIMIT_OCTETS) {
-      let fattest = 0;
-      for (let i = 1; i < BUCKETS; i++)
-        if ((this.#backlog[i] as number) > (this.#backlog[fattest] as number)) fattest = i;
-      if (!this.#dropHead(fattest)) break;
-      this.drops.queueFull++;
-    }
+    this.packets += segments;
+    this.#charged += this.#chargeOf(run);
+    while (this.#charged > this.#limit) this.#dropFromFattest(now);
   }
 
+  /** Octets of the segment that is next, unless it is dropped; 0: there is none. */
   peekOctets(): number {
-    const bucket = this.#bucket();
-    return bucket === NONE ? 0 : this.#runs.octetsOf(this.#head[bucket] as number, this.#segment[bucket] as number);
+    const flow = this.#select();
+    return flow === null ? 0 : this.#runs.octetsOf(flow.head, flow.segment);
   }
 
+  /**
+   * Takes segments of one run, which remains until the next call, or `releaseTaken`.
+   * @param mostOctets one segment is taken even if it has more
+   * @returns false: there is none
+   */
   take(mostOctets: number, now: Instant): boolean {
-    const runs = this.#runs;
-    for (;;) {
-      const bucket = this.#bucket();
-      if (bucket === NONE) return false;
-      if (this.#judge(bucket, now)) continue;
-      const run = this.#head[bucket] as number;
-      const first = this.#segment[bucket] as number;
-      const total = runs.segmentsOf(run);
-      let octets = runs.octetsOf(run, first);
-      let count = 1;
-      while (first + count < total) {
-        const more = runs.octetsOf(run, first + count);
-        if (octets + more > mostOctets) break;
-        octets += more;
-        count++;
-      }
-      this.run = run;
-      this.segment = first;
-      this.count = count;
-      this.lane = this.#lanes[bucket] as number;
-      this.isSparse = this.#state[bucket] === NEW && (this.#backlog[bucket] as number) <= 2 * QUANTUM;
-      this.#deficit[bucket] = (this.#deficit[bucket] as number) - octets;
-      this.#backlog[bucket] = (this.#backlog[bucket] as number) - octets;
-      this.octets -= octets;
-      this.packets -= count;
-      // The hold of the queue becomes one of the segments'.
-      runs.hold(run, count);
-      if (first + count === total) {
-        this.#shift(bucket, now);
-        runs.release(run);
-      } else this.#segment[bucket] = first + count;
+    this.releaseTaken();
+    for (let flow = this.#select(); flow !== null; flow = this.#select()) {
+      if (!flow.isBegun) this.#signal(flow, now);
+      if (flow.head < 0) continue;
+      this.#takeFrom(flow, mostOctets, now);
       return true;
+    }
+    return false;
+  }
+
+  /** What was taken is not needed any more, or held by whoever needs it. */
+  releaseTaken(): void {
+    if (this.#finished < 0) return;
+    this.#runs.release(this.#finished);
+    this.#finished = -1;
+  }
+
+  /** Drops what is left of runs that were begun: their numbers mean nothing any more. */
+  dropBegun(): void {
+    for (const flow of this.#flows) {
+      if (!flow.isBegun) continue;
+      this.drops.queueFull += this.#runs.segmentsOf(flow.head) - flow.segment;
+      this.#dropHead(flow, LONG_AGO);
     }
   }
 
+  /** Drops all. */
   clear(): void {
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      while (this.#head[bucket] !== NONE) {
-        const run = this.#head[bucket] as number;
-        this.#forget(bucket, run);
-        this.#shift(bucket, NEVER);
-        this.#runs.release(run);
-      }
-    }
+    this.releaseTaken();
+    for (const flow of this.#flows) while (flow.head >= 0) this.#dropHead(flow, LONG_AGO);
   }
 
-  #forget(bucket: number, run: number): void {
-    const segment = this.#segment[bucket] as number;
-    const octets = this.#octetsFrom(run, segment);
-    this.octets -= octets;
-    this.packets -= this.#runs.segmentsOf(run) - segment;
-    this.#backlog[bucket] = (this.#backlog[bucket] as number) - octets;
-  }
-
-  #octetsFrom(run: number, segment: number): number {
-    const runs = this.#runs;
-    const left = runs.segmentsOf(run) - segment;
-    return left === 1
-      ? runs.octetsOf(run, segment)
-      : (left - 1) * runs.octetsOf(run, segment) + runs.octetsOf(run, segment + left - 1);
-  }
-
-  /** The flow whose turn it is. */
-  #bucket(): number {
+  /** Whose turn it is (RFC 8290 §4.2). What has become empty goes to the end of the turns once, so that a flow does not gain by pausing. */
+  #select(): RunFlow | null {
     for (;;) {
-      const list = this.#fresh.length > 0 ? this.#fresh : this.#old;
-      if (list.length === 0) return NONE;
-      const bucket = list[0] as number;
-      if (this.#head[bucket] === NONE) {
-        list.shift();
-        if (list === this.#fresh && this.#old.length > 0) {
-          this.#state[bucket] = OLD;
-          this.#old.push(bucket);
-        } else this.#rest(bucket);
-        continue;
-      }
-      if ((this.#deficit[bucket] as number) > 0) return bucket;
+      const isNew = this.#begun.first !== null;
+      const list = isNew ? this.#begun : this.#old;
+      const flow = list.first;
+      if (flow === null) return null;
+      if (flow.head >= 0 && flow.credit > 0) return flow;
       list.shift();
-      this.#deficit[bucket] = (this.#deficit[bucket] as number) + QUANTUM;
-      this.#state[bucket] = OLD;
-      this.#old.push(bucket);
+      if (flow.head >= 0) flow.credit += QUANTUM;
+      if (flow.head >= 0 || isNew) this.#old.push(flow);
     }
   }
 
-  #rest(bucket: number): void {
-    this.#state[bucket] = IDLE;
-    const lane = this.#lanes[bucket] as number;
-    this.#flowsOnLane[lane] = (this.#flowsOnLane[lane] as number) - 1;
+  #takeFrom(flow: RunFlow, mostOctets: number, now: Instant): void {
+    const runs = this.#runs;
+    const { head: run, segment } = flow;
+    const isNew = flow === this.#begun.first;
+    // A new flow gets no more before others than what is its turn.
+    const room = isNew && flow.credit < mostOctets ? flow.credit : mostOctets;
+    const left = runs.segmentsOf(run) - segment;
+    let count = left;
+    if (left > 1) count = Math.max(1, Math.min(left, Math.floor(room / runs.octetsOf(run, segment))));
+    const octets = runs.octetsFrom(run, segment, count);
+    this.run = run;
+    this.segment = segment;
+    this.count = count;
+    this.lane = flow.lane;
+    this.isSparse = this.#addRecent(flow, octets, now) <= QUANTUM && isNew;
+    flow.credit -= octets;
+    this.#remove(flow, count, octets);
+    if (count < left) {
+      flow.isBegun = true;
+      return;
+    }
+    this.#finished = run;
+    this.#advance(flow, now);
   }
 
-  #shift(bucket: number, now: Instant): void {
-    const next = this.#next.get(this.#head[bucket] as number);
-    this.#head[bucket] = next;
-    this.#segment[bucket] = 0;
-    if (next === NONE) {
-      this.#tail[bucket] = NONE;
-      this.#aboveSince[bucket] = NEVER;
-      this.#restedAt[bucket] = now;
+  /** Octets that the flow sent of late, and these. */
+  #addRecent(flow: RunFlow, octets: number, now: Instant): number {
+    const gone = (now - flow.recentAt) * (QUANTUM / SPARSE_MS);
+    const recent = (gone < flow.recent ? flow.recent - gone : 0) + octets;
+    flow.recent = recent < MOST_RECENT ? recent : MOST_RECENT;
+    flow.recentAt = now;
+    return recent;
+  }
+
+  /** Counts segments of the first run out. */
+  #remove(flow: RunFlow, count: number, octets: number): void {
+    flow.segment += count;
+    flow.octets -= octets;
+    this.octets -= octets;
+    this.packets -= count;
+  }
+
+  /** Goes on to the run behind the first one. */
+  #advance(flow: RunFlow, now: Instant): void {
+    this.#charged -= this.#chargeOf(flow.head);
+    flow.head = this.#behind[flow.head] as number;
+    flow.segment = 0;
+    flow.isBegun = false;
+    if (flow.head < 0) flow.restedAt = now;
+  }
+
+  #dropHead(flow: RunFlow, now: Instant): void {
+    const runs = this.#runs;
+    const { head: run, segment } = flow;
+    const count = runs.segmentsOf(run) - segment;
+    this.#remove(flow, count, runs.octetsFrom(run, segment, count));
+    this.#advance(flow, now);
+    runs.release(run);
+  }
+
+  /** CoDel on the first run of a flow, none of which was taken. */
+  #signal(flow: RunFlow, now: Instant): void {
+    const runs = this.#runs;
+    while (flow.head >= 0) {
+      const { head: run, segment } = flow;
+      const sojournMs = now - (this.#since[run] as number);
+      if (!flow.codel.shouldSignal(sojournMs, flow.octets <= SHORT_OCTETS, this.targetMs, now)) return;
+      // A mark in the header of a run is in all its segments: senders count them as one within a round trip.
+      if (markCongestion(this.#memory.octets, runs.fromOf(run), runs.lengthOf(run))) {
+        this.marked++;
+        return;
+      }
+      this.drops.delayed++;
+      this.#remove(flow, 1, runs.octetsOf(run, segment));
+      if (flow.segment < runs.segmentsOf(run)) continue;
+      this.#advance(flow, now);
+      runs.release(run);
     }
   }
 
-  #dropHead(bucket: number): boolean {
-    const run = this.#head[bucket] as number;
-    if (run === NONE) return false;
-    if ((this.#segment[bucket] as number) > 0) {
-      const next = this.#next.get(run);
-      if (next === NONE) return false;
-      this.#next.set(run, this.#next.get(next));
-      if (this.#tail[bucket] === next) this.#tail[bucket] = run;
-      const octets = this.#octetsFrom(next, 0);
-      this.octets -= octets;
-      this.packets -= this.#runs.segmentsOf(next);
-      this.#backlog[bucket] = (this.#backlog[bucket] as number) - octets;
-      this.#runs.release(next);
-      return true;
+  #dropFromFattest(now: Instant): void {
+    const fattest = this.#fattest();
+    const run = fattest.isBegun ? (this.#behind[fattest.head] as number) : fattest.head;
+    this.drops.queueFull += this.#runs.segmentsOf(run) - (fattest.isBegun ? 0 : fattest.segment);
+    if (!fattest.isBegun) {
+      this.#dropHead(fattest, now);
+      return;
     }
-    this.#forget(bucket, run);
-    this.#shift(bucket, NEVER);
+    const segments = this.#runs.segmentsOf(run);
+    const octets = this.#runs.octetsFrom(run, 0, segments);
+    fattest.octets -= octets;
+    this.octets -= octets;
+    this.packets -= segments;
+    this.#charged -= this.#chargeOf(run);
+    this.#behind[fattest.head] = this.#behind[run] as number;
+    if (fattest.tail === run) fattest.tail = fattest.head;
     this.#runs.release(run);
-    return true;
   }
 
-  /** CoDel, at a run that has not been begun. @returns whether it was dropped */
-  #judge(bucket: number, now: Instant): boolean {
-    if ((this.#segment[bucket] as number) > 0) return false;
-    const run = this.#head[bucket] as number;
-    const sojourn = now - this.#at.get(run);
-    const intervalMs = INTERVALS * this.targetMs;
-    if (sojourn < this.targetMs || (this.#backlog[bucket] as number) <= 2 * QUANTUM) {
-      this.#aboveSince[bucket] = NEVER;
-      this.#dropNext[bucket] = NEVER;
-      return false;
+  /** The flow with the most octets, of those that have a run that is not begun. */
+  #fattest(): RunFlow {
+    let fattest: RunFlow | null = null;
+    for (let list = this.#begun; ; list = this.#old) {
+      for (let flow = list.first; flow !== null; flow = flow.next) {
+        if (flow.head < 0 || (flow.isBegun && flow.head === flow.tail)) continue;
+        if (fattest === null || flow.octets > fattest.octets) fattest = flow;
+      }
+      // There is one: the run that came last is not begun.
+      if (list === this.#old) return fattest as RunFlow;
     }
-    if (this.#aboveSince[bucket] === NEVER) {
-      this.#aboveSince[bucket] = now;
-      this.#dropNext[bucket] = now + intervalMs;
-      this.#dropCount[bucket] = 0;
-      return false;
+  }
+
+  #chooseLane(flow: RunFlow, now: Instant): void {
+    const counts = this.#laneFlows;
+    if (now - this.#countedAt >= COUNT_MS) {
+      this.#countedAt = now;
+      counts.fill(0);
+      for (let i = 0; i < this.#flows.length; i++) {
+        const { head, restedAt, lane } = this.#flows[i] as RunFlow;
+        if (head >= 0 || now - restedAt < REST_MS) counts[lane] = (counts[lane] as number) + 1;
+      }
     }
-    if (now < (this.#dropNext[bucket] as number)) return false;
-    const count = (this.#dropCount[bucket] as number) + 1;
-    this.#dropCount[bucket] = count;
-    this.#dropNext[bucket] = now + intervalMs / Math.sqrt(count);
-    this.#forget(bucket, run);
-    this.#shift(bucket, now);
-    this.#runs.release(run);
-    this.drops.delayed++;
-    return true;
-  }
-}
-
-class Grown {
-  #values = new Int32Array(256);
-
-  get(at: number): number {
-    return this.#values[at] as number;
+    let lane = 0;
+    for (let i = 1; i < LANES; i++) if ((counts[i] as number) < (counts[lane] as number)) lane = i;
+    counts[lane] = (counts[lane] as number) + 1;
+    flow.lane = lane;
   }
 
-  set(at: number, value: number): void {
-    if (at >= this.#values.length) {
-      const grown = new Int32Array(2 * at);
-      grown.set(this.#values);
-      this.#values = grown;
-    }
-    this.#values[at] = value;
-  }
-}
-
-class GrownFloat {
-  #values = new Float64Array(256);
-
-  get(at: number): number {
-    return this.#values[at] as number;
+  #chargeOf(run: number): number {
+    const runs = this.#runs;
+    const length = runs.lengthOf(run);
+    const least = runs.segmentsOf(run) === 1 ? LEAST_CHARGE : LEAST_CHARGE_CUT;
+    return length < least ? least : length;
   }
 
-  set(at: number, value: number): void {
-    if (at >= this.#values.length) {
-      const grown = new Float64Array(2 * at);
-      grown.set(this.#values);
-      this.#values = grown;
-    }
-    this.#values[at] = value;
+  #grow(run: number): void {
+    const behind = new Int32Array(2 * run);
+    const since = new Float64Array(2 * run);
+    behind.set(this.#behind);
+    since.set(this.#since);
+    this.#behind = behind;
+    this.#since = since;
   }
 }
