@@ -1,6 +1,8 @@
 /** Stable, documented, greppable: one entry per code in docs/errors.md. */
 export const ERROR_CODES = [
+  "ADDRESS_IN_USE",
   "ADDRESS_INVALID",
+  "ADDRESS_MISSING",
   "CAPABILITY_MISSING",
   "CONFIG_INVALID",
   "CONFIG_UNREADABLE",
@@ -25,6 +27,11 @@ export const ERROR_CODES = [
   "MTU_MISMATCH",
   "NAME_TAKEN",
   "NETLINK_FAILED",
+  "PATHS_FULL",
+  "PATH_EXISTS",
+  "PATH_UNKNOWN",
+  "PEER_EXISTS",
+  "PEER_UNKNOWN",
   "REQUEST_INVALID",
   "SLAVE_UNKNOWN",
   "SLAVE_UNSUITABLE",
@@ -32,6 +39,8 @@ export const ERROR_CODES = [
   "SYSTEM_CALL_FAILED",
   "TOOL_MISSING",
   "TRANSFER_FAILED",
+  "TUNNEL_EXISTS",
+  "TUNNEL_UNKNOWN",
   "TUN_MISSING",
   "TUN_OPEN_FAILED",
 ] as const;

@@ -24,6 +24,7 @@ const native = {
   close: declare("close", "int"),
   read: declare("read", "int", P, "size_t"),
   write: declare("write", "int", P, "size_t"),
+  writev: declare("writev", "int", P, "int"),
   ioctl: declare("ioctl", "int", "ulong", P),
   flock: declare("flock", "int", "int"),
   socket: declare("socket", "int", "int", "int"),
@@ -35,6 +36,9 @@ const native = {
   send: declare("send", "int", P, "size_t", "int"),
   sendto: declare("sendto", "int", P, "size_t", "int", P, "uint"),
   recv: declare("recv", "int", P, "size_t", "int"),
+  sendmmsg: declare("sendmmsg", "int", P, "uint", "int"),
+  recvmmsg: declare("recvmmsg", "int", P, "uint", "int", P),
+  getsockname: declare("getsockname", "int", P, P),
   setns: declare("setns", "int", "int"),
   setsockopt: declare("setsockopt", "int", "int", "int", P, "uint"),
   getsockopt: declare("getsockopt", "int", "int", "int", P, P),
@@ -61,6 +65,9 @@ export const read = (fd: number, address: number, length: number): number =>
   orErrno(native.read(fd, address, length));
 export const write = (fd: number, address: number, length: number): number =>
   orErrno(native.write(fd, address, length));
+/** @param pieces address of `count` struct iovec */
+export const writev = (fd: number, pieces: number, count: number): number =>
+  orErrno(native.writev(fd, pieces, count));
 /** @param arg an address, or a plain integer, as the request wants it */
 export const ioctl = (fd: number, request: number, arg: number): number =>
   orErrno(native.ioctl(fd, request, arg));
@@ -88,6 +95,14 @@ export const recv = (fd: number, address: number, length: number, flags: number)
   orErrno(native.recv(fd, address, length, flags));
 /** Moves this thread, and no other, into a namespace. */
 export const setns = (fd: number, type: number): number => orErrno(native.setns(fd, type));
+/** @param messages address of `count` struct mmsghdr @returns how many were sent: at least one, or why the first was not */
+export const sendmmsg = (fd: number, messages: number, count: number, flags: number): number =>
+  orErrno(native.sendmmsg(fd, messages, count, flags));
+/** @param messages address of `count` struct mmsghdr */
+export const recvmmsg = (fd: number, messages: number, count: number, flags: number): number =>
+  orErrno(native.recvmmsg(fd, messages, count, flags, 0));
+export const getsockname = (fd: number, address: number, length: number): number =>
+  orErrno(native.getsockname(fd, address, length));
 export const setsockopt = (fd: number, level: number, name: number, value: number, length: number): number =>
   orErrno(native.setsockopt(fd, level, name, value, length));
 export const getsockopt = (fd: number, level: number, name: number, value: number, length: number): number =>
@@ -131,9 +146,12 @@ export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const EBADFD = 77;
+export const EMSGSIZE = 90;
 export const EAFNOSUPPORT = 97;
+export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
 export const ENOBUFS = 105;
+export const ECONNREFUSED = 111;
 
 export const O_RDWR = 2;
 export const O_NOCTTY = 0o400;

@@ -21,27 +21,44 @@ import {
 
 const TUN_DEVICE = "/dev/net/tun";
 const TUNSETIFF = 0x400454ca;
+const TUNGETFEATURES = 0x800454cf;
+const TUNGETIFF = 0x800454d2;
 const TUNSETCARRIER = 0x400454e2;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_TUN_EXCL = 0x8000;
+/** Before each packet stands a virtio-net header. */
+export const IFF_VNET_HDR = 0x4000;
 const NAME_ROOM = 16;
 
 /**
  * Makes the network interface `name`, which lives as long as the returned descriptor: each read gives one IP packet that the kernel
  * sends to it, each write one that came in by it. Nonblocking.
+ * @param flags more of them, of those that the driver has
  * @throws EqlError TUN_MISSING, CAPABILITY_MISSING, NAME_TAKEN, TUN_OPEN_FAILED
  */
-export function openTun(name: string): number {
+export function openTun(name: string, flags = 0): number {
   const fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) throw openFailure(fd);
   const request = nativeBuffer(40);
   request.octets.set(new TextEncoder().encode(name).subarray(0, NAME_ROOM - 1));
-  request.view.setUint16(NAME_ROOM, IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL, true);
+  request.view.setUint16(NAME_ROOM, IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | (flags & featuresOf(fd)), true);
   const result = ioctl(fd, TUNSETIFF, request.address);
   if (result >= 0) return fd;
   close(fd);
   throw nameFailure(name, result);
+}
+
+/** Whether packets of such a descriptor have a virtio-net header before them: {@link openTun} leaves out what the driver lacks. */
+export function hasVirtioHeader(fd: number): boolean {
+  const request = nativeBuffer(40);
+  check(ioctl(fd, TUNGETIFF, request.address), "TUNGETIFF");
+  return (request.view.getUint16(NAME_ROOM, true) & IFF_VNET_HDR) !== 0;
+}
+
+function featuresOf(fd: number): number {
+  const features = nativeBuffer(4);
+  return ioctl(fd, TUNGETFEATURES, features.address) < 0 ? 0 : features.view.getUint32(0, true);
 }
 
 /** Tells the kernel whether the line behind the interface is there; without it, routes by the interface are dead. */
