@@ -10,7 +10,9 @@ const BEND = 1.95;
 export class DelayGauge {
   /** Milliseconds above the base: the least of the last round trip, or what is surely more now. */
   queueMs = 0;
-  /** The last sample alone, above the base. */
+  /** The last sample. */
+  sampleMs: number = Number.NaN;
+  /** It alone, above the base. */
   latestMs = 0;
   /** The standard deviation of samples, milliseconds. */
   noiseMs = 0;
@@ -35,6 +37,7 @@ export class DelayGauge {
     this.#beforeLast = this.#last;
     this.#last = oneWayMs;
 
+    this.sampleMs = oneWayMs;
     this.latestMs = oneWayMs - this.#base.value;
     let least = oneWayMs;
     for (let i = 1; i < RING; i++) {

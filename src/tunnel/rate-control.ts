@@ -92,6 +92,7 @@ export class RateControl {
   #fullOctets = FULL_OCTETS;
   #reportAt = Number.NEGATIVE_INFINITY;
   #intervalMs = 10;
+  #waitMs = 100;
   #loopMs = 100;
   #targetMs = QUEUE_MS;
 
@@ -187,8 +188,8 @@ export class RateControl {
     if (figures.clockRebased) this.#gauge.reset();
     if (figures.hasSample) this.#handleSample(now, figures.oneWayMs, figures.sampleOctets);
     // At a low rate what was sent shows only when it is through.
-    const waitMs = Math.max(this.#roundTrip.value, this.#latestRoundTripMs - this.#gauge.queueMs);
-    this.#loopMs = waitMs + this.#intervalMs + (2 * this.#fullOctets) / this.#capacity;
+    this.#waitMs = Math.max(this.#roundTrip.value, this.#latestRoundTripMs - this.#gauge.queueMs);
+    this.#loopMs = this.#waitMs + this.#intervalMs + (2 * this.#fullOctets) / this.#capacity;
     this.#targetMs = QUEUE_MS + this.#gauge.noiseMs + (0.5 * this.#fullOctets) / this.#capacity;
 
     if (limited) {
@@ -214,7 +215,7 @@ export class RateControl {
       else if (!limited || queue > this.#targetMs + 15) this.#measure(now, deliveredOctets, deliveredMs);
     }
     this.#handleLoss(now, deliveredOctets, lostOctets, limited);
-    this.#handleDip(now, figures.oneWayMs, limited);
+    this.#handleDip(now, limited);
     this.#handleStuck(now, figures);
     if (
       !this.#isUnknown &&
@@ -238,6 +239,9 @@ export class RateControl {
     if (now - this.#testedAt <= IDLE_MS) return;
     this.#testedAt = now;
     this.#restart(now, 0.5);
+    // What it carries is no secret.
+    this.#capacity = Math.max(this.#capacity, this.deliveryRate);
+    this.#setRate(now);
   }
 
   /** The path carries again after it had been found dead. */
@@ -486,14 +490,14 @@ export class RateControl {
   }
 
   /** Empties the queue for an instant; the least delay seen of it is the base. */
-  #handleDip(now: Instant, oneWayMs: number, limited: boolean): void {
+  #handleDip(now: Instant, limited: boolean): void {
     if (now >= this.#dipSeenFrom) {
       if (now > this.#dipSeenUntil) {
         const rise = this.#dipLeast - this.#gauge.baseMs;
         if (rise > 0 && rise < 2 * this.#targetMs) this.#gauge.rebase(now, this.#dipLeast);
         this.#dipSeenFrom = Number.POSITIVE_INFINITY;
         this.#forgetPressed();
-      } else if (oneWayMs < this.#dipLeast) this.#dipLeast = oneWayMs;
+      } else if (this.#gauge.sampleMs < this.#dipLeast) this.#dipLeast = this.#gauge.sampleMs;
       return;
     }
     if (now < this.#dipAt || this.#step > 0 || !this.#isPressed || limited) return;
@@ -525,7 +529,7 @@ export class RateControl {
       this.#stuckLeast = Number.POSITIVE_INFINITY;
       this.#stuckRoundTrip = Number.POSITIVE_INFINITY;
     }
-    if (figures.hasSample && figures.oneWayMs < this.#stuckLeast) this.#stuckLeast = figures.oneWayMs;
+    if (this.#gauge.sampleMs < this.#stuckLeast) this.#stuckLeast = this.#gauge.sampleMs;
     if (figures.roundTripMs > 0) this.#stuckRoundTrip = Math.min(this.#stuckRoundTrip, figures.roundTripMs);
     const delivered =
       figures.deliveredMs > 0 ? figures.deliveredOctets / figures.deliveredMs : this.#capacity;
@@ -541,6 +545,7 @@ export class RateControl {
   }
 
   #setRate(now: Instant): void {
+    if (this.#capacity > this.ceiling) this.#capacity = this.ceiling;
     const queue = this.#gauge.queueMs;
     const tauMs = Math.max(2.5 * this.#loopMs, 25);
     let gain = Math.min(1 + (this.#targetMs - queue) / tauMs, 1.1);
@@ -564,8 +569,7 @@ export class RateControl {
     else if (now < this.#holdUntil) gain = Math.min(gain, HOLD_GAIN);
     const rate = (this.#capacity * gain) / (now < this.#holdUntil ? 1 : 1 - this.#lossFloor);
     this.rate = Math.max(Math.min(rate, this.ceiling), LOWEST_RATE);
-    const spanMs =
-      this.#roundTrip.value + this.#targetMs + 2 * this.#gauge.noiseMs + 2 * this.#intervalMs + 10;
+    const spanMs = this.#waitMs + this.#targetMs + 2 * this.#gauge.noiseMs + 2 * this.#intervalMs + 10;
     const most = this.#isUnknown ? 0 : Math.max(this.rate, this.#capacity) * spanMs;
     this.window = Math.max(this.#firstDatagrams * this.#fullOctets, most);
     this.#sentTimes[this.#sentNext] = now;
