@@ -197,10 +197,10 @@ export class TunnelBundle {
   }
 
   /** Lets go of all that is held. It is not used after that. */
-  close(now: Instant): void {
+  close(): void {
     while (this.paths.length > 0) this.removePath(this.paths[0] as Path);
     this.dispatch.restart();
-    this.dispatch.queue.clear(now);
+    this.dispatch.queue.clear();
     this.lanesIn.reset();
   }
 

@@ -21,6 +21,7 @@ import type { PortEvents, SlavePort } from "./slave-port.ts";
 import { SlipPort } from "./slip-port.ts";
 import { Talks } from "./talks.ts";
 import { TtyPort } from "./tty-port.ts";
+import { Tunnels } from "./tunnels.ts";
 import { Watcher } from "./watcher.ts";
 
 /**
@@ -48,6 +49,7 @@ export class Engine implements PortEvents, MasterEvents {
   readonly #captures = new Captures();
   readonly #ports: Ports;
   readonly #interfaces: InterfaceWatch;
+  readonly #tunnels = new Tunnels(this.#watcher, this.#netlink, (event) => this.#emit(event));
   readonly #failures: { port: Port; reason: string }[] = [];
   readonly #emit: (event: EngineEvent) => void;
   #running = true;
@@ -149,7 +151,7 @@ export class Engine implements PortEvents, MasterEvents {
 
   #deadline(): Instant {
     if (this.#failures.length > 0) return instant(0);
-    let at: number = this.#talks.timeoutAt;
+    let at: number = Math.min(this.#talks.timeoutAt, this.#tunnels.dueAt);
     for (const master of this.#registry.masters.values()) {
       at = Math.min(at, master.pollAt, master.timeoutAt);
     }
@@ -172,9 +174,11 @@ export class Engine implements PortEvents, MasterEvents {
       if (master.pollAt <= now) master.poll(now);
     }
     for (const port of this.#registry.ports.values()) if (port.pollAt <= now) port.poll(now);
+    this.#tunnels.turn(now);
   }
 
   readonly #operations: Handlers = {
+    ...this.#tunnels.operations,
     addMaster: (settings) => this.#ports.addMaster(settings),
     removeMaster: ({ name }, now) => {
       this.#ports.removeMaster(this.#registry.master(name), now);
@@ -281,6 +285,7 @@ export class Engine implements PortEvents, MasterEvents {
       for (const master of this.#registry.masters.values()) master.tun.close();
       this.#captures.stopAll();
       this.#talks.closeAll();
+      this.#tunnels.closeAll(now);
       this.#interfaces.close();
       this.#netlink.close();
       return null;

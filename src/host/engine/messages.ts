@@ -9,9 +9,10 @@ import type {
 import type { EqlErrorCode, EqlErrorDetails } from "../../errors.ts";
 import type { Proof, Verdict } from "../../ppp/proof.ts";
 import type { AuthSettings, LcpSettings, NetworkSettings } from "../../ppp/settings.ts";
+import type { TunnelEvent, TunnelOperations } from "./tunnel-messages.ts";
 
 /** What the control plane (main thread) asks of the data plane (worker). Plain data; packets never cross. */
-export interface EngineOperations {
+export interface EngineOperations extends TunnelOperations {
   addMaster: { readonly request: MasterSettings; readonly reply: InterfaceMade };
   removeMaster: { readonly request: { readonly name: string }; readonly reply: null };
   /** A line that is closed. One on a tty has its interface, which waits for the device; the index of any other is 0. */
@@ -208,6 +209,7 @@ export type EngineLineStatus = Omit<LineStatus, "interface" | "since" | "reason"
 
 /** What the data plane tells unasked. */
 export type EngineEvent =
+  | TunnelEvent
   /** What came on a tty that is talked on. */
   | { readonly type: "heard"; readonly talk: string; readonly octets: Uint8Array }
   /** A tty that was talked on hung up or failed, and is closed. */

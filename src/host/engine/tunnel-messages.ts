@@ -47,6 +47,9 @@ export interface PathSettings {
 /** A tunnel's status without what only the control plane knows. */
 export type TunnelStatus = Omit<ControlStatus, "waiting">;
 
+/** A tunnel's status without what only the control plane knows. */
+export type EngineTunnelStatus = Omit<TunnelStatus, "waiting">;
+
 /** What the control plane asks about tunnels. */
 export interface TunnelOperations {
   addTunnel: { readonly request: TunnelSettings; readonly reply: { readonly index: number } };
@@ -67,7 +70,7 @@ export interface TunnelOperations {
     readonly reply: null;
   };
   changePath: { readonly request: PathSettings; readonly reply: null };
-  tunnels: { readonly request: Record<string, never>; readonly reply: readonly TunnelStatus[] };
+  tunnels: { readonly request: Record<string, never>; readonly reply: readonly EngineTunnelStatus[] };
 }
 
 /** What happens in tunnels. */
