@@ -148,7 +148,8 @@ export class Endpoint {
 
   /**
    * Takes what came. `buffer` is opened in place.
-   * @param source where it came from: its address (4 or 16 octets), then its port (2); only looked at for handshakes
+   * @param source where it came from, as a socket address has it from the port on: port (2), flow of IPv6 (4), address (4 or 16); only
+   *   looked at for handshakes
    * @returns whose transport datagram it is: the peer is where it came from. Its content stands at `from + TRANSPORT.sealed`, unless it came on
    *   `KEY_LINK`. Null: it is no data
    */

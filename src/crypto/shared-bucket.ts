@@ -1,11 +1,14 @@
 import { after, type Instant } from "../time.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
-/** A power of two. */
 const SHARES = 256;
-/** A port may be chosen at will, and of an IPv6 address the second half. */
-const PORT_LENGTH = 2;
-const NETWORK_LENGTH = 8;
+/** Leaves that many values of 32 bits. */
+const SHARE_SHIFT = 24;
+/** Where addresses begin in a source, and how much of them: a port may be chosen at will, and of an IPv6 address the second half. */
+const IPV4_AT = 2;
+const IPV4_END = 6;
+const IPV6_AT = 6;
+const IPV6_END = 14;
 const CHANGE_MS = 10_000;
 
 /**
@@ -30,7 +33,7 @@ export class SharedBucket {
     this.#shares = Array.from({ length: SHARES }, () => new TokenBucket(perSecond / 2 / SHARES, shareMost));
   }
 
-  /** @param source address and port */
+  /** @param source as of `Endpoint.handleDatagram` */
   take(source: Uint8Array, now: Instant): boolean {
     if (this.#changeAt === null || now >= this.#changeAt) {
       this.#fillRandom(new Uint8Array(this.#salt.buffer));
@@ -40,12 +43,13 @@ export class SharedBucket {
   }
 
   #shareOf(source: Uint8Array): number {
-    const length = Math.min(NETWORK_LENGTH, Math.max(1, source.length - PORT_LENGTH));
+    const isIpv4 = source.length <= IPV4_END;
+    const end = isIpv4 ? source.length : IPV6_END;
     let hash = this.#salt[0] ?? 0;
-    for (let at = 0; at < length; at++) {
+    for (let at = isIpv4 ? IPV4_AT : IPV6_AT; at < end; at++) {
       hash = Math.imul(hash ^ (source[at] ?? 0), 0x9e3779b1);
       hash ^= hash >>> 15;
     }
-    return hash & (SHARES - 1);
+    return Math.imul(hash, 0x85ebca6b) >>> SHARE_SHIFT;
   }
 }

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { createCipheriv } from "node:crypto";
+import { once } from "node:events";
 import { describe, it } from "node:test";
+import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import koffi from "koffi";
 import { CIPHER_NAMES, type CipherName, type TransportCipher } from "../../src/crypto/cipher.ts";
 import { evpCiphers } from "../../src/host/evp-cipher.ts";
 import { nativeBuffer } from "../../src/host/libc.ts";
 import { tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
+import { exercise } from "./cipher-worker.ts";
 
 const octets = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"));
 const hex = (value: Uint8Array): string => Buffer.from(value).toString("hex");
@@ -108,6 +111,17 @@ describe("EVP of the node binary", () => {
     cipher.release();
     assert.ok(!cipher.open(memory.octets, 4080, 16, 0, 0));
     assert.throws(() => cipher.seal(memory.octets, 0, 10, 0, 0), /not sealed/);
+  });
+
+  it("is used by several threads at a time", async () => {
+    const workers = [1, 2].map(() => new Worker(new URL("./cipher-worker.js", import.meta.url)));
+    try {
+      const answers = Promise.all(workers.map(async (worker) => (await once(worker, "message")) as [number]));
+      assert.equal(exercise(300), 1200);
+      assert.deepEqual(await answers, [[1200], [1200]]);
+    } finally {
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    }
   });
 
   it("is done without where its functions are missing", () => {
