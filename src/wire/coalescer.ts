@@ -137,11 +137,11 @@ export class Coalescer {
   }
 
   #freeRun(): OpenRun {
-    if (this.#open === OPEN_RUNS) {
-      this.#finish(this.#next);
-      this.#next = (this.#next + 1) % OPEN_RUNS;
-    }
-    return this.#runs[this.#open++] as OpenRun;
+    if (this.#open < OPEN_RUNS) return this.#runs[this.#open++] as OpenRun;
+    const run = this.#runs[this.#next] as OpenRun;
+    this.#next = (this.#next + 1) % OPEN_RUNS;
+    this.#writeRun(run);
+    return run;
   }
 
   #finish(index: number): void {
@@ -149,6 +149,10 @@ export class Coalescer {
     this.#open--;
     this.#runs[index] = this.#runs[this.#open] as OpenRun;
     this.#runs[this.#open] = run;
+    this.#writeRun(run);
+  }
+
+  #writeRun(run: OpenRun): void {
     run.writeHeader();
     this.#writer.writeRun(run.pieces, run.count);
     for (let i = 0; i < run.count; i++) this.#slots.release(run.slots[i] as number);

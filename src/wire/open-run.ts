@@ -17,7 +17,7 @@ export class OpenRun {
   /** Where each piece lies. */
   readonly slots: Int32Array = new Int32Array(PACKETS);
   count = 0;
-  /** The last packet was one that nothing may follow. */
+  /** What was added last is something that nothing may follow. */
   isComplete = false;
   /** Of the first packet. */
   #from = 0;
@@ -34,10 +34,9 @@ export class OpenRun {
     this.#view = memory.view;
   }
 
-  /** Whether a packet has the same addresses, protocol and ports. */
+  /** Whether a packet has the same addresses and ports. */
   isOf(from: number, found: number): boolean {
-    const ports = this.#view.getInt32(from + transportStart(found));
-    return ports === this.#ports && isUdp(found) === isUdp(this.#found) && this.isBetween(from);
+    return this.#view.getInt32(from + transportStart(found)) === this.#ports && this.isBetween(from);
   }
 
   /** Whether a packet has the same addresses. */
@@ -56,7 +55,6 @@ export class OpenRun {
     this.#segmentOctets = total - headLengthOf(found);
     this.#length = total;
     this.#nextSequence = isUdp(found) ? 0 : (this.#view.getInt32(transport + 4) + this.#segmentOctets) | 0;
-    this.isComplete = false;
     this.pieces[0] = from - VIRTIO_HEADER;
     this.pieces[1] = total + VIRTIO_HEADER;
     this.slots[0] = slot;

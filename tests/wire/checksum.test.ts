@@ -53,6 +53,7 @@ describe("a vouched packet's checksum", () => {
       ipv6({ protocol: 60, length: 44 }),
       ipv6({ protocol: 0, length: 47 }),
       ipv6({ protocol: 6, length: 59 }),
+      muchExtended(),
       new Uint8Array(60),
       new Uint8Array(0),
     ]) {
@@ -74,3 +75,11 @@ describe("a vouched packet's checksum", () => {
     assert.equal(view.getUint16(26), 0xffff);
   });
 });
+
+/** UDP behind an extension header of 256 octets. */
+function muchExtended(): Uint8Array {
+  const packet = ipv6({ protocol: 60, length: 400 });
+  packet[40] = 17;
+  packet[41] = 31;
+  return packet;
+}

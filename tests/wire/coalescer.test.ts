@@ -167,6 +167,85 @@ describe("the coalescer", () => {
     );
   });
 
+  describe("leaves apart what differs in", () => {
+    const four = tcpRun({ count: 2 });
+    const six: RunFields = {
+      ...four,
+      version: 6,
+      source: new Uint8Array(16).fill(7),
+      destination: new Uint8Array(16).fill(9),
+    };
+    const udp: RunFields = { ...four, protocol: "udp" };
+    const tcpOptions = Uint8Array.of(1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8);
+    const cases: readonly (readonly [string, RunFields, (second: Uint8Array) => void])[] = [
+      ["the type of service", four, (octets) => set(octets, 1, 3)],
+      ["the time to live", four, (octets) => set(octets, 8, 63)],
+      ["the flag that forbids fragments", four, (octets) => set(octets, 6, 0)],
+      ["the source", four, (octets) => set(octets, 15, 99)],
+      ["the destination", four, (octets) => set(octets, 19, 99)],
+      ["a port", four, (octets) => set(octets, 23, 99)],
+      ["an option of IP", { ...four, ipOptions: new Uint8Array(4) }, (octets) => set(octets, 23, 1)],
+      ["the sequence number", four, (octets) => set(octets, 24, 99)],
+      ["the acknowledgement", four, (octets) => set(octets, 31, 99)],
+      ["the window", four, (octets) => set(octets, 34, 99)],
+      ["a reserved flag", four, (octets) => set(octets, 32, 0x51)],
+      ["ECE", four, (octets) => set(octets, 33, 0x50)],
+      ["CWR", four, (octets) => set(octets, 33, 0x90)],
+      ["URG", four, (octets) => set(octets, 33, 0x30)],
+      ["RST", four, (octets) => set(octets, 33, 0x14)],
+      ["SYN", four, (octets) => set(octets, 33, 0x12)],
+      ["the lack of ACK", four, (octets) => set(octets, 33, 0)],
+      ["an option of TCP", { ...four, tcpOptions }, (octets) => set(octets, 47, 99)],
+      ["the traffic class", six, (octets) => set(octets, 1, 0x17)],
+      ["the flow label", six, (octets) => set(octets, 3, 1)],
+      ["the hop limit", six, (octets) => set(octets, 7, 63)],
+      ["the source, IPv6", six, (octets) => set(octets, 23, 99)],
+      ["the destination, IPv6", six, (octets) => set(octets, 39, 99)],
+      ["an extension header", { ...six, ipOptions: new Uint8Array(8) }, (octets) => set(octets, 45, 1)],
+      ["a port of UDP", udp, (octets) => set(octets, 23, 99)],
+      ["a length of UDP that is not IP's", udp, (octets) => set(octets, 25, 50)],
+    ];
+    for (const [name, fields, change] of cases) {
+      it(name, () => {
+        const segments = segmentsOf(fields, "partial");
+        const [first, second] = segments as [Uint8Array, Uint8Array];
+        const bench = new Bench();
+        for (const segment of segments) bench.take(segment);
+        assert.equal(bench.flush().length, 1);
+        change(second);
+        for (const segment of segments) bench.take(segment);
+        const apart = bench.flush().map((octets) => octets.slice(10));
+        assert.deepEqual(new Set(apart), new Set([first, second]));
+      });
+    }
+
+    it("its length, being longer", () => {
+      const segments = [partOf({ ...four, size: 50 }, 0, 1), { ...partOf(four, 0, 1), sequence: 1_000_050 }];
+      const bench = new Bench();
+      for (const each of segments) bench.take(packetOf(each, each.payload, "partial"));
+      assert.deepEqual(bench.flush(), segments.map(written));
+    });
+
+    it("the version, where all else is alike", () => {
+      const addresses = { source: six.source, destination: new Uint8Array(16).fill(7) };
+      const both = [
+        { ...six, ...addresses },
+        { ...four, source: Uint8Array.of(7, 7, 7, 7), destination: Uint8Array.of(7, 7, 7, 7) },
+      ];
+      const bench = new Bench();
+      for (const each of both) for (const segment of segmentsOf(each, "partial")) bench.take(segment);
+      assert.deepEqual(new Set(bench.flush()), new Set(both.map(written)));
+    });
+  });
+
+  it("writes the oldest run when there are too many flows", () => {
+    const bench = new Bench();
+    const all = Array.from({ length: 20 }, (_, i) => tcpRun({ count: 2, port: 5000 + i }));
+    for (const fields of all) for (const segment of segmentsOf(fields, "partial")) bench.take(segment);
+    assert.deepEqual(bench.written, all.slice(0, 12).map(written));
+    assert.deepEqual(new Set(bench.flush()), new Set(all.map(written)));
+  });
+
   it("writes what is not vouched for by itself, behind what came before it in its flow", () => {
     const fields = tcpRun({ count: 5 });
     const bench = new Bench();
@@ -190,6 +269,9 @@ describe("the coalescer", () => {
       assert.deepEqual(bench.flush(), [written(pushed), written(partOf(fields, 2, 4))]);
     }
     const bench = new Bench();
+    const alone = { ...tcpRun({ count: 1 }), flags: 0x18 };
+    bench.take(packetOf(alone, alone.payload, "partial"));
+    assert.deepEqual(bench.written.splice(0), [written(alone)]);
     const short = { ...tcpRun({ count: 2 }), payload: new Uint8Array(150) };
     for (const segment of segmentsOf(short, "partial")) bench.take(segment);
     assert.deepEqual(bench.written, [written(short)]);
@@ -213,10 +295,15 @@ describe("the coalescer", () => {
     const bench = new Bench();
     const fragment = packetOf({ ...fields, protocol: "udp" }, new Uint8Array(50), "complete");
     fragment[6] = 0x20;
-    for (const run of [fields, other]) for (const each of segmentsOf(run, "partial")) bench.take(each);
+    const beside = [tcpRun({ count: 2, port: 4002 }), tcpRun({ count: 2, port: 4003 })];
+    for (const run of [fields, other, ...beside]) {
+      for (const each of segmentsOf(run, "partial")) bench.take(each);
+    }
     // That it is said to be vouched for changes nothing.
     bench.take(fragment);
-    assert.deepEqual(bench.written.splice(0), [written(fields), plain(fragment)]);
+    const before = bench.written.splice(0);
+    assert.deepEqual(before.pop(), plain(fragment));
+    assert.deepEqual(new Set(before), new Set([fields, ...beside].map(written)));
     assert.deepEqual(bench.flush(), [written(other)]);
   });
 
@@ -295,6 +382,8 @@ describe("the coalescer", () => {
     );
   });
 });
+
+const set = (octets: Uint8Array, at: number, value: number): void => void octets.fill(value, at, at + 1);
 
 /** Where the ports of a packet with or without options and extension headers are. */
 function portAt(packet: Uint8Array): number {

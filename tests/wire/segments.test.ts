@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { finishChecksum } from "../../src/wire/checksum.ts";
 import { SEGMENT_LIMIT, Segments } from "../../src/wire/segments.ts";
-import { ipv4, ipv6 } from "./packets.ts";
+import { ipv4, ipv6, slowChecksum } from "./packets.ts";
 import { headLengthOf, packetOf, runs, segmentsOf, tcpRun, virtioHeaderOf } from "./runs.ts";
 
 const FROM = 64;
@@ -186,6 +186,23 @@ describe("a packet", () => {
       ...packetOf(fields, fields.payload, "complete"),
     );
     assert.deepEqual(read(header, tunnelled), whole(complete, false));
+  });
+
+  it("with a partial checksum that is elsewhere in its transport header gets it completed there", () => {
+    const packet = packetOf(fields, fields.payload, "partial");
+    const found = read(changed(virtioHeaderOf(fields, false), { 8: 18 }), packet);
+    assert.equal(found?.vouched, false);
+    const partial = (packet[38] as number) * 256 + (packet[39] as number);
+    const sum = slowChecksum(packet.subarray(20));
+    assert.equal(partial, 0);
+    assert.deepEqual([...found.packet.subarray(38, 40)], [sum >> 8, sum & 255]);
+  });
+
+  it("with a partial checksum half behind its end is refused", () => {
+    const packet = ipv4({ protocol: 50, length: 48 });
+    const header = changed(virtioHeaderOf(fields, false), { 8: 27 });
+    assert.equal(read(header, packet), null);
+    assert.equal(read(changed(header, { 8: 26 }), packet)?.vouched, false);
   });
 
   it("with a partial checksum that is no IP packet, or not as long as it says, is refused", () => {
