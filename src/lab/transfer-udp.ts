@@ -61,6 +61,7 @@ export function sendUdp(role: UdpSendRole): void {
   const data = new TransferData(role.seed);
   const buffer = nativeBuffer(role.length);
   const start = monotonicNow();
+  report({ event: "connecting", at: start, congestion: "none" });
   for (let number = 0; number < role.datagrams; number++) {
     waitUntil(start + (number * 1000) / role.perSecond);
     data.fill(buffer.octets);

@@ -119,6 +119,8 @@ export interface DatagramOptions {
   /** The receiver ends when nothing has come for so long. */
   readonly idleSeconds?: number;
   readonly deadlineMs: number;
+  /** Called when the sender begins. */
+  readonly onStart?: () => void;
 }
 
 /** @throws EqlError TRANSFER_FAILED when an end fails; what is lost is a result */
@@ -127,7 +129,7 @@ export async function transferDatagrams(
   to: Host,
   options: DatagramOptions,
 ): Promise<DatagramResult> {
-  const { deadlineMs, idleSeconds = DATAGRAM_IDLE_SECONDS, ...offered } = options;
+  const { deadlineMs, idleSeconds = DATAGRAM_IDLE_SECONDS, onStart, ...offered } = options;
   const { datagrams } = offered;
   const port = FIRST_PORT;
   const receiver = new LabProcess(to, { role: "udp-receive", port, datagrams, idleSeconds });
@@ -135,6 +137,8 @@ export async function transferDatagrams(
   try {
     await receiver.event("listening", START_MS);
     sender = new LabProcess(from, { role: "udp-send", port, sourcePort: FIRST_SOURCE_PORT, ...offered });
+    await sender.event("connecting", START_MS);
+    onStart?.();
     const [{ datagrams: sent }, { datagrams: received, reordered, duplicates }] = await Promise.all([
       sender.event("datagrams-sent", deadlineMs),
       receiver.event("datagrams-received", deadlineMs),

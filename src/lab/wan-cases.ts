@@ -66,6 +66,16 @@ export const WAN_CASES: readonly WanCase[] = [
   wanCase("u", "2 cables without limit", [null, null]),
 ];
 
+/** The same with one of its links alone. */
+export function onlyLink(wan: WanCase, link: number): WanCase {
+  const { beside: _, ...rest } = wan;
+  return {
+    ...rest,
+    links: wan.links.slice(link, link + 1),
+    changes: wan.changes.filter((change) => change.link === link).map((change) => ({ ...change, link: 0 })),
+  };
+}
+
 /** Of all links at the beginning, at IP level; null: without limit. */
 export function sumBps({ links }: WanCase): number | null {
   const rates = links.map((settings) => settings?.rateBps ?? Number.POSITIVE_INFINITY);

@@ -34,6 +34,7 @@ export const WAN_DEFAULTS: WanSettings = {
 
 const DEFAULT_CAPACITY = 8192;
 const NONE = -1;
+const LONG_AGO = instant(Number.NEGATIVE_INFINITY);
 
 /** A queue of packets in three parallel rings; its length is a power of two. */
 class PacketRing {
@@ -120,8 +121,8 @@ export class WanPath {
   /** When the first that waits is through the bottleneck; NEVER when none does. */
   #throughAt: Instant = NEVER;
   /** When the last one was through. */
-  #idleSince: Instant = instant(Number.NEGATIVE_INFINITY);
-  #latestArrival: Instant = instant(Number.NEGATIVE_INFINITY);
+  #idleSince: Instant = LONG_AGO;
+  #latestArrival: Instant = LONG_AGO;
 
   /** @param capacity most packets on it at once, a power of two; more count as a full queue */
   constructor(settings: Partial<WanSettings> = {}, seed: number = 1, capacity: number = DEFAULT_CAPACITY) {
@@ -164,8 +165,9 @@ export class WanPath {
 
   /**
    * A packet comes to the link.
-   * @param since a caller that was held up says since when the packet may have been there (at most `now`); the
-   *   bottleneck begins it then, if it was free
+   * @param since a caller that was held up says since when the packet may have been there (at most `now`): if the
+   *   bottleneck was free, it begins then, so that the caller's lateness costs none of the rate. The packet arrives as
+   *   late as one that came now at least.
    * @returns false: dropped, and the handle is not kept
    */
   handlePacket(handle: number, octets: number, now: Instant, since: Instant = now): boolean {
@@ -185,7 +187,7 @@ export class WanPath {
     this.#waiting.push(handle, octets, since);
     this.#waitingOctets += octets;
     if (this.#throughAt === NEVER) this.#begin();
-    this.#pass(now);
+    this.#pass(now, now); // none but this one: the others have been let through
     return true;
   }
 
@@ -222,12 +224,12 @@ export class WanPath {
     this.#throughAt = after(instant(from), this.#waiting.firstOctets / this.#octetsPerMs);
   }
 
-  /** Lets through the bottleneck what has had the time for it. */
-  #pass(now: Instant): void {
+  /** Lets through the bottleneck what has had the time for it, as if not before `least`. */
+  #pass(now: Instant, least: Instant = LONG_AGO): void {
     const { delayMs, jitterMs, reorder } = this.#settings;
     while (this.#throughAt <= now) {
       const late = jitterMs > 0 ? jitterMs * this.#jitterRandom.next() : 0;
-      let at = after(this.#throughAt, delayMs + late);
+      let at = after(this.#throughAt > least ? this.#throughAt : least, delayMs + late);
       if (!reorder && at < this.#latestArrival) at = this.#latestArrival;
       this.#latestArrival = at;
       const octets = this.#waiting.firstOctets;

@@ -23,13 +23,13 @@ function emulatorOf({ emulator }: WanWorld): WanEmulator {
   return emulator;
 }
 
-/** Half as much again as the link carries, in packets of 1500 octets, for a good half second. @returns how many came */
+/** Half as much again as the link carries, in packets of 1500 octets, for half a second. @returns how many came */
 async function blast(from: Host, to: Host, address: string, rateBps: number): Promise<number> {
   const perSecond = (1.5 * rateBps) / 12_000;
-  const options = { address, datagrams: Math.round(perSecond * 0.6), length: 1472, perSecond, seed: 1 };
+  const options = { address, datagrams: Math.round(perSecond * 0.5), length: 1472, perSecond, seed: 1 };
   const { received } = await transferDatagrams(from, to, {
     ...options,
-    idleSeconds: 0.3,
+    idleSeconds: 0.2,
     deadlineMs: 30_000,
   });
   return received;
@@ -71,7 +71,7 @@ describe("emulated links between hosts", () => {
     if (made === null) return;
     const { client, server } = made;
     const emulator = emulatorOf(made);
-    const idle = await pingTimes(client, serverAddress(1), { count: 5, intervalMs: 20 });
+    const idle = await pingTimes(client, serverAddress(1), { count: 3, intervalMs: 10 });
     assert.ok(Math.min(...idle) >= 30, idle.join());
     const before = (await emulator.counts()).links[1]?.down.packets ?? 0;
     const blasts = Promise.all([
@@ -87,27 +87,6 @@ describe("emulated links between hosts", () => {
     const [gotUp, gotDown] = await blasts;
     assert.equal(links[0]?.up.packets, gotUp);
     assert.equal((links[1]?.down.packets ?? 0) - before, gotDown);
-  });
-
-  it("carry a TCP stream whole, no faster than their rate", async (t) => {
-    const made = await world(t, { links: [{ rateBps: 40 * MBIT, delayMs: 2 }] });
-    if (made === null) return;
-    const { client, server } = made;
-    let started = 0;
-    const options = { address: serverAddress(0), seconds: 0.5, onStart: () => started++ };
-    const result = await streamTcp(client, server, options);
-    assert.equal(started, 1);
-    assert.equal(result.intact, true);
-    assert.equal(result.congestion, "cubic");
-    assert.equal(result.goodputBps, result.octets * 16);
-    assert.equal(
-      result.tenthsBps.reduce((a, b) => a + b, 0),
-      result.octets * 80,
-    );
-    assert.ok(result.longestStallMs > 0 && result.longestStallAt < 500);
-    // 1448 of 1500 octets are payload; the queue may have been emptied into the last moment.
-    const share = result.goodputBps / (40 * MBIT);
-    assert.ok(share > 0.3 && share <= 0.9653 * 1.02, `${share}`);
   });
 
   it("change while they run: cut and restored, by word and by schedule", async (t) => {
@@ -165,8 +144,18 @@ describe("cables without limit", () => {
     const made = await world(t, { links: [null, null] });
     if (made === null) return;
     assert.equal(made.emulator, null);
-    const result = await streamTcp(made.client, made.server, { address: serverAddress(1), seconds: 0.3 });
+    let started = 0;
+    const options = { address: serverAddress(1), seconds: 0.25, onStart: () => started++ };
+    const result = await streamTcp(made.client, made.server, options);
+    assert.equal(started, 1);
     assert.equal(result.intact, true);
+    assert.equal(result.congestion, "cubic");
+    assert.equal(result.goodputBps, result.octets * 32);
+    assert.equal(
+      result.tenthsBps.reduce((a, b) => a + b, 0),
+      result.octets * 80,
+    );
+    assert.ok(result.longestStallMs > 0 && result.longestStallAt < 250);
     const text = await made.server.must(["cat", "/proc/net/dev"]);
     const [octets = 0, packets = 0] = /wan1:\s*(\d+)\s+(\d+)/.exec(text)?.slice(1).map(Number) ?? [];
     assert.ok(octets >= result.octets && octets / packets <= 1514, `${octets} octets in ${packets} packets`);

@@ -1,0 +1,82 @@
+import { median, round } from "./statistics.ts";
+import { onlyLink, type WanCase } from "./wan-cases.ts";
+import { measureWan, type WanMeasurement, type WanMeasureOptions } from "./wan-measure.ts";
+
+/** A case measured several times. */
+export interface WanResult {
+  readonly wan: WanCase;
+  /** Medians of the runs. */
+  readonly measured: WanMeasurement;
+  readonly runs: readonly WanMeasurement[];
+  /** Goodput of the one link that the others must not make slower, alone in the bond, in bits per second; null: there is none. */
+  readonly aloneBps: number | null;
+  /** Medians of runs that took turns. */
+  readonly percentOfAlone: number | null;
+}
+
+export interface WanRunOptions extends WanMeasureOptions {
+  readonly repeat: number;
+  readonly onRun?: (measured: WanMeasurement, alone: boolean) => void;
+}
+
+/** @throws EqlError as {@link measureWan} */
+export async function runWan(options: WanRunOptions): Promise<WanResult> {
+  const { wan, repeat, onRun } = options;
+  const { beside } = wan;
+  const runs: WanMeasurement[] = [];
+  const alone: WanMeasurement[] = [];
+  for (let run = 0; run < repeat; run++) {
+    if (beside !== undefined) {
+      const measured = await measureWan({ ...options, wan: onlyLink(wan, beside) });
+      alone.push(measured);
+      onRun?.(measured, true);
+    }
+    const measured = await measureWan(options);
+    runs.push(measured);
+    onRun?.(measured, false);
+  }
+  const measured = medianOf(runs);
+  const aloneBps = beside === undefined ? null : median(alone.map(({ goodputBps }) => goodputBps));
+  const percentOfAlone = aloneBps === null ? null : round((100 * measured.goodputBps) / aloneBps, 2);
+  return { wan, measured, runs, aloneBps, percentOfAlone };
+}
+
+/** Each figure's own median. Of `intact`: of all. @param runs at least one */
+export function medianOf(runs: readonly WanMeasurement[]): WanMeasurement {
+  const of = (pick: (run: WanMeasurement) => number | null | undefined): number | null => {
+    const values = runs.map(pick).filter((value) => value !== null && value !== undefined);
+    return values.length === 0 ? null : round(median(values), 3);
+  };
+  const must = (pick: (run: WanMeasurement) => number): number => of(pick) ?? Number.NaN;
+  const [first] = runs;
+  return {
+    goodputBps: must((run) => run.goodputBps),
+    percentOfSum: of((run) => run.percentOfSum),
+    percentOfMean: of((run) => run.percentOfMean),
+    pingMs: {
+      idle: must((run) => run.pingMs.idle),
+      p50: must((run) => run.pingMs.p50),
+      p95: must((run) => run.pingMs.p95),
+    },
+    longestStallMs: of((run) => run.longestStallMs),
+    longestStallAt: of((run) => run.longestStallAt),
+    intact: runs.every(({ intact }) => intact),
+    tcp:
+      first?.tcp === null
+        ? null
+        : {
+            retransmitted: must((run) => run.tcp?.retransmitted ?? 0),
+            timeouts: must((run) => run.tcp?.timeouts ?? 0),
+          },
+    udp:
+      first?.udp === null
+        ? null
+        : {
+            lostPercent: must((run) => run.udp?.lostPercent ?? 0),
+            reorderedPercent: must((run) => run.udp?.reorderedPercent ?? 0),
+          },
+    processorSecondsPerGB: of((run) => run.processorSecondsPerGB),
+    machinePercent: must((run) => run.machinePercent),
+    emulatorLateMs: of((run) => run.emulatorLateMs),
+  };
+}

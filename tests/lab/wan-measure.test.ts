@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { onlyLink, WAN_CASES, type WanCase } from "../../src/lab/wan-cases.ts";
+import { measureWan } from "../../src/lab/wan-measure.ts";
+import { medianOf, runWan } from "../../src/lab/wan-runs.ts";
+import { needsHosts } from "./lab-support.ts";
+
+const BRIEF: WanCase = {
+  name: "brief",
+  summary: "20 Mbit/s, 5 ms, cut for a while",
+  links: [{ rateBps: 20_000_000, delayMs: 5 }],
+  seconds: 0.6,
+  changes: [
+    { atMs: 150, link: 0, settings: { outage: true } },
+    { atMs: 300, link: 0, settings: { outage: false } },
+  ],
+};
+
+describe("measuring a case without a bond", () => {
+  it("tells of goodput, round trips and the stall of an outage", async (t) => {
+    if (!needsHosts(t, ["ip", "nsenter", "setpriv"])) return;
+    const measured = await measureWan({ wan: BRIEF, direct: true, idlePings: 2 });
+    assert.equal(measured.intact, true);
+    assert.ok(measured.goodputBps > 0 && (measured.percentOfSum ?? 100) < 75, `${measured.percentOfSum}`);
+    // There were three quarters of the link.
+    const ratio = (measured.percentOfMean ?? 0) / (measured.percentOfSum ?? 1);
+    assert.ok(Math.abs(ratio - 4 / 3) < 0.01, `${ratio}`);
+    assert.ok((measured.longestStallMs ?? 0) > 140, `${measured.longestStallMs}`);
+    assert.ok(measured.pingMs.idle >= 10);
+    assert.equal(measured.processorSecondsPerGB, null);
+  });
+
+  it("counts datagrams that are lost, and those alone", async (t) => {
+    if (!needsHosts(t, ["ip", "nsenter", "setpriv"])) return;
+    const options = { wan: BRIEF, direct: true, traffic: "udp", idlePings: 2, repeat: 1 } as const;
+    const { measured, runs, percentOfAlone } = await runWan(options);
+    assert.equal(runs.length, 1);
+    assert.equal(percentOfAlone, null);
+    const { lostPercent = 0, reorderedPercent } = measured.udp ?? {};
+    // A quarter of the time, unless the sender was held up.
+    assert.ok(lostPercent > 10 && lostPercent < 60, `${lostPercent} % lost`);
+    assert.equal(reorderedPercent, 0);
+    assert.equal(measured.longestStallMs, null);
+  });
+});
+
+it("takes each figure's own median, and damage as damage", () => {
+  const run = (goodputBps: number, idle: number, intact: boolean) => ({
+    goodputBps,
+    percentOfSum: null,
+    percentOfMean: null,
+    pingMs: { idle, p50: 2, p95: 3 },
+    longestStallMs: goodputBps,
+    longestStallAt: 1,
+    intact,
+    tcp: { retransmitted: goodputBps, timeouts: 0 },
+    udp: null,
+    processorSecondsPerGB: 1,
+    machinePercent: 1,
+    emulatorLateMs: null,
+  });
+  const middle = medianOf([run(5, 9, true), run(1, 8, false), run(3, 7, true)]);
+  assert.deepEqual(middle, { ...run(3, 8, false), longestStallAt: 1 });
+});
+
+it("can leave one link of a case, with its changes", () => {
+  const g = WAN_CASES.find(({ name }) => name === "g") as WanCase;
+  assert.deepEqual(onlyLink(g, 0).changes, []);
+  assert.deepEqual(
+    onlyLink(g, 1).changes.map(({ link }) => link),
+    [0, 0],
+  );
+  const h = onlyLink(WAN_CASES.find(({ name }) => name === "h") as WanCase, 0);
+  assert.deepEqual([h.links.length, h.beside], [1, undefined]);
+});
