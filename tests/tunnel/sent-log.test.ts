@@ -213,6 +213,32 @@ describe("SentLog", () => {
     for (const [i, time] of times.entries()) assert.ok(Math.abs(time - first - i) < 0.01);
   });
 
+  it("measures nothing by late reports of an earlier session", () => {
+    const sender = new Sender().send(0, 10);
+    sender.log.beginSession(78);
+    sender.send(0, 10);
+    const arrivalUs = 10_000;
+    sender.hear(40, [[0, 4]], { session: 78, arrivalUs, totalDatagrams: 12, totalOctets: 12 * OCTETS });
+    sender.hear(45, [[0, 9]], { arrivalUs: 11_000, totalDatagrams: 15, totalOctets: 15 * OCTETS });
+    assert.equal(sender.acks.length, 10);
+    assert.equal(sender.log.hasSample, false);
+    assert.equal(sender.log.deliveredMs, 0);
+    const after = { session: 78, arrivalUs: 15_000, totalDatagrams: 20, totalOctets: 20 * OCTETS };
+    sender.hear(50, [[0, 9]], after);
+    assert.deepEqual([sender.log.deliveredOctets, sender.log.deliveredMs], [8 * OCTETS, 5]);
+  });
+
+  it("knows the receiver's clock though reports are held for long", () => {
+    const sender = new Sender().send(0).send(20_000);
+    assert.ok(sender.hear(40, [[0, 0]], { arrivalUs: 20_000, totalDatagrams: 1 }));
+    assert.ok(
+      sender.hear(35_040, [[0, 1]], { arrivalUs: 20_020_000, holdUs: 15_000_000, totalDatagrams: 2 }),
+    );
+    assert.equal(sender.log.clockRebased, false);
+    assert.equal(sender.log.roundTripMs, 40);
+    assert.ok(Math.abs(sender.log.oneWayMs - 20) < 0.01);
+  });
+
   it("says when the receiver's clock is another one", () => {
     const sender = new Sender().send(0, 10);
     sender.hear(40, [[0, 0]], { arrivalUs: 1_000_000, totalDatagrams: 1 });

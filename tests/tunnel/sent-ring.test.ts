@@ -27,7 +27,7 @@ describe("SentRing", () => {
     const ring = filled(1000);
     assert.equal(ring.mask, 1023);
     for (let i = 0; i < 1000; i++) {
-      const at = (FAR + i) & ring.mask;
+      const at: number = (FAR + i) & ring.mask;
       assert.deepEqual(
         [ring.sentAt[at], ring.octets[at], ring.runs[at], ring.segments[at]],
         [i, 2 * i, 3 * i, i % 700],
