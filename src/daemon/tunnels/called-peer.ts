@@ -43,6 +43,7 @@ export class CalledPeer {
     this.#paths = config.paths.map((path) => new CalledPath(path));
     this.redundant = config.redundant;
     this.#silentSince = tools.now();
+    if (!config.servers.some(isNamed)) this.#found = config.servers;
   }
 
   /** Whether the engine knows it. */
@@ -128,6 +129,7 @@ export class CalledPeer {
       this.#tools.log.warn({ tunnel: this.#settings.tunnel, reason: trouble }, "a server is not found");
     this.#trouble = trouble;
     this.#found = places;
+    this.#tools.changed();
   }
 
   async #addPeer(servers: readonly string[]): Promise<void> {

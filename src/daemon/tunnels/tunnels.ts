@@ -17,7 +17,7 @@ const LOOK_MS = 250;
 /** How often everything is reviewed all the same: routes change, names become known, pauses end. */
 const REVIEW_MS = 2000;
 
-export interface TunnelsTools extends TunnelTools {
+export interface TunnelsTools extends Omit<TunnelTools, "changed"> {
   readonly monitor: () => Pick<NetlinkMonitor, "close" | "read">;
   /** The control socket's path. */
   readonly socket: string;
@@ -32,7 +32,7 @@ export class Tunnels {
   readonly #configs: readonly TunnelConfig[];
   readonly #tunnels = new Map<string, Tunnel>();
   readonly #strangers = new Strangers();
-  /** By tunnel and peer, what was told of it last. */
+  /** By tunnel and peer, and by path, what was told of it last. */
   readonly #told = new Map<string, string>();
   #masquerade: Masquerade | null = null;
   #monitor: Pick<NetlinkMonitor, "close" | "read"> | null = null;
@@ -50,7 +50,8 @@ export class Tunnels {
   async start(): Promise<void> {
     if (this.#configs.length === 0) return;
     this.#monitor = this.#tools.monitor();
-    const tunnels = this.#configs.map((config) => new Tunnel(config, this.#tools));
+    const tools = { ...this.#tools, changed: () => this.#handleChange() };
+    const tunnels = this.#configs.map((config) => new Tunnel(config, tools));
     for (const tunnel of tunnels) {
       await tunnel.begin();
       this.#tunnels.set(tunnel.config.name, tunnel);
@@ -86,6 +87,11 @@ export class Tunnels {
     await this.#reviewing;
   }
 
+  #handleChange(): void {
+    this.#hasChanged = true;
+    void this.look();
+  }
+
   async #review(): Promise<void> {
     const { netlink, log, now } = this.#tools;
     try {
@@ -106,13 +112,13 @@ export class Tunnels {
     return this.#tunnels.has(name);
   }
 
-  /** @throws EqlError MASTER_UNKNOWN */
+  /** @throws EqlError TUNNEL_UNKNOWN */
   async change(name: string, { redundant }: TunnelChange): Promise<TunnelStatus> {
     await this.#of(name).setRedundant(redundant);
     return this.#statusOf(name);
   }
 
-  /** @throws EqlError MASTER_UNKNOWN, LINE_UNKNOWN */
+  /** @throws EqlError TUNNEL_UNKNOWN, LINE_UNKNOWN */
   async changePath(name: string, path: string, change: PathChange): Promise<TunnelStatus> {
     if (await this.#of(name).changePath(path, change)) return this.#statusOf(name);
     throw new EqlError(
@@ -184,10 +190,10 @@ export class Tunnels {
     const tunnel = this.#tunnels.get(name);
     if (tunnel !== undefined) return tunnel;
     throw new EqlError(
-      "MASTER_UNKNOWN",
+      "TUNNEL_UNKNOWN",
       `There is no server ${name}, and no master of that name that calls one`,
       {
-        details: { master: name },
+        details: { tunnel: name },
       },
     );
   }

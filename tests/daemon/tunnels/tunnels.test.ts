@@ -179,7 +179,7 @@ describe("paths", () => {
       { operation: "addPath", request: { ...base, tier: "overflow", sendBps: 5000 } },
     ]);
     await assert.rejects(tunnels.changePath("wan", "dls", { tier: "backup" }), { code: "LINE_UNKNOWN" });
-    await assert.rejects(tunnels.changePath("van", "dsl", { tier: "backup" }), { code: "MASTER_UNKNOWN" });
+    await assert.rejects(tunnels.changePath("van", "dsl", { tier: "backup" }), { code: "TUNNEL_UNKNOWN" });
   });
 });
 
@@ -301,7 +301,7 @@ it("packets go by two paths when that is asked for, also by a peer that is made 
   assert.equal((request as TunnelPeerSettings).redundant, true);
   await tunnels.change("wan", { redundant: false });
   assert.ok(world.take().includes("changeTunnelPeer wan server"));
-  await assert.rejects(tunnels.change("nobody", { redundant: true }), { code: "MASTER_UNKNOWN" });
+  await assert.rejects(tunnels.change("nobody", { redundant: true }), { code: "TUNNEL_UNKNOWN" });
 });
 
 const pathEvent = (state: "alive" | "dead") =>
