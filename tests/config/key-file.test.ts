@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -17,6 +16,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { readKeyFile, writeKeyFile } from "../../src/config/key-file.ts";
 import { EqlError, type EqlErrorCode } from "../../src/errors.ts";
+import { mkfifo } from "../../src/host/libc.ts";
 
 const KEY = Uint8Array.from({ length: 32 }, (_, at) => at * 7);
 const TEXT = Buffer.from(KEY).toString("base64");
@@ -100,7 +100,7 @@ describe("a key file", () => {
     mkdirSync(path, { mode: 0o700 });
     refused("CONFIG_UNREADABLE", /no regular file/);
     rmSync(path, { recursive: true });
-    execFileSync("mkfifo", ["-m", "600", path]);
+    assert.equal(mkfifo(path, 0o600), 0);
     refused("CONFIG_UNREADABLE", /no regular file/);
     symlinkSync("/dev/zero", join(directory, "zeros"));
     path = join(directory, "zeros");
