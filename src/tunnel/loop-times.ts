@@ -1,0 +1,48 @@
+import { Lowest } from "./lowest.ts";
+
+const SPAN_MS = 10_000;
+/** Longer pauses are no interval of reports. */
+const LONGEST_INTERVAL_MS = 200;
+const INITIAL_LOOP_MS = 100;
+
+/** How long it takes until what was done to a path shows in reports of it. */
+export class LoopTimes {
+  /** Between two reports. */
+  intervalMs = 10;
+  /** Until a report tells of a datagram sent now, were there no queue. */
+  waitMs: number = INITIAL_LOOP_MS;
+  /** Until reports have told of all that was done now. */
+  loopMs: number = INITIAL_LOOP_MS;
+  /** As it was lately, with the queue; 0: unknown. */
+  latestRoundTripMs = 0;
+  readonly #roundTrip = new Lowest(SPAN_MS);
+  #reportAt = Number.NEGATIVE_INFINITY;
+
+  /** The least of some time; Infinity: unknown. */
+  get roundTripMs(): number {
+    return this.#roundTrip.value;
+  }
+
+  /** @param roundTripMs -1: no measure. @param limited pauses are the sender's */
+  handleReport(now: number, roundTripMs: number, limited: boolean): void {
+    const gapMs = now - this.#reportAt;
+    this.#reportAt = now;
+    if (!limited && gapMs < LONGEST_INTERVAL_MS) this.intervalMs += (gapMs - this.intervalMs) / 8;
+    if (roundTripMs <= 0) return;
+    this.#roundTrip.handle(now, roundTripMs);
+    const part = this.latestRoundTripMs > 0 ? 4 : 1;
+    this.latestRoundTripMs += (roundTripMs - this.latestRoundTripMs) / part;
+  }
+
+  /** @param quantumMs a datagram takes at the bottleneck: at a low rate what was sent shows only when it is through */
+  update(queueMs: number, quantumMs: number): void {
+    this.waitMs = Math.max(this.#roundTrip.value, this.latestRoundTripMs - queueMs);
+    this.loopMs = this.waitMs + this.intervalMs + 2 * quantumMs;
+  }
+
+  /** The way has become longer. */
+  adopt(now: number, roundTripMs: number): void {
+    this.#roundTrip.reset(now, roundTripMs);
+    this.latestRoundTripMs = roundTripMs;
+  }
+}
