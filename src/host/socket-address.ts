@@ -33,12 +33,15 @@ export function writeSocketAddress(
   into.view.setUint16(at, family === 6 ? AF_INET6 : AF_INET, true);
   into.view.setUint16(at + PORT, port);
   if (address === null) return length;
-  const octets = parseIpAddress(address);
-  if (octets === null || octets.length !== (family === 6 ? 16 : 4)) {
-    throw new EqlError("ADDRESS_INVALID", `${address} is no IPv${family} address`, { details: { address } });
-  }
-  into.octets.set(octets, at + addressAt(family));
+  into.octets.set(requireAddress(family, address), at + addressAt(family));
   return length;
+}
+
+/** @throws EqlError ADDRESS_INVALID */
+export function requireAddress(family: 4 | 6, address: string): Uint8Array {
+  const octets = parseIpAddress(address);
+  if (octets?.length === (family === 6 ? 16 : 4)) return octets;
+  throw new EqlError("ADDRESS_INVALID", `${address} is no IPv${family} address`, { details: { address } });
 }
 
 /** Reads `192.0.2.1:5` or `[2001:db8::1]:5`. @throws EqlError ADDRESS_INVALID */

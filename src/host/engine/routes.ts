@@ -1,7 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { parseIpAddress } from "../../wire/ip-address.ts";
 import { type NativeBuffer, nativeBuffer } from "../libc.ts";
-import { formatEndpoint, formatSocketAddress, parseEndpoint, writeSocketAddress } from "../socket-address.ts";
+import {
+  formatEndpoint,
+  formatSocketAddress,
+  parseEndpoint,
+  requireAddress,
+  writeSocketAddress,
+} from "../socket-address.ts";
 import type { UdpSocket } from "../udp-socket.ts";
 
 /**
@@ -30,8 +35,8 @@ const NONE = -1;
  *
  * 1. What comes is looked up, first as what came last by the same socket, and gets a number if it has none: that of a *stranger*.
  * 2. Strangers reuse the numbers of strangers, the oldest first: who sends from a million addresses changes nothing for others.
- * 3. A route by which something authentic came is *known* (`confirm`). When there is no number left, one of those is reused that has not been
- *    sent or received by for longest, roughly, and that nobody holds.
+ * 3. A route by which something authentic came is *known* (`confirm`). When there is no number left, one of those is reused that nobody holds: the
+ *    one that was not sent or received by for longest.
  */
 export class Routes {
   readonly capacity: number;
@@ -39,7 +44,9 @@ export class Routes {
   readonly #words: Int32Array;
   readonly #state: Uint8Array;
   readonly #holds: Uint16Array;
-  readonly #recent: Uint8Array;
+  /** By a clock that counts uses. */
+  readonly #usedAt: Float64Array;
+  #uses = 0;
   /** Heads of chains by hash, and the next in each chain. */
   readonly #heads: Int32Array;
   readonly #next: Int32Array;
@@ -49,8 +56,6 @@ export class Routes {
   readonly #strangers = new Int32Array(STRANGERS);
   #strangersFrom = 0;
   #strangersCount = 0;
-  /** Where the search for a known one to reuse goes on. */
-  #hand = 0;
   readonly #seed = randomBytes(4).readInt32LE();
   readonly #sockets: (UdpSocket | undefined)[] = [];
   readonly #indexes = new Map<UdpSocket, number>();
@@ -65,7 +70,7 @@ export class Routes {
     this.#words = new Int32Array(this.#memory.octets.buffer, 0, capacity * RECORD_WORDS);
     this.#state = new Uint8Array(capacity);
     this.#holds = new Uint16Array(capacity);
-    this.#recent = new Uint8Array(capacity);
+    this.#usedAt = new Float64Array(capacity);
     this.#heads = new Int32Array(2 ** Math.ceil(Math.log2(capacity))).fill(NONE);
     this.#next = new Int32Array(capacity);
     this.#unused = Int32Array.from({ length: capacity }, (_, i) => capacity - 1 - i);
@@ -88,7 +93,7 @@ export class Routes {
     const { address, port } = parseEndpoint(remote);
     const record = nativeBuffer(RECORD_OCTETS);
     writeSocketAddress(record, 0, socket.family, address, port);
-    if (local !== null) record.octets.set(parseIpAddress(local) ?? [], LOCAL_WORD * 4);
+    if (local !== null) record.octets.set(requireAddress(socket.family, local), LOCAL_WORD * 4);
     const words = new Int32Array(record.octets.buffer, 0, RECORD_WORDS);
     const route = this.find(this.indexOf(socket), words, 0);
     if (route >= 0) this.hold(route);
@@ -108,7 +113,7 @@ export class Routes {
   /** Something authentic has come by this route. */
   confirm(route: number): void {
     this.#state[route] = KNOWN;
-    this.#recent[route] = 1;
+    this.#usedAt[route] = ++this.#uses;
   }
 
   remoteText(route: number): string {
@@ -159,7 +164,7 @@ export class Routes {
 
   /** It is sent by. */
   touch(route: number): void {
-    this.#recent[route] = 1;
+    this.#usedAt[route] = ++this.#uses;
   }
 
   /** Of the remote socket address in native memory. */
@@ -248,7 +253,6 @@ export class Routes {
     this.#next[route] = this.#heads[bucket] as number;
     this.#heads[bucket] = route;
     this.#state[route] = STRANGER;
-    this.#recent[route] = 0;
     const end = this.#strangersFrom + this.#strangersCount++;
     this.#strangers[end % STRANGERS] = route;
     return route;
@@ -268,18 +272,14 @@ export class Routes {
     if (this.#state[route] === STRANGER) this.#drop(route);
   }
 
-  /** The first that has not been used since it was last looked at. */
+  /** The one that was not used for longest. */
   #dropKnown(): void {
-    for (let i = 0; i < 2 * this.capacity; i++) {
-      const route = this.#hand;
-      this.#hand = (route + 1) % this.capacity;
+    let oldest = NONE;
+    for (let route = 0; route < this.capacity; route++) {
       if (this.#state[route] !== KNOWN || this.#holds[route] !== 0) continue;
-      if (this.#recent[route] === 0) {
-        this.#drop(route);
-        return;
-      }
-      this.#recent[route] = 0;
+      if (oldest < 0 || (this.#usedAt[route] as number) < (this.#usedAt[oldest] as number)) oldest = route;
     }
+    if (oldest >= 0) this.#drop(oldest);
   }
 
   #drop(route: number): void {
