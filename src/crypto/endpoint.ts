@@ -44,10 +44,10 @@ interface LoadLimits {
 }
 
 const LOAD_LIMITS: LoadLimits = {
-  checks: [30_000, 3000],
+  checks: [10_000, 2560],
   handshakes: [100, 200],
   proven: [300, 300],
-  cookies: [2000, 500],
+  cookies: [1000, 512],
 };
 
 export interface EndpointSettings {

@@ -69,6 +69,8 @@ export class CookieMaker {
 
   /** Whether MAC 2 of an initiation shows that `source` (address and port, as octets) is where it came from. */
   isShown(initiation: Uint8Array, source: Uint8Array, now: Instant): boolean {
+    const shown = initiation.subarray(INITIATION.mac2, INITIATION.length);
+    if (shown.every((octet) => octet === 0)) return false;
     this.#changeSecret(now);
     return this.#secrets.some((secret) =>
       isMacRight(this.#primitives, this.#cookie(secret, source), initiation, INITIATION.mac2),
