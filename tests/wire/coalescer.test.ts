@@ -238,6 +238,17 @@ describe("the coalescer", () => {
     });
   });
 
+  it("leaves segments apart that are not of a stream under way, alike or not", () => {
+    for (const flags of [0x00, 0x12, 0x14, 0x30, 0x90]) {
+      const fields = { ...tcpRun({ count: 1 }), flags };
+      const bench = new Bench();
+      for (const sequence of [fields.sequence, fields.sequence + fields.size]) {
+        bench.take(packetOf({ ...fields, sequence }, fields.payload, "partial"));
+      }
+      assert.equal(bench.written.length, 2);
+    }
+  });
+
   it("writes the oldest run when there are too many flows", () => {
     const bench = new Bench();
     const all = Array.from({ length: 20 }, (_, i) => tcpRun({ count: 2, port: 5000 + i }));
