@@ -10,7 +10,7 @@ import { serverAddress, uplink, type WanWorld } from "./wan-world.ts";
 
 /** Uplinks of a {@link WanWorld} bonded by a daemon on each of its hosts. */
 
-export const BOND_CLIENT = "10.98.0.2";
+const BOND_CLIENT = "10.98.0.2";
 export const BOND_SERVER = "10.98.0.1";
 const PORT = 7411;
 const MASTER = "eql";

@@ -21,7 +21,7 @@ export interface WanSettings {
   readonly outage: boolean;
 }
 
-export const WAN_DEFAULTS: WanSettings = {
+const DEFAULTS: WanSettings = {
   rateBps: Number.POSITIVE_INFINITY,
   delayMs: 0,
   jitterMs: 0,
@@ -113,7 +113,7 @@ export class WanPath {
   readonly #flying: PacketRing;
   /** What a cut has taken. */
   readonly #lost: PacketRing;
-  #settings: WanSettings = WAN_DEFAULTS;
+  #settings: WanSettings = DEFAULTS;
   #octetsPerMs = Number.POSITIVE_INFINITY;
   #queueLimit = Number.POSITIVE_INFINITY;
   /** Octets in `#waiting`. */

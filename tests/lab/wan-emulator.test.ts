@@ -66,7 +66,7 @@ function fullRate(
 
 describe("emulated links between hosts", () => {
   it("carry their rate both ways at once, and delay it", async (t) => {
-    const rates = [20 * MBIT, 60 * MBIT] as const;
+    const rates = [10 * MBIT, 30 * MBIT] as const;
     const made = await world(t, { links: rates.map((rateBps) => ({ rateBps, delayMs: 15, queueMs: 50 })) });
     if (made === null) return;
     const { client, server } = made;
@@ -83,7 +83,7 @@ describe("emulated links between hosts", () => {
     const up = fullRate(samples, (counts) => counts.links[0]?.up) / rates[0];
     const down = fullRate(samples, (counts) => counts.links[1]?.down) / rates[1];
     // Never more than it should; less when the machine is so busy that the senders are.
-    for (const share of [up, down]) assert.ok(share <= 1.02 && share > 0.8, `${up} up, ${down} down`);
+    for (const share of [up, down]) assert.ok(share <= 1.02 && share > 0.6, `${up} up, ${down} down`);
     const [gotUp, gotDown] = await blasts;
     assert.equal(links[0]?.up.packets, gotUp);
     assert.equal((links[1]?.down.packets ?? 0) - before, gotDown);

@@ -16,7 +16,7 @@ const BRIEF: WanCase = {
   ],
 };
 
-describe("measuring a case without a bond", () => {
+describe("measuring a case without a bond", { concurrency: true }, () => {
   it("tells of goodput, round trips and the stall of an outage", async (t) => {
     if (!needsHosts(t, ["ip", "nsenter", "setpriv"])) return;
     const measured = await measureWan({ wan: BRIEF, direct: true, idlePings: 2 });
