@@ -1,38 +1,14 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
-import {
-  ioctl,
-  type NativeBuffer,
-  nativeBuffer,
-  O_NONBLOCK,
-  O_RDWR,
-  open,
-  read,
-  write,
-} from "../../src/host/libc.ts";
+import { type NativeBuffer, nativeBuffer } from "../../src/host/libc.ts";
+import { OffloadTun, type OffloadTunOptions } from "../../src/host/offload-tun.ts";
 import { Coalescer } from "../../src/wire/coalescer.ts";
 import { Segments } from "../../src/wire/segments.ts";
 import { ip } from "./netlink-scenario.ts";
 
 const DEADLINE_MS = 15_000;
-const TUN_FLAGS = 0x1001; // IFF_TUN | IFF_NO_PI
-const VNET_HEADER = 0x4000;
-const TUNSETIFF = 0x400454ca;
-const TUNSETOFFLOAD = 0x400454d0;
-export const ALL_OFFLOADS = 0x01 | 0x02 | 0x04 | 0x20 | 0x40; // checksums, TCP over IPv4 and IPv6, UDP over both
 
-/** @returns its descriptor */
-export function openTun(name: string, hasHeader: boolean, offloads: number): number {
-  const fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
-  const request = nativeBuffer(40);
-  request.octets.set(Buffer.from(name));
-  request.view.setUint16(16, TUN_FLAGS | (hasHeader ? VNET_HEADER : 0), true);
-  assert.equal(ioctl(fd, TUNSETIFF, request.address), 0, "TUNSETIFF");
-  if (hasHeader) assert.equal(ioctl(fd, TUNSETOFFLOAD, offloads), 0, "TUNSETOFFLOAD");
-  ip(`link set ${name} mtu 1440 up`);
-  return fd;
-}
-
+/** Looks again and again, without rest: what is waited for takes its course in between. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   const end = performance.now() + DEADLINE_MS;
   while (!condition()) {
@@ -41,41 +17,45 @@ export async function until(condition: () => boolean, what: string): Promise<voi
   }
 }
 
-export const SLOT = 66_000;
+export function tunUp(name: string, memory: NativeBuffer, options: OffloadTunOptions = {}): OffloadTun {
+  const tun = new OffloadTun(name, memory, options);
+  ip(`link set ${name} mtu 1440 up`);
+  return tun;
+}
 
-/** A run lies in slot 0; its segments, each in a slot of its own, become runs again that are written to `fd`. */
+/** Room for a run, with headroom. */
+export const SLOT = 66_000;
+const SLOTS = 140;
+const FROM = 64;
+
+/** A run lies in slot 0; its segments, each in a slot of its own, become runs again that are written to `back`. */
 export class Carrier {
-  readonly memory: NativeBuffer = nativeBuffer(SLOT * 140);
-  readonly segments = new Segments();
+  readonly memory: NativeBuffer = nativeBuffer(SLOT * SLOTS);
+  readonly tun: OffloadTun;
   readonly coalescer: Coalescer;
   /** Written in all. */
   runs = 0;
   /** The most packets of a run that was written, and of one that was read. */
   mostJoined = 0;
   mostCut = 0;
+  readonly #back: OffloadTun;
+  readonly #segments = new Segments();
   #slot = 1;
 
-  constructor(fd: number, hasHeader = true) {
-    const { octets } = this.memory;
-    const packet = nativeBuffer(SLOT);
-    this.coalescer = new Coalescer(
-      this.memory,
-      {
-        writeRun: (pieces, count): void => {
-          let length = 0;
-          for (let i = 0; i < count; i++) {
-            const at = pieces[2 * i] as number;
-            packet.octets.set(octets.subarray(at, at + (pieces[2 * i + 1] as number)), length);
-            length += pieces[2 * i + 1] as number;
-          }
-          this.runs++;
-          this.mostJoined = Math.max(this.mostJoined, count);
-          assert.equal(write(fd, packet.address, length), length);
-        },
+  /** @param isPlain what is read of `name` is written to another interface, without header */
+  constructor(name: string, isPlain = false) {
+    this.tun = tunUp(name, this.memory);
+    const back = isPlain ? tunUp(`${name}-back`, this.memory, { header: false }) : this.tun;
+    const writer = {
+      writeRun: (pieces: Int32Array, count: number): void => {
+        this.runs++;
+        this.mostJoined = Math.max(this.mostJoined, count);
+        back.writeRun(pieces, count);
+        assert.equal(back.unwritten, 0);
       },
-      { hold: () => {}, release: () => {} },
-      { hasHeader, mergeUdp: true },
-    );
+    };
+    this.coalescer = new Coalescer(this.memory, writer, { hold: () => {}, release: () => {} }, back);
+    this.#back = back;
   }
 
   forget(): void {
@@ -84,26 +64,36 @@ export class Carrier {
     this.mostJoined = 0;
   }
 
-  /** Reads what waits on `fd`. @returns false: nothing does */
-  mirror(fd: number): boolean {
-    const { memory, segments } = this;
+  close(): void {
+    if (this.#back !== this.tun) this.#back.close();
+    this.tun.close();
+  }
+
+  /** Takes all that waits, and writes it with its addresses exchanged. */
+  mirror(): void {
+    for (let i = 0; i < 16 && this.#mirrorNext(); i++);
+    this.coalescer.flush();
+  }
+
+  #mirrorNext(): boolean {
+    const { memory } = this;
     const { octets, view } = memory;
-    const from = 64;
-    const length = read(fd, memory.address + from - 10, SLOT - 100) - 10;
-    if (length < 0) return false;
+    const segments = this.#segments;
+    const length = this.tun.read(FROM);
+    if (length === 0) return false;
     // Questions for routers and the like have no answer.
-    if ((octets[from] as number) >> 4 === 6 && octets[from + 24] === 0xff) return true;
-    swapAddresses(octets, from);
-    assert.ok(segments.read(memory, from, length));
+    if ((octets[FROM] as number) >> 4 === 6 && octets[FROM + 24] === 0xff) return true;
+    exchangeAddresses(octets, FROM);
+    assert.ok(segments.read(memory, FROM, length));
     const { count, headLength, segmentOctets, vouched } = segments;
     this.mostCut = Math.max(this.mostCut, count);
     for (let i = 0; i < count; i++) {
-      const slot = 1 + (this.#slot++ % 139);
-      const packet = slot * SLOT + 64;
+      const slot = 1 + (this.#slot++ % (SLOTS - 1));
+      const packet = slot * SLOT + FROM;
       if (headLength > 0)
-        segments.writeHead(octets, view, from, length, headLength, segmentOctets, i, packet);
-      const body = from + headLength + i * segmentOctets;
-      const end = headLength > 0 ? Math.min(body + segmentOctets, from + length) : from + length;
+        segments.writeHead(octets, view, FROM, length, headLength, segmentOctets, i, packet);
+      const body = FROM + headLength + i * segmentOctets;
+      const end = Math.min(body + segmentOctets, FROM + length);
       octets.copyWithin(packet + headLength, body, end);
       this.coalescer.take(slot, packet, headLength + end - body, vouched);
     }
@@ -111,7 +101,7 @@ export class Carrier {
   }
 }
 
-function swapAddresses(octets: Uint8Array, from: number): void {
+function exchangeAddresses(octets: Uint8Array, from: number): void {
   const [first, size] = (octets[from] as number) >> 4 === 4 ? [from + 12, 4] : [from + 8, 16];
   const source = octets.slice(first, first + size);
   octets.copyWithin(first, first + size, first + 2 * size);
