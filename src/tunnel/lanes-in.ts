@@ -1,207 +1,297 @@
-import { earlier, type Instant, instant, NEVER } from "../time.ts";
+/**
+ * The order at the receiving end, of each lane by itself.
+ *
+ * 1. `handle`: a packet that is next in its lane is delivered at once, and all that is in order behind it.
+ * 2. What comes before its turn is held: its slot if most of that is needed anyway, else a copy in a small slot, so that a trickle does not keep big ones.
+ * 3. `handleTimeout`: what is missing is given up when it has not come for `patienceMs` since the first packet behind it came. It is also given up when
+ *    there is no room to wait.
+ *
+ * Numbers that are behind each other began to be missed in that order, so the next number of a lane is always the first to be given up.
+ */
+import { after, earlier, type Instant, instant, NEVER } from "../time.ts";
 import { LANES, numbersAhead } from "../wire/tunnel-content.ts";
+import { Assemblies, HEADROOM } from "./assemblies.ts";
+import { ASSEMBLING, Lane, MISSING, MOST_ROOM, SKIPPED } from "./lane.ts";
 import type { Inlet, Memory } from "./memory.ts";
 import type { SlotPools } from "./slots.ts";
 
-const MOST_HELD = 16_384;
+/** Numbers further ahead are of somebody who does not count as we do. */
 const FAR = 2 ** 22;
+/** Of so many big slots one is kept for what comes. */
+const RESERVE = 16;
 
-class Lane {
-  next = 0;
-  held = 0;
-  /** When the oldest hole is given up. */
-  dueAt: Instant = NEVER;
-  mask = 63;
-  slots = new Int32Array(64).fill(-1);
-  froms = new Int32Array(64);
-  lengths = new Int32Array(64);
-  vouched = new Uint8Array(64);
-  cameAt = new Float64Array(64);
-
-  grow(): void {
-    const size = 2 * (this.mask + 1);
-    const before = { ...this } as Lane;
-    const mask = this.mask;
-    this.slots = new Int32Array(size).fill(-1);
-    this.froms = new Int32Array(size);
-    this.lengths = new Int32Array(size);
-    this.vouched = new Uint8Array(size);
-    this.cameAt = new Float64Array(size);
-    this.mask = size - 1;
-    for (let i = 0; i <= mask; i++) {
-      const from = (this.next + i) & mask;
-      const to = (this.next + i) & this.mask;
-      this.slots[to] = before.slots[from] as number;
-      this.froms[to] = before.froms[from] as number;
-      this.lengths[to] = before.lengths[from] as number;
-      this.vouched[to] = before.vouched[from] as number;
-      this.cameAt[to] = before.cameAt[from] as number;
-    }
-  }
-}
-
-/** Puts packets in the order of their lanes' numbers. */
 export class LanesIn {
+  /** How long what is missing is waited for. */
   patienceMs = 200;
-  readonly drops = { late: 0, repeated: 0, full: 0, far: 0, lost: 0 };
   heldPackets = 0;
+  /**
+   * `late`: already delivered or given up. `repeated`: held already. `full`: no room for a part. `far`: too far ahead. `badParts`: they contradict
+   * each other. `lost`: numbers that were given up.
+   */
+  readonly drops = { late: 0, repeated: 0, full: 0, far: 0, badParts: 0, lost: 0 };
   readonly #slots: SlotPools;
   readonly #memory: Memory;
   readonly #inlet: Inlet;
-  readonly #lanes: (Lane | null)[] = Array.from({ length: LANES }, () => null);
-  #dueAt: Instant = NEVER;
+  readonly #assemblies: Assemblies;
+  readonly #lanes: Lane[] = Array.from({ length: LANES }, () => new Lane());
+  /** A bit for each lane in which something is waited for. */
+  #waiting = 0;
+  /** Packets that are held in big slots. */
+  #heldBig = 0;
 
   constructor(slots: SlotPools, memory: Memory, inlet: Inlet) {
     this.#slots = slots;
     this.#memory = memory;
     this.#inlet = inlet;
+    this.#assemblies = new Assemblies(slots, memory);
   }
 
+  /** The peer counts from 0 again. What is held is dropped. */
+  reset(): void {
+    for (const lane of this.#lanes) {
+      for (; lane.known > 0; lane.advance()) this.#forget(lane, lane.next);
+      lane.next = 0;
+    }
+    this.#waiting = 0;
+  }
+
+  /**
+   * Takes a whole packet, `octets[from, from + length)` of the memory, with 14 free octets before it. The slot stays the caller's.
+   * @param isCrowded most of the slot is in use
+   */
   handle(
     slot: number,
     from: number,
     length: number,
-    laneNumber: number,
+    laneIndex: number,
     number: number,
     vouched: boolean,
     isCrowded: boolean,
     now: Instant,
   ): void {
-    const lane = this.#lane(laneNumber);
-    const ahead = numbersAhead(number, lane.next);
-    if (ahead < 0) {
-      this.drops.late++;
-      return;
-    }
-    if (ahead === 0) {
+    const lane = this.#lanes[laneIndex] as Lane;
+    if (number === lane.next) {
+      if (lane.known === 0) {
+        lane.advance();
+        this.#inlet.deliver(slot, from, length, vouched, now);
+        return;
+      }
+      this.#forget(lane, number);
+      lane.advance();
       this.#inlet.deliver(slot, from, length, vouched, now);
-      lane.next = (lane.next + 1) & 0xffffff;
-      if (lane.held > 0) this.#advance(lane, now);
+      this.#drain(lane, laneIndex, now);
       return;
     }
-    if (ahead > FAR) {
-      this.drops.far++;
-      return;
-    }
-    if (ahead >= MOST_HELD) {
-      this.drops.full++;
-      return;
-    }
-    while (ahead > lane.mask) lane.grow();
-    const at = number & lane.mask;
-    if (lane.slots[at] !== -1) {
+    if (!this.#reach(lane, laneIndex, number, now)) return;
+    if (lane.slotOf(number) >= 0) {
       this.drops.repeated++;
       return;
     }
-    this.#hold(lane, at, slot, from, length, isCrowded);
-    lane.vouched[at] = vouched ? 1 : 0;
-    lane.cameAt[at] = now;
-    lane.held++;
-    this.heldPackets++;
-    if (lane.dueAt === NEVER) this.#setDue(lane, instant(now + this.patienceMs));
+    this.#forget(lane, number);
+    this.#hold(lane, number, slot, from, length, vouched, isCrowded);
+    this.#drain(lane, laneIndex, now);
+    this.#relieve(now);
   }
 
+  /** Takes a part of a packet, which belongs `offset` octets behind its beginning. */
   handlePart(
-    _slot: number,
-    _from: number,
-    _length: number,
-    _lane: number,
-    _number: number,
-    _offset: number,
-    _isFirst: boolean,
-    _isLast: boolean,
-    _vouched: boolean,
-    _isCrowded: boolean,
-    _now: Instant,
-  ): void {}
-
-  handleSkip(laneNumber: number, number: number, count: number, now: Instant): void {
-    const lane = this.#lane(laneNumber);
-    if (number !== lane.next) return;
-    for (let i = 0; i < count && lane.slots[lane.next & lane.mask] === -1; i++) {
-      lane.next = (lane.next + 1) & 0xffffff;
-      this.drops.lost++;
+    slot: number,
+    from: number,
+    length: number,
+    laneIndex: number,
+    number: number,
+    offset: number,
+    isFirst: boolean,
+    isLast: boolean,
+    vouched: boolean,
+    isCrowded: boolean,
+    now: Instant,
+  ): void {
+    if (isFirst !== (offset === 0) || length === 0) {
+      this.drops.badParts++;
+      return;
     }
-    if (lane.held > 0) this.#advance(lane, now);
+    if (isFirst && isLast) {
+      this.handle(slot, from, length, laneIndex, number, vouched, isCrowded, now);
+      return;
+    }
+    const lane = this.#lanes[laneIndex] as Lane;
+    if (!this.#reach(lane, laneIndex, number, now)) return;
+    const mark = lane.slotOf(number);
+    if (mark >= 0) this.drops.repeated++;
+    else if (mark === SKIPPED) this.drops.late++;
+    else this.#assemble(lane, number, from, length, offset, isLast, vouched);
+    this.#drain(lane, laneIndex, now);
+    this.#relieve(now);
+  }
+
+  /** The peer says that `count` numbers, from `first` on, will not come. */
+  handleSkip(laneIndex: number, first: number, count: number, now: Instant): void {
+    const lane = this.#lanes[laneIndex] as Lane;
+    const begin = numbersAhead(first, lane.next);
+    if (begin > FAR) {
+      this.drops.far++;
+      return;
+    }
+    // What is skipped beyond the room is given up like anything else.
+    const end = Math.min(begin + count, MOST_ROOM);
+    if (end <= 0 || begin >= end) return;
+    const base = lane.next;
+    this.#waiting |= 1 << laneIndex;
+    lane.extend(base + end - 1, now);
+    for (let ahead = begin > 0 ? begin : 0; ahead < end; ahead++) {
+      const number = base + ahead;
+      if (lane.slotOf(number) >= 0) continue;
+      this.#forget(lane, number);
+      lane.setMark(number, SKIPPED);
+    }
+    this.#drain(lane, laneIndex, now);
   }
 
   pollTimeout(): Instant {
-    return this.#dueAt;
+    let at: Instant = NEVER;
+    for (let i = 0, rest = this.#waiting; rest !== 0; i++, rest >>>= 1) {
+      if ((rest & 1) === 0) continue;
+      const lane = this.#lanes[i] as Lane;
+      at = earlier(at, after(instant(lane.sinceOf(lane.next)), this.patienceMs));
+    }
+    return at;
   }
 
   handleTimeout(now: Instant): void {
-    if (now < this.#dueAt) return;
-    this.#dueAt = NEVER;
-    for (const lane of this.#lanes) {
-      if (lane === null) continue;
-      while (lane.dueAt <= now) {
-        while (lane.slots[lane.next & lane.mask] === -1) {
-          lane.next = (lane.next + 1) & 0xffffff;
-          this.drops.lost++;
-        }
-        this.#advance(lane, now);
+    for (let i = 0, rest = this.#waiting; rest !== 0; i++, rest >>>= 1) {
+      if ((rest & 1) === 0) continue;
+      const lane = this.#lanes[i] as Lane;
+      while (lane.known > 0 && lane.sinceOf(lane.next) + this.patienceMs <= now) {
+        this.#pass(lane, now);
+        this.#drain(lane, i, now);
       }
-      this.#dueAt = earlier(this.#dueAt, lane.dueAt);
     }
   }
 
-  reset(): void {
-    for (const [i, lane] of this.#lanes.entries()) {
-      if (lane === null) continue;
-      for (const slot of lane.slots) if (slot !== -1) this.#slots.release(slot);
-      this.#lanes[i] = null;
+  /** Makes a number known. @returns false: its packet is refused, and counted */
+  #reach(lane: Lane, laneIndex: number, number: number, now: Instant): boolean {
+    const ahead = numbersAhead(number, lane.next);
+    if (ahead < 0) {
+      this.drops.late++;
+      return false;
     }
-    this.heldPackets = 0;
-    this.#dueAt = NEVER;
+    if (ahead > FAR) {
+      this.drops.far++;
+      return false;
+    }
+    if (ahead >= MOST_ROOM) this.#slide(lane, ahead - MOST_ROOM + 1, now);
+    lane.extend(number, now);
+    this.#waiting |= 1 << laneIndex;
+    return true;
   }
 
-  #lane(number: number): Lane {
-    const known = this.#lanes[number];
-    if (known !== null && known !== undefined) return known;
-    const lane = new Lane();
-    this.#lanes[number] = lane;
-    return lane;
+  /** Gives up as many numbers, so that one further ahead can be waited for. */
+  #slide(lane: Lane, numbers: number, now: Instant): void {
+    let left = numbers;
+    for (; left > 0 && lane.known > 0; left--) this.#pass(lane, now);
+    this.drops.lost += left;
+    lane.advance(left);
   }
 
-  #hold(lane: Lane, at: number, slot: number, from: number, length: number, isCrowded: boolean): void {
-    let kept = -1;
-    if (!isCrowded && length + 32 <= this.#slots.small.size) kept = this.#slots.small.take();
-    if (kept >= 0) {
-      const to = this.#slots.offsetOf(kept) + 16;
+  #hold(
+    lane: Lane,
+    number: number,
+    slot: number,
+    from: number,
+    length: number,
+    vouched: boolean,
+    isCrowded: boolean,
+  ): void {
+    this.heldPackets++;
+    const { small } = this.#slots;
+    const copy = isCrowded || HEADROOM + length > small.size ? -1 : small.take();
+    if (copy >= 0) {
+      const to = small.offsetOf(copy) + HEADROOM;
       this.#memory.octets.copyWithin(to, from, from + length);
-      lane.slots[at] = kept;
-      lane.froms[at] = to;
-    } else {
-      this.#slots.hold(slot);
-      lane.slots[at] = slot;
-      lane.froms[at] = from;
-    }
-    lane.lengths[at] = length;
-  }
-
-  #advance(lane: Lane, now: Instant): void {
-    for (;;) {
-      const at = lane.next & lane.mask;
-      const slot = lane.slots[at] as number;
-      if (slot === -1) break;
-      this.#inlet.deliver(slot, lane.froms[at] as number, lane.lengths[at] as number, lane.vouched[at] === 1, now);
-      this.#slots.release(slot);
-      lane.slots[at] = -1;
-      lane.held--;
-      this.heldPackets--;
-      lane.next = (lane.next + 1) & 0xffffff;
-    }
-    if (lane.held === 0) {
-      lane.dueAt = NEVER;
+      lane.set(number, copy, to, length, vouched);
       return;
     }
-    let at = lane.next;
-    while (lane.slots[at & lane.mask] === -1) at++;
-    this.#setDue(lane, instant(Math.max(now, (lane.cameAt[at & lane.mask] as number) + this.patienceMs)));
+    this.#slots.hold(slot);
+    if (this.#slots.big.owns(slot)) this.#heldBig++;
+    lane.set(number, slot, from, length, vouched);
   }
 
-  #setDue(lane: Lane, at: Instant): void {
-    lane.dueAt = at;
-    if (at < this.#dueAt) this.#dueAt = at;
+  #assemble(
+    lane: Lane,
+    number: number,
+    from: number,
+    length: number,
+    offset: number,
+    isLast: boolean,
+    vouched: boolean,
+  ): void {
+    const assemblies = this.#assemblies;
+    const mark = lane.slotOf(number);
+    const assembly = mark === MISSING ? assemblies.begin() : ASSEMBLING - mark;
+    if (assembly < 0) {
+      this.drops.full++;
+      return;
+    }
+    lane.setMark(number, ASSEMBLING - assembly);
+    const outcome = assemblies.add(assembly, from, length, offset, isLast);
+    if (outcome === "bad") this.drops.badParts++;
+    else if (outcome === "full") this.drops.full++;
+    else if (outcome === "completed") {
+      const slot = assemblies.slotOf(assembly);
+      lane.set(number, slot, this.#slots.offsetOf(slot) + HEADROOM, assemblies.lengthOf(assembly), vouched);
+      assemblies.leave(assembly);
+      this.heldPackets++;
+      if (this.#slots.big.owns(slot)) this.#heldBig++;
+    }
+  }
+
+  /** Delivers what is in order. */
+  #drain(lane: Lane, laneIndex: number, now: Instant): void {
+    while (lane.known > 0) {
+      const mark = lane.slotOf(lane.next);
+      if (mark === MISSING || mark <= ASSEMBLING) return;
+      this.#pass(lane, now);
+    }
+    this.#waiting &= ~(1 << laneIndex);
+  }
+
+  /** Delivers the packet with the next number of a lane, or gives it up. */
+  #pass(lane: Lane, now: Instant): void {
+    const number = lane.next;
+    const slot = lane.slotOf(number);
+    if (slot >= 0) {
+      this.#inlet.deliver(slot, lane.fromOf(number), lane.lengthOf(number), lane.isVouched(number), now);
+    } else this.drops.lost++;
+    this.#forget(lane, number);
+    lane.advance();
+  }
+
+  /** Lets go of what there is of a number. */
+  #forget(lane: Lane, number: number): void {
+    const slot = lane.slotOf(number);
+    if (slot >= 0) {
+      this.heldPackets--;
+      if (this.#slots.big.owns(slot)) this.#heldBig--;
+      this.#slots.release(slot);
+    } else if (slot <= ASSEMBLING) this.#assemblies.giveUp(ASSEMBLING - slot);
+  }
+
+  /** When there is hardly a big slot for what comes, gives up what has been waited for longest, until there is. */
+  #relieve(now: Instant): void {
+    const { big } = this.#slots;
+    while (this.#heldBig > 0 && big.free * RESERVE < big.count) {
+      let oldest = -1;
+      let since = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < LANES; i++) {
+        const lane = this.#lanes[i] as Lane;
+        if (lane.known === 0 || lane.sinceOf(lane.next) >= since) continue;
+        since = lane.sinceOf(lane.next);
+        oldest = i;
+      }
+      const lane = this.#lanes[oldest] as Lane;
+      this.#pass(lane, now);
+      this.#drain(lane, oldest, now);
+    }
   }
 }
