@@ -10,7 +10,11 @@ import type { Choice } from "../src/scheduler/scheduler.ts";
 import { ClassicPath } from "../src/sim/classic-path.ts";
 import { after, instant, NEVER } from "../src/time.ts";
 import { ArrivalLog } from "../src/tunnel/arrival-log.ts";
+import { LanesIn } from "../src/tunnel/lanes-in.ts";
+import { RunQueue } from "../src/tunnel/run-queue.ts";
+import { RunTable } from "../src/tunnel/run-table.ts";
 import { SentLog } from "../src/tunnel/sent-log.ts";
+import { SlotPools, Slots } from "../src/tunnel/slots.ts";
 import { finishChecksum } from "../src/wire/checksum.ts";
 import { Coalescer } from "../src/wire/coalescer.ts";
 import {
@@ -24,6 +28,7 @@ import {
 import { Segments } from "../src/wire/segments.ts";
 import { encodeSlipBody, SLIP_END, SlipDecoder, slipBodyBound } from "../src/wire/slip.ts";
 import { REPORT_BOUND, Report } from "../src/wire/tunnel-report.ts";
+import { datagramsOverLoopback } from "./datagrams.ts";
 import { advance, linkView, makePool, randomOctets, tcpPacket, tcpRun } from "./packets.ts";
 
 /** Things to measure, by name; a call is one packet. */
@@ -174,6 +179,57 @@ function offloadedRun(): Cases {
   };
 }
 
+function runQueue(mostOctets: number): () => unknown {
+  const count = 45;
+  const [head, body] = [52, 1388];
+  const waiting = 20;
+  const memory = { octets: new Uint8Array(256), view: new DataView(new ArrayBuffer(0)) };
+  const slots = new SlotPools(new Slots(0, 0, 0, waiting), new Slots(waiting, 0, 0, 0));
+  const runs = new RunTable(slots);
+  const queue = new RunQueue(runs, 1995, memory);
+  let now = instant(0);
+  const enqueue = (): void => {
+    const run = runs.add(slots.big.take(), 0, head + count * body, count, head, body, true);
+    queue.enqueue(run, slots.big.free % FLOWS, now);
+  };
+  const segment = (): void => {
+    if (queue.packets <= (waiting - FLOWS - 1) * count) enqueue();
+    now = after(now, 0.005);
+    assert.ok(queue.take(mostOctets, now));
+    queue.releaseTaken();
+  };
+  for (let i = 0; i < 1000; i++) segment();
+  assert.deepEqual(queue.drops, { queueFull: 0, delayed: 0 });
+  return segment;
+}
+
+function lanesIn(): Cases {
+  const octets = new Uint8Array(4 * 70_000);
+  const memory = { octets, view: new DataView(octets.buffer) };
+  const slots = new SlotPools(new Slots(0, 0, 70_000, 2), new Slots(2, 140_000, 2048, 64));
+  let delivered = 0;
+  const lanes = new LanesIn(slots, memory, { deliver: () => delivered++ });
+  const slot = slots.big.take();
+  const now = instant(0);
+  let number = 0;
+  const handle = (lane: number, at: number, isCrowded: boolean): void =>
+    lanes.handle(slot, 100, 1440, lane, at & 0xffffff, true, isCrowded, now);
+  const inOrder = (): void => handle(0, number++, true);
+  /** Each second one comes before the one that it follows. */
+  const swapped = (lane: number, isCrowded: boolean): (() => void) => {
+    let turn = 0;
+    return () => handle(lane, turn++ ^ 1, isCrowded);
+  };
+  const cases = {
+    "in order": inOrder,
+    "pairs the wrong way round, slots held": swapped(1, true),
+    "pairs the wrong way round, copied": swapped(2, false),
+  };
+  for (const packet of Object.values(cases)) for (let i = 0; i < 1000; i++) packet();
+  assert.deepEqual([delivered, lanes.heldPackets], [3000, 0]);
+  return cases;
+}
+
 function fullQueue(): FlowQueue {
   const queue = new FlowQueue(WAITING, 1);
   const pool = makePool(WAITING, LENGTH);
@@ -284,6 +340,16 @@ export const MICRO_GROUPS: Readonly<Record<string, () => Cases>> = {
     datagramLogs(2 ** 30),
   [`what a link of a tunnel notes of a datagram, with a report of each ${A_REPORT}, 1 % lost`]: () =>
     datagramLogs(100),
+  "a datagram of 1400 octets over the loop-back, sent and received": () => ({
+    "many as one message": datagramsOverLoopback(true),
+    "one message each": datagramsOverLoopback(false),
+  }),
+  [`the run queue, runs of 45 segments of ${FLOWS} flows; take, and enqueue a run now and then`]: () => ({
+    "segments of one millisecond of 1 Gbit/s": runQueue(125_000),
+    "segments of 16 KB": runQueue(16_384),
+    "one segment": runQueue(1),
+  }),
+  "lanes of a tunnel, a packet of 1440 octets": lanesIn,
   "the whole way of a packet on virtual time, SLIP both ends included": () => ({
     "ClassicPath, 1 line": classicPath([115_200]),
     "ClassicPath, 4 unequal lines": classicPath([115_200, 115_200, 57_600, 9600]),

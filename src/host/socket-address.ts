@@ -70,6 +70,6 @@ export function formatSocketAddress(from: NativeBuffer, at: number): string {
   return formatEndpoint(from.octets.subarray(start, start + (family === 6 ? 16 : 4)), portOf(from, at));
 }
 
-export const familyOf = (from: NativeBuffer, at: number): 4 | 6 =>
+const familyOf = (from: NativeBuffer, at: number): 4 | 6 =>
   from.view.getUint16(at, true) === AF_INET6 ? 6 : 4;
 export const portOf = (from: NativeBuffer, at: number): number => from.view.getUint16(at + PORT);

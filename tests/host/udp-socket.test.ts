@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { EAGAIN, nativeBuffer, setsockopt } from "../../src/host/libc.ts";
 import { UdpSocket } from "../../src/host/udp-socket.ts";
 import { DatagramEnd, loopbackSocket, withSockets } from "./engine/datagram-support.ts";
 import { ip, scenario } from "./netlink-scenario.ts";
@@ -107,7 +108,7 @@ scenario(import.meta.url, "sockets of two hosts reach each other as they are bou
         answers.map(({ length }) => length),
         [600, 600],
       );
-      const [{ route: came = -1 } = {}] = answers;
+      const came = answers[0]?.route ?? -1;
       assert.match(near.routes.remoteText(came), remote === "fe80::77" ? /^\[fe80::77\]/ : /^\[fd00::2\]/);
     }
     assert.deepEqual([...near.failures, ...far.failures], []);
@@ -132,6 +133,23 @@ scenario(import.meta.url, "sockets of two hosts reach each other as they are bou
     near.outbox.flush();
     assert.deepEqual(near.failures, [[nowhere, ENETUNREACH]]);
     assert.equal(near.outbox.drops.noRoute, 2);
+
+    // No room: nobody answers for that address, so that all wait to be sent. The other sockets' datagrams leave.
+    near.failures.length = 0;
+    const crowded = open("a0");
+    const room = nativeBuffer(4);
+    room.view.setInt32(0, 1, true);
+    assert.equal(setsockopt(crowded.fd, 1, 7, room.address, 4), 0, "SO_SNDBUF");
+    const silent = near.routes.routeFor(crowded, "10.9.0.77:9", null);
+    for (let i = 0; i < 100; i++) {
+      near.put(silent, i % 2 === 0 ? 1000 : 1400, 1);
+      if (i % 50 === 0) near.put(route, 100, i);
+    }
+    near.outbox.flush();
+    assert.deepEqual(near.failures, [[silent, EAGAIN]]);
+    const { full } = near.outbox.drops;
+    assert.ok(full > 50 && full < 100, `${full} of 100 were dropped`);
+    assert.equal(far.receive(server4, 2).length, 2);
   } finally {
     for (const socket of sockets) socket.close();
     hosts.close();

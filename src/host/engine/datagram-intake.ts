@@ -52,7 +52,8 @@ export class DatagramIntake {
     noSlot: 0,
     noRoute: 0,
   };
-  readonly #base: number;
+  /** Kept, so that it is there as long as its address is used. */
+  readonly #memory: NativeBuffer;
   readonly #routes: Routes;
   readonly #merged: Tray;
   readonly #single: Tray;
@@ -69,7 +70,7 @@ export class DatagramIntake {
   #segmentSize = 0;
 
   constructor(memory: NativeBuffer, slots: { readonly big: Slots; readonly small: Slots }, routes: Routes) {
-    this.#base = memory.address;
+    this.#memory = memory;
     this.#routes = routes;
     this.#merged = this.#tray(slots.big, MERGED_MESSAGES);
     this.#single = this.#tray(slots.small, SINGLE_MESSAGES);
@@ -170,7 +171,11 @@ export class DatagramIntake {
         const slot = tray.slots.take();
         if (slot < 0) return i;
         held[i] = slot;
-        setAddress(tray.pieces, (i * PIECE_OCTETS) / 4, this.#base + tray.slots.offsetOf(slot) + HEADROOM);
+        setAddress(
+          tray.pieces,
+          (i * PIECE_OCTETS) / 4,
+          this.#memory.address + tray.slots.offsetOf(slot) + HEADROOM,
+        );
       }
       vector.setRoom(i, SOCKET_ADDRESS_ROOM, CONTROL_OCTETS);
     }

@@ -29,7 +29,7 @@ export interface OutboxDrops {
  */
 export class DatagramOutbox implements Outlet, SendFailures {
   readonly drops: OutboxDrops = { noRoute: 0, tooLong: 0, refused: 0, full: 0 };
-  readonly #base: number;
+  readonly #memory: NativeBuffer;
   readonly #from: number;
   readonly #end: number;
   readonly #routes: Routes;
@@ -44,7 +44,7 @@ export class DatagramOutbox implements Outlet, SendFailures {
 
   /** @param from where in the memory datagrams are written, in `size` octets */
   constructor(memory: NativeBuffer, from: number, size: number, routes: Routes, listener: RouteFailures) {
-    this.#base = memory.address;
+    this.#memory = memory;
     this.#from = from;
     this.#end = from + size;
     this.#at = from;
@@ -74,8 +74,8 @@ export class DatagramOutbox implements Outlet, SendFailures {
     const batch = this.#batches[index];
     // The number of a closed socket is given to another one.
     if (batch !== undefined && batch.socket === this.#routes.socketAt(index)) {
-      batch.add(route, this.#base + at, length);
-    } else this.#newBatch(index).add(route, this.#base + at, length);
+      batch.add(route, at, length);
+    } else this.#newBatch(index).add(route, at, length);
   }
 
   /** Sends all that was written. */
@@ -105,7 +105,7 @@ export class DatagramOutbox implements Outlet, SendFailures {
   }
 
   #newBatch(index: number): SendBatch {
-    const batch = new SendBatch(this.#routes.socketAt(index), this.#routes, this);
+    const batch = new SendBatch(this.#routes.socketAt(index), this.#memory, this.#routes, this);
     this.#batches[index] = batch;
     return batch;
   }

@@ -154,7 +154,8 @@ export class Routes {
 
   /** The number of a socket; -1 if there is no such route. */
   socketIndexOf(route: number): number {
-    return this.#state[route] === UNUSED ? -1 : (this.#words[route * RECORD_WORDS + SOCKET_WORD] as number);
+    if ((this.#state[route] ?? UNUSED) === UNUSED) return -1;
+    return this.#words[route * RECORD_WORDS + SOCKET_WORD] as number;
   }
 
   /** The socket of a number that {@link socketIndexOf} gave. */

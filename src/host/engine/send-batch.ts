@@ -36,6 +36,7 @@ export interface SendFailures {
 /** Datagrams that wait to be sent by one socket in one call; equal-sized ones of a route become one message where the kernel cuts it again. */
 export class SendBatch {
   readonly socket: UdpSocket;
+  readonly #memory: NativeBuffer;
   readonly #routes: Routes;
   readonly #failures: SendFailures;
   /** One more than are sent at once, for a datagram that is sent by itself. */
@@ -52,22 +53,23 @@ export class SendBatch {
   readonly #size = new Int32Array(MESSAGES);
   readonly #length = new Int32Array(MESSAGES);
   /** Where the message's last piece ends. */
-  readonly #end = new Float64Array(MESSAGES);
+  readonly #end = new Int32Array(MESSAGES);
   /** The last message of each route; right only if that message is of the route. */
   readonly #open: Uint8Array;
 
-  constructor(socket: UdpSocket, routes: Routes, failures: SendFailures) {
+  constructor(socket: UdpSocket, memory: NativeBuffer, routes: Routes, failures: SendFailures) {
     this.socket = socket;
+    this.#memory = memory;
     this.#routes = routes;
     this.#failures = failures;
     this.#open = new Uint8Array(routes.capacity);
   }
 
-  /** Adds a datagram; what waits is sent first if there is no room for more. @param address its first octet, left as it is until it is sent */
-  add(route: number, address: number, length: number): void {
+  /** Adds a datagram; what waits is sent first if there is no room for more. @param from where in the memory it lies, left as it is until it is sent */
+  add(route: number, from: number, length: number): void {
     const open = this.#open[route] as number;
     if (open < this.#count && this.#routeOf[open] === route && this.#fits(open, length)) {
-      this.#append(open, address, length);
+      this.#append(open, from, length);
       return;
     }
     if (this.#count === MESSAGES) this.send();
@@ -79,7 +81,7 @@ export class SendBatch {
     this.#size[message] = length;
     this.#length[message] = 0;
     this.#end[message] = -1;
-    this.#append(message, address, length);
+    this.#append(message, from, length);
   }
 
   /** Messages grow by datagrams of the first one's size, and end with a shorter one. */
@@ -96,20 +98,20 @@ export class SendBatch {
     );
   }
 
-  #append(message: number, address: number, length: number): void {
+  #append(message: number, from: number, length: number): void {
     this.#segments[message] = (this.#segments[message] as number) + 1;
     this.#length[message] = (this.#length[message] as number) + length;
     let piece = message * SEGMENTS + (this.#pieceCount[message] as number);
-    if (address === this.#end[message]) {
+    if (from === this.#end[message]) {
       // It lies right behind the one before.
       const at = --piece * PIECE_WORDS + 2;
       this.#pieceWords[at] = (this.#pieceWords[at] as number) + length;
     } else {
-      setAddress(this.#pieceWords, piece * PIECE_WORDS, address);
+      setAddress(this.#pieceWords, piece * PIECE_WORDS, this.#memory.address + from);
       this.#pieceWords[piece * PIECE_WORDS + 2] = length;
       this.#pieceCount[message] = (this.#pieceCount[message] as number) + 1;
     }
-    this.#end[message] = address + length;
+    this.#end[message] = from + length;
   }
 
   /** Sends all that waits. What cannot be sent is dropped, and told. */
