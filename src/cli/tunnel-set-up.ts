@@ -107,7 +107,7 @@ export function handedOut(own: string, n: number): string {
  * The command by which a client comes to a server; no secret is in it.
  * @param host by which clients reach the server
  */
-export function clientLine(
+function clientLine(
   tunnel: TunnelConfig,
   { networks, dns }: Pick<TunnelPeerConfig, "networks" | "dns">,
   serverKey: string,

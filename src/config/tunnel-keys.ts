@@ -5,7 +5,7 @@ import { interfaceAddressFault, listenFault, serverFault } from "./tunnel-words.
 
 /** The keys of UDP links: `[server.NAME]` and its clients, and what masters and lines have for them. */
 
-export const TIERS = ["primary", "overflow", "backup"] as const;
+const TIERS = ["primary", "overflow", "backup"] as const;
 
 /** Overhead of 58 octets: datagrams of 1500 carry it over IPv4, with room for what a provider adds. */
 export const TUNNEL_MTU = 1440;

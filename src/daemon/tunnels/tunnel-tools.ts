@@ -4,7 +4,7 @@ import type { Netlink } from "../../host/netlink.ts";
 import type { Instant } from "../../time.ts";
 
 /** What the control plane asks the engine about tunnels. */
-export interface TunnelEngine {
+interface TunnelEngine {
   /** Rejects with an EqlError when it is refused. */
   request<O extends keyof TunnelOperations>(
     operation: O,

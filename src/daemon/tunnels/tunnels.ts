@@ -163,6 +163,10 @@ export class Tunnels {
       .get(tunnel)
       ?.called.get(peer)
       ?.handlePath(path, state === "alive");
+    const key = `${tunnel} ${peer} ${path}`;
+    const now = `${state} ${remote}`;
+    if (now === this.#told.get(key)) return;
+    this.#told.set(key, now);
     const fields = { tunnel, peer, path, remote: remote ?? undefined };
     if (state === "dead") this.#tools.log.warn({ ...fields, reason: "no answer" }, "path dead");
     else if (state === "alive") this.#tools.log.info(fields, "path alive");

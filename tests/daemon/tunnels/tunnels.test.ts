@@ -73,6 +73,26 @@ describe("a server", () => {
     );
   });
 
+  it("tells what changes about a path, and the same not twice in a row", async (t) => {
+    const world = new FakeWorld(t);
+    const tunnels = await world.start(t, SERVER + CLIENT);
+    world.logged.length = 0;
+    const path = { type: "path", tunnel: "vpn", peer: "joe", path: "link 0" } as const;
+    for (const [state, remote] of [
+      ["alive", "192.0.2.7:9"],
+      ["alive", "192.0.2.7:9"],
+      ["alive", "192.0.2.7:10"],
+      ["dead", null],
+    ] as const) {
+      tunnels.handleEvent({ ...path, state, remote });
+    }
+    assert.deepEqual(world.logged, [
+      'info: path alive {"tunnel":"vpn","peer":"joe","path":"link 0","remote":"192.0.2.7:9"}',
+      'info: path alive {"tunnel":"vpn","peer":"joe","path":"link 0","remote":"192.0.2.7:10"}',
+      'warn: path dead {"tunnel":"vpn","peer":"joe","path":"link 0","reason":"no answer"}',
+    ]);
+  });
+
   it("is not made with a key that others may read, or none", async (t) => {
     const world = new FakeWorld(t);
     chmodSync(world.keyFile, 0o644);
