@@ -36,11 +36,11 @@ export class QueueDip {
 
   /**
    * @param queueMs that there is, and that there is to be again
-   * @param quantumMs that one datagram takes
+   * @param leastMs for so long it is to be empty at least: one datagram, or what is doubted of the base
    * @returns when all of it has been seen
    */
-  begin(now: number, queueMs: number, targetMs: number, quantumMs: number, times: LoopTimes): number {
-    const moreMs = Math.max(MORE_MS, quantumMs);
+  begin(now: number, queueMs: number, targetMs: number, leastMs: number, times: LoopTimes): number {
+    const moreMs = Math.max(MORE_MS, leastMs);
     this.#lessUntil = now + (queueMs + moreMs) / (1 - GAIN);
     // As long as it takes until a report tells of it.
     this.#evenUntil = this.#lessUntil + 1.2 * times.intervalMs;

@@ -57,6 +57,8 @@ const STEP_CREDIT = 1.25;
 const SURE_QUEUE_MS = 15;
 /** A datagram that would have taken so much longer had it been a full one tells too little. */
 const SHORTER_MOST_MS = 8;
+/** So much longer is the next dip at most, to see whether what was taken for a longer way is one. */
+const DOUBT_MOST_MS = 30;
 const IDLE_MS = 10_000;
 const LEAST_GAIN = 0.6;
 const MOST_GAIN = 1.1;
@@ -106,6 +108,8 @@ export class RateControl {
   #pressedOctets = 0;
   #pressedMs = 0;
   #pressedSent = 0;
+  /** What was taken for a longer way, and may be a queue for all that. */
+  #doubtMs = 0;
   /** No queue stands since. */
   #quietSince = Number.NEGATIVE_INFINITY;
   /** The rate was tried last. */
@@ -173,9 +177,10 @@ export class RateControl {
   /** It sends again after a time with nothing to send. Costs nothing when called without need. */
   handleIdle(now: Instant): void {
     if (now - this.#testedAt <= IDLE_MS) return;
+    const before = this.#capacity;
     this.#restart(now);
-    // What it carries is no secret.
-    this.#capacity = Math.max(this.#capacity, this.deliveryRate);
+    // What it carries lately is sure.
+    this.#capacity = Math.max(this.#capacity, Math.min(before, this.deliveryRate));
     this.#setRate(now);
   }
 
@@ -265,11 +270,13 @@ export class RateControl {
     this.#pressedMs = this.#pressedMs * keep + ms;
     this.#pressedSent = this.#pressedSent * keep + ms * sentRate;
     const priorMs = 4 * noiseMs + this.#quantumMs;
-    const found = (this.#pressedOctets + priorMs * this.#capacity) / (this.#pressedMs + priorMs);
-    // Too long a queue, but no less arrives than was sent: it is not ours, and says nothing of the capacity.
+    let found = (this.#pressedOctets + priorMs * this.#capacity) / (this.#pressedMs + priorMs);
+    // Too long a queue, but no less arrives than was sent: it may be none of ours, and says little of the capacity.
     const isForeign = queueMs > this.#targetMs + QUEUE_MS && this.#pressedOctets >= 0.98 * this.#pressedSent;
-    if (isForeign && found < this.#capacity) return;
-    this.#capacity = Math.max(found, LOWEST_RATE);
+    if (isForeign && found < this.#capacity)
+      found = this.#capacity + ((found - this.#capacity) * ms) / (8 * spanMs);
+    // The receiver's figures are bounded by nothing else.
+    this.#capacity = Math.min(Math.max(found, LOWEST_RATE), 2 * this.#capacity);
   }
 
   #climb(now: Instant, wish: number): void {
@@ -387,7 +394,9 @@ export class RateControl {
     this.#dip.postpone(now);
     const { queueMs } = this.#gauge;
     if (queueMs > 2 * this.#targetMs) return;
-    this.#quietSince = this.#dip.begin(now, queueMs, this.#targetMs, this.#quantumMs, this.#times);
+    const moreMs = Math.max(this.#doubtMs, this.#quantumMs);
+    this.#doubtMs = 0;
+    this.#quietSince = this.#dip.begin(now, queueMs, this.#targetMs, moreMs, this.#times);
   }
 
   #handleStuck(now: Instant, { deliveredOctets, deliveredMs, roundTripMs }: PathFigures): void {
@@ -403,6 +412,8 @@ export class RateControl {
     // If the capacity is right.
     const drainMs = Math.max(0, deliveredMs - deliveredOctets / this.#capacity);
     if (!stuck.handle(now, queueMs, drainMs, this.#times.loopMs)) return;
+    this.#doubtMs = Math.min(stuck.oneWayMs - this.#gauge.baseMs, DOUBT_MOST_MS);
+    this.#dip.plan(now, this.#times.loopMs);
     this.#gauge.rebase(now, stuck.oneWayMs);
     if (stuck.roundTripMs < Number.POSITIVE_INFINITY) this.#times.adopt(now, stuck.roundTripMs);
     stuck.clear();

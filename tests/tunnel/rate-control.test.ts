@@ -1,22 +1,220 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { RateTrial } from "../../src/sim/rate-trial.ts";
+import fc from "fast-check";
+import { measureRate, type RateEvent } from "../../src/sim/rate-measure.ts";
+import { RateTrial, type RateTrialOptions } from "../../src/sim/rate-trial.ts";
+import { instant } from "../../src/time.ts";
+import { RateControl } from "../../src/tunnel/rate-control.ts";
+
+const MBIT = 1_000_000;
+const line = (
+  mbit: number,
+  delayMs: number,
+  more: Partial<RateTrialOptions["path"]> = {},
+): RateTrialOptions => ({
+  path: { rateBps: mbit * MBIT, delayMs, ...more },
+});
+
+/** Every five seconds, beginning with `factor`. */
+const steps = (mbit: number, factor: number): RateEvent[] =>
+  [0, 1, 2, 3].map((i) => ({
+    atMs: 5000 + 5000 * i,
+    act: (trial) => trial.change({ rateBps: mbit * MBIT * (i % 2 === 0 ? factor : 1) }),
+  }));
 
 describe("the rate of one path", () => {
-  it("is found from nothing and kept, with a small queue", () => {
-    for (const mbit of [20, 100]) {
-      const trial = new RateTrial({ path: { rateBps: mbit * 1e6, delayMs: 10 } });
-      trial.run(2000);
+  it("is found from nothing, and kept with a small queue", () => {
+    for (const [mbit, delayMs, atMost] of [
+      [1, 10, 40],
+      [5, 1, 15],
+      [5, 40, 20],
+      [20, 10, 10],
+      [20, 40, 12],
+      [100, 1, 8],
+      [100, 10, 8],
+      [1000, 10, 8],
+    ] as const) {
+      const found = measureRate(line(mbit, delayMs), mbit > 100 ? 3000 : 6000);
+      const what = `${mbit} Mbit/s, ${delayMs} ms: ${JSON.stringify(found)}`;
+      assert.ok(found.to90Ms <= Math.max(550, 30 * delayMs), what);
+      assert.ok(found.use >= 0.99, what);
+      assert.ok(found.queueMs.p95 <= atMost, what);
+      assert.deepEqual(found.drops, { early: 0, late: 0 }, what);
+    }
+  });
+
+  it("is found within some round trips where these are long", () => {
+    const found = measureRate(line(20, 300), 12_000, 4000);
+    assert.ok(found.to90Ms <= 5 * 600, JSON.stringify(found));
+    assert.ok(found.use >= 0.98, JSON.stringify(found));
+    assert.deepEqual(found.drops, { early: 0, late: 0 });
+  });
+
+  it("is not lowered by loss by chance, nor by jitter", () => {
+    for (const more of [{ loss: 0.01 }, { loss: 0.05 }, { jitterMs: 5 }, { loss: 0.01, jitterMs: 5 }]) {
+      for (const delayMs of [10, 40]) {
+        const found = measureRate(line(20, delayMs, more), 8000);
+        const what = `${delayMs} ms, ${JSON.stringify(more)}: ${JSON.stringify(found)}`;
+        assert.ok(found.use >= 0.98, what);
+        assert.ok(found.queueMs.p50 <= 15, what);
+        assert.equal(found.drops.late, 0, what);
+      }
+    }
+  });
+
+  it("follows a path that changes, up as well as down", () => {
+    const near = measureRate(line(20, 10), 25_000, 2000, steps(20, 0.5));
+    assert.ok(near.use >= 0.97, JSON.stringify(near));
+    assert.equal(near.drops.late, 0);
+    const far = measureRate(line(20, 40), 25_000, 2000, steps(20, 0.5));
+    assert.ok(far.use >= 0.95, JSON.stringify(far));
+    const steep = measureRate(line(50, 10), 25_000, 2000, steps(50, 0.1));
+    assert.ok(steep.use >= 0.9, JSON.stringify(steep));
+  });
+
+  it("takes from a policer what it lets through, and sends it little more", () => {
+    for (const burstOctets of [15_000, 200_000]) {
+      const found = measureRate({ ...line(100, 10), policer: { rate: 1250, burstOctets } }, 12_000, 4000);
+      assert.ok(found.use >= 0.09, JSON.stringify(found));
+      assert.ok(found.loss <= 0.05, JSON.stringify(found));
+    }
+  });
+
+  it("keeps to a queue that is shorter than the one it would like", () => {
+    const found = measureRate(line(20, 10, { queueMs: 3 }), 10_000);
+    assert.ok(found.use >= 0.93, JSON.stringify(found));
+    assert.ok(found.loss <= 0.02, JSON.stringify(found));
+  });
+
+  it("leaves others theirs and takes the rest", () => {
+    const found = measureRate({ ...line(20, 10), others: () => 1250 }, 8000, 3000);
+    assert.ok(found.use >= 0.47 && found.use <= 0.52, JSON.stringify(found));
+    assert.ok(found.queueMs.p95 <= 30, JSON.stringify(found));
+  });
+
+  it("adopts a way that has become longer, in either direction", () => {
+    for (const delayMs of [10, 40]) {
+      const found = measureRate(line(20, delayMs), 14_000, 8000, [
+        { atMs: 8000, act: (trial) => trial.change({ delayMs: delayMs + 30 }) },
+      ]);
+      assert.ok(found.use >= 0.85, JSON.stringify(found));
+      const later = measureRate(line(20, delayMs), 14_000, 11_000, [
+        { atMs: 11_000, act: (trial) => trial.change({ delayMs: delayMs - 8 }) },
+      ]);
+      assert.ok(later.use >= 0.98, JSON.stringify(later));
+    }
+  });
+
+  it("endures lost and late reports, coarse and wrong clocks", () => {
+    for (const more of [
+      { reportLoss: 0.2 },
+      { backMs: 100, backJitterMs: 20 },
+      { readEveryMs: 2 },
+      { clockDriftPpm: 100 },
+      { clockDriftPpm: -100 },
+    ]) {
+      const found = measureRate({ ...line(20, 10), ...more }, 25_000);
+      assert.ok(found.use >= 0.98, `${JSON.stringify(more)}: ${JSON.stringify(found)}`);
+      assert.ok(found.queueMs.p95 <= 15, `${JSON.stringify(more)}: ${JSON.stringify(found)}`);
+    }
+    const fast = measureRate({ ...line(1000, 10), readEveryMs: 2 }, 3000);
+    assert.ok(fast.use >= 0.99, JSON.stringify(fast));
+  });
+
+  it("is there again soon after an outage, and sends no more than its window into one", () => {
+    const trial = new RateTrial(line(20, 10));
+    trial.run(3000);
+    trial.change({ outage: true });
+    trial.run(100);
+    // The round trip, two intervals of reports, the queue and some slack.
+    assert.ok(trial.inFlight <= trial.control.window);
+    assert.ok(trial.control.window <= 2500 * 1.1 * 70, `${trial.control.window}`);
+    trial.run(1900);
+    trial.change({ outage: false });
+    trial.restore();
+    trial.run(500);
+    const before = trial.deliveredOctets;
+    trial.run(1000);
+    assert.ok(trial.deliveredOctets - before >= 0.95 * 2500 * 1000);
+  });
+
+  it("is not changed by a time with little to send, and begins with less after a long one", () => {
+    for (const [restMs, least, most] of [
+      [5000, 2300, 2800],
+      [14_000, 1100, 2000],
+    ] as const) {
+      const end = 3000 + restMs;
+      const trial = new RateTrial({
+        ...line(20, 10),
+        demand: (now) => (now < 3000 || now >= end ? 10_000 : 250),
+      });
+      trial.run(end - 1);
+      const { rate } = trial.control;
+      assert.ok(rate >= least && rate <= most, `after ${restMs} ms: ${rate}`);
+      trial.run(300);
       const before = trial.deliveredOctets;
-      let longestMs = 0;
-      trial.onMoment = ({ queueMs }) => {
-        longestMs = Math.max(longestMs, queueMs);
-      };
-      trial.run(4000);
-      const share = (trial.deliveredOctets - before) / (mbit * 125 * 4000);
-      assert.ok(share > 0.99, `${mbit} Mbit/s: ${share}`);
-      assert.ok(longestMs < 40, `${mbit} Mbit/s: ${longestMs} ms`);
+      trial.run(1000);
+      assert.ok(trial.deliveredOctets - before >= 0.97 * 2500 * 1000);
       assert.equal(trial.path.drops.queueFull, 0);
     }
+  });
+
+  it("sees a path become worse though there is little to send", () => {
+    const trial = new RateTrial({ ...line(20, 10), demand: (now) => (now < 3000 ? 10_000 : 750) });
+    trial.run(4000);
+    trial.change({ rateBps: 4 * MBIT });
+    trial.run(1000);
+    assert.ok(trial.control.rate <= 600, `${trial.control.rate}`);
+    assert.ok(trial.path.queuedOctets <= 20 * 500, `${trial.path.queuedOctets}`);
+  });
+
+  it("never exceeds its ceiling, and forgets it at once", () => {
+    const trial = new RateTrial({ ...line(20, 10), control: { ceiling: 1000 } });
+    trial.onMoment = ({ at, rate }) => assert.ok(at > 3000 || rate <= 1000);
+    trial.run(3000);
+    assert.ok(trial.deliveredOctets >= 0.95 * 1000 * 3000);
+    trial.control.ceiling = Number.POSITIVE_INFINITY;
+    trial.run(1000);
+    const before = trial.deliveredOctets;
+    trial.run(1000);
+    assert.ok(trial.deliveredOctets - before >= 0.95 * 2500 * 1000);
+  });
+
+  it("stays a rate whatever the receiver says", () => {
+    const ms = fc.oneof(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.constant(0), fc.constant(1e-9));
+    const octets = fc.oneof(fc.nat(20_000), fc.nat(0xffff_ffff), fc.constant(0));
+    const figures = fc.record({
+      deliveredOctets: octets,
+      deliveredMs: ms,
+      hasSample: fc.boolean(),
+      oneWayMs: fc.double({ min: -1e9, max: 1e9, noNaN: true }),
+      sampleOctets: fc.integer({ min: 60, max: 1500 }),
+      clockRebased: fc.boolean(),
+      roundTripMs: fc.oneof(ms, fc.constant(-1)),
+      lostOctets: octets,
+    });
+    const report = fc.record({
+      figures,
+      limited: fc.boolean(),
+      afterMs: fc.oneof(ms, fc.double({ min: 0, max: 50, noNaN: true })),
+    });
+    fc.assert(
+      fc.property(fc.array(report, { maxLength: 60 }), (reports) => {
+        const control = new RateControl();
+        let now = 1e9;
+        for (const { figures: told, limited, afterMs } of reports) {
+          now += afterMs;
+          control.handleTimeout(instant(now));
+          const before = control.rate;
+          control.handleReport(instant(now), told, limited);
+          assert.ok(
+            control.rate >= 4 && control.rate <= 10 * Math.max(before, 500),
+            `${before} → ${control.rate}`,
+          );
+          assert.ok(Number.isFinite(control.window) && control.window > 0, `${control.window}`);
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });
