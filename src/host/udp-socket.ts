@@ -22,7 +22,6 @@ import {
 import {
   AF_INET,
   AF_INET6,
-  formatEndpoint,
   formatSocketAddress,
   portOf,
   SOCKET_ADDRESS_ROOM,
@@ -165,7 +164,7 @@ export class UdpSocket {
         throw new EqlError("ADDRESS_IN_USE", what, { details });
       }
       if (result === -EADDRNOTAVAIL) {
-        const what = `No interface of this machine has the address ${address ?? formatEndpoint(own.octets.subarray(4, 8), port)}: see \`ip address\``;
+        const what = `No interface of this machine has the address ${address ?? text}: see \`ip address\``;
         throw new EqlError("ADDRESS_MISSING", what, { details });
       }
       throw this.#failure(result, `A socket cannot be bound to UDP ${text}`, details);

@@ -102,6 +102,7 @@ export class Routes {
 
   /** Its number is not given to another route until it is released as often. */
   hold(route: number): void {
+    if (this.#state[route] === UNUSED) return;
     this.#state[route] = KNOWN;
     this.#holds[route] = (this.#holds[route] as number) + 1;
   }
@@ -112,6 +113,7 @@ export class Routes {
 
   /** Something authentic has come by this route. */
   confirm(route: number): void {
+    if (this.#state[route] === UNUSED) return;
     this.#state[route] = KNOWN;
     this.#usedAt[route] = ++this.#uses;
   }

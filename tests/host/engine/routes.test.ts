@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { RECORD_WORDS, Routes } from "../../../src/host/engine/routes.ts";
+import fc from "fast-check";
+import { LOCAL_WORD, RECORD_WORDS, Routes } from "../../../src/host/engine/routes.ts";
 import type { UdpSocket } from "../../../src/host/udp-socket.ts";
 import { loopbackSocket, withSockets } from "./datagram-support.ts";
 
@@ -128,6 +129,55 @@ describe("routes", () => {
       assert.equal(from(routes, socket, CLIENT + 99), -1, "it was held twice");
       routes.release(third);
       assert.equal(from(routes, socket, CLIENT + 99), third);
+    });
+  });
+
+  it("are those of their addresses, whatever is held, confirmed and reused in between", () => {
+    const four = loopbackSocket();
+    const six = loopbackSocket({ family: 6, address: "::1" });
+    const step = fc.record({
+      what: fc.constantFrom("find", "confirm", "hold", "release"),
+      isIpv6: fc.boolean(),
+      address: fc.nat(24),
+      local: fc.nat(1),
+    });
+    withSockets([four, six], () => {
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+          const routes = new Routes(16);
+          const held = new Map<string, { route: number; count: number }>();
+          for (const { what, isIpv6, address, local } of steps) {
+            const socket = isIpv6 ? six : four;
+            const words = recordOf(CLIENT + address, 9);
+            if (isIpv6) words.set([10 | (9 << 24), 0, 1, 2, 3, address, 0, 0]);
+            words[LOCAL_WORD] = local;
+            const route = routes.find(routes.indexOf(socket), words, 0);
+            const key = `${isIpv6} ${address} ${local}`;
+            const known = held.get(key);
+            if (known !== undefined) assert.equal(route, known.route);
+            if (route < 0) {
+              assert.equal(held.size, 16, "all are held");
+              continue;
+            }
+            // Port, flow label and three words of the address are before the number in IPv6.
+            const octet = routes.sourceOctets(route)[isIpv6 ? 18 : 5];
+            assert.equal(octet, isIpv6 ? address : (CLIENT & 255) + address);
+            assert.equal(routes.hasLocal(route), local !== 0);
+            assert.equal(routes.socketOf(route), socket);
+            if (what === "confirm") routes.confirm(route);
+            if (what === "hold") {
+              routes.hold(route);
+              held.set(key, { route, count: (known?.count ?? 0) + 1 });
+            }
+            if (what === "release" && known !== undefined) {
+              routes.release(route);
+              if (--known.count === 0) held.delete(key);
+            }
+          }
+          assert.ok(routes.count <= 16);
+        }),
+        { numRuns: 200 },
+      );
     });
   });
 
