@@ -1,4 +1,11 @@
+import type { Instant } from "../time.ts";
+import { LANES } from "../wire/tunnel-content.ts";
 import { CoDel } from "./codel.ts";
+
+/** After so long another lane cannot make its packets overtake each other. */
+const REST_MS = 1000;
+/** Flows are counted anew so often at most. */
+const COUNT_MS = 100;
 
 /** What is known of the runs of one bucket of flows. */
 export class RunFlow {
@@ -43,5 +50,37 @@ export class RunFlowList {
     if (this.first === null) this.#last = null;
     flow.next = null;
     flow.isListed = false;
+  }
+}
+
+/** Which lanes flows go by: each keeps its own until it has rested, then gets one that few use. */
+export class FlowLanes {
+  readonly #flows: readonly RunFlow[];
+  readonly #counts = new Int32Array(LANES);
+  #countedAt: number = Number.NEGATIVE_INFINITY;
+
+  constructor(flows: readonly RunFlow[]) {
+    this.#flows = flows;
+  }
+
+  /** Something of a flow comes that had nothing. */
+  settle(flow: RunFlow, now: Instant): void {
+    if (now - flow.restedAt < REST_MS) return;
+    const counts = this.#counts;
+    if (now - this.#countedAt >= COUNT_MS) this.#count(now);
+    let lane = 0;
+    for (let i = 1; i < LANES; i++) if ((counts[i] as number) < (counts[lane] as number)) lane = i;
+    counts[lane] = (counts[lane] as number) + 1;
+    flow.lane = lane;
+  }
+
+  #count(now: Instant): void {
+    const counts = this.#counts;
+    this.#countedAt = now;
+    counts.fill(0);
+    for (let i = 0; i < this.#flows.length; i++) {
+      const { head, restedAt, lane } = this.#flows[i] as RunFlow;
+      if (head >= 0 || now - restedAt < REST_MS) counts[lane] = (counts[lane] as number) + 1;
+    }
   }
 }

@@ -11,9 +11,8 @@
  */
 import { type Instant, instant } from "../time.ts";
 import { markCongestion } from "../wire/ip-packet.ts";
-import { LANES } from "../wire/tunnel-content.ts";
 import type { Memory } from "./memory.ts";
-import { RunFlow, RunFlowList } from "./run-flow.ts";
+import { FlowLanes, RunFlow, RunFlowList } from "./run-flow.ts";
 import type { RunTable } from "./run-table.ts";
 
 const BUCKET_BITS = 10;
@@ -28,10 +27,6 @@ const LIMIT_OCTETS = 4 * 1024 * 1024;
 /** As each run has a slot, it counts for no less than this: a packet, and a run of several. */
 const LEAST_CHARGE = 2048;
 const LEAST_CHARGE_CUT = 8192;
-/** After so long another lane cannot make its packets overtake each other. */
-const REST_MS = 1000;
-/** Flows are counted anew so often at most. */
-const COUNT_MS = 100;
 const LONG_AGO = instant(Number.NEGATIVE_INFINITY);
 
 export class RunQueue {
@@ -59,6 +54,7 @@ export class RunQueue {
   readonly #seed: number;
   readonly #limit: number;
   readonly #flows: RunFlow[] = [];
+  readonly #lanes: FlowLanes;
   readonly #begun = new RunFlowList();
   readonly #old = new RunFlowList();
   /** By run: the next one of its flow, and when it came. */
@@ -67,8 +63,6 @@ export class RunQueue {
   #charged = 0;
   /** A run to be released, all of which was taken. */
   #finished = -1;
-  readonly #laneFlows = new Int32Array(LANES);
-  #countedAt: number = LONG_AGO;
 
   /**
    * @param seed any number, kept from senders, so that they cannot make flows collide
@@ -80,6 +74,7 @@ export class RunQueue {
     this.#memory = memory;
     this.#limit = limitOctets;
     for (let i = 0; i < 1 << BUCKET_BITS; i++) this.#flows.push(new RunFlow());
+    this.#lanes = new FlowLanes(this.#flows);
   }
 
   /** Takes a run, with one reference to it. @param hash of its flow, 32 bits */
@@ -93,7 +88,7 @@ export class RunQueue {
       this.#begun.push(flow);
     }
     if (flow.head < 0) {
-      if (now - flow.restedAt >= REST_MS) this.#chooseLane(flow, now);
+      this.#lanes.settle(flow, now);
       flow.head = run;
     } else this.#behind[flow.tail] = run;
     flow.tail = run;
@@ -274,22 +269,6 @@ export class RunQueue {
       // There is one: the run that came last is not begun.
       if (list === this.#old) return fattest as RunFlow;
     }
-  }
-
-  #chooseLane(flow: RunFlow, now: Instant): void {
-    const counts = this.#laneFlows;
-    if (now - this.#countedAt >= COUNT_MS) {
-      this.#countedAt = now;
-      counts.fill(0);
-      for (let i = 0; i < this.#flows.length; i++) {
-        const { head, restedAt, lane } = this.#flows[i] as RunFlow;
-        if (head >= 0 || now - restedAt < REST_MS) counts[lane] = (counts[lane] as number) + 1;
-      }
-    }
-    let lane = 0;
-    for (let i = 1; i < LANES; i++) if ((counts[i] as number) < (counts[lane] as number)) lane = i;
-    counts[lane] = (counts[lane] as number) + 1;
-    flow.lane = lane;
   }
 
   #chargeOf(run: number): number {

@@ -225,6 +225,23 @@ describe("LanesIn", () => {
     receiver.assertNothingHeld();
   });
 
+  it("knows since when it waits, however many numbers it waits in", () => {
+    const receiver = new Receiver(8, 1024);
+    const { lanes } = receiver;
+    lanes.patienceMs = 100;
+    receiver.packet(0, 30, 5);
+    receiver.packet(0, 32, 7);
+    receiver.packet(0, 900, 9);
+    assert.equal(lanes.pollTimeout(), 105);
+    lanes.handleTimeout(instant(105));
+    assert.deepEqual([receiver.numbers(), lanes.pollTimeout()], [[30], 107]);
+    lanes.handleTimeout(instant(107));
+    assert.deepEqual([receiver.numbers(), lanes.pollTimeout()], [[32], 109]);
+    lanes.handleTimeout(instant(109));
+    assert.deepEqual(receiver.numbers(), [900]);
+    receiver.assertNothingHeld();
+  });
+
   it("does not wait for what the peer skips", () => {
     const receiver = new Receiver();
     const { lanes } = receiver;

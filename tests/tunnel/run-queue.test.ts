@@ -163,6 +163,22 @@ describe("RunQueue", () => {
     setup.assertEmpty();
   });
 
+  it("does not give a flow more for pausing after each packet", () => {
+    const setup = new Setup();
+    const counts = { pausing: 0, bulk: 0 };
+    let pausing = setup.enqueue(1);
+    for (let i = 0; i < 10; i++) setup.enqueue(2, 40);
+    for (let i = 0; i < 300; i++) {
+      const run = setup.take()?.[0];
+      if (run !== pausing) counts.bulk++;
+      else {
+        counts.pausing++;
+        pausing = setup.enqueue(1);
+      }
+    }
+    assert.ok(Math.abs(counts.bulk / counts.pausing - 1) < 0.05, `${counts.bulk} to ${counts.pausing}`);
+  });
+
   it("takes all that was enqueued and not dropped, once, each flow's in order", () => {
     const steps = fc.array(
       fc.oneof(
