@@ -27,9 +27,9 @@ export const ERROR_CODES = [
   "MTU_MISMATCH",
   "NAME_TAKEN",
   "NETLINK_FAILED",
-  "PATHS_FULL",
   "PATH_EXISTS",
   "PATH_UNKNOWN",
+  "PATHS_FULL",
   "PEER_EXISTS",
   "PEER_UNKNOWN",
   "REQUEST_INVALID",
@@ -39,10 +39,10 @@ export const ERROR_CODES = [
   "SYSTEM_CALL_FAILED",
   "TOOL_MISSING",
   "TRANSFER_FAILED",
-  "TUNNEL_EXISTS",
-  "TUNNEL_UNKNOWN",
   "TUN_MISSING",
   "TUN_OPEN_FAILED",
+  "TUNNEL_EXISTS",
+  "TUNNEL_UNKNOWN",
 ] as const;
 
 export type EqlErrorCode = (typeof ERROR_CODES)[number];
