@@ -37,7 +37,10 @@ const PATH_COLUMNS: readonly Column<Path>[] = [
   { title: "PEER", cell: ({ peer }) => peer },
   { title: "STATE", cell: ({ state = "waiting" }) => state },
   { title: "TIER", cell: ({ tier = "-" }) => tier },
-  { title: "RATE", cell: ({ rateBps }) => (rateBps === undefined ? "-" : Math.round(rateBps)) },
+  {
+    title: "RATE",
+    cell: ({ rateBps, state }) => (rateBps === undefined || state === "proving" ? "-" : Math.round(rateBps)),
+  },
   { title: "TRIP", cell: ({ roundTripMs }) => formatMs(roundTripMs) },
   { title: "QUEUE", cell: ({ queueMs }) => formatMs(queueMs) },
   { title: "LOSS", cell: ({ loss }) => (loss === undefined ? "-" : `${(100 * loss).toFixed(1)} %`) },

@@ -35,7 +35,7 @@ server  wan     established     12   16000  1190  1600000         2       890  1
 PATH      PEER    STATE    TIER         RATE  TRIP     QUEUE   LOSS   SENT  LOST  RECEIVED
 dsl       server  alive    primary  94300000  21.3 ms  3.9 ms  0.1 %  1200     2       900
   eth0: 192.168.1.7:40001 -> 192.0.2.1:7411, MTU 1440
-lte       server  proving  backup          0  -        0.0 ms  0.0 %     4     0         0
+lte       server  proving  backup          -  -        0.0 ms  0.0 %     4     0         0
   wwan0: ? -> ?, MTU 1200
 starlink  wan     waiting  -               -  -        -       -         -     -         -
   why: there is no interface eth1

@@ -12,6 +12,8 @@ import type { Uplink, Uplinks } from "./uplinks.ts";
 /** A peer that does not answer for so long may have another address: its names are asked for again, as often. */
 const SILENCE_MS = 30_000;
 const UNKNOWN_RETRY_MS = 5000;
+/** A silence that is told of. */
+const NO_ANSWER_MS = 10_000;
 
 /**
  * A peer that is called, and the paths to it.
@@ -35,6 +37,7 @@ export class CalledPeer {
   #isAsking = false;
   #askedAt = Number.NEGATIVE_INFINITY;
   #silentSince: number;
+  #isSilenceTold = false;
 
   constructor(config: TunnelPeerConfig, settings: TunnelPeerSettings, tools: TunnelTools) {
     this.#config = config;
@@ -83,6 +86,18 @@ export class CalledPeer {
       if (remove) await this.#removePath(path, add === null);
       if (add !== null) await this.#addPath(path, add, now);
     }
+    this.#tellSilence(now);
+  }
+
+  /** Once in each silence: strangers get no answer, whatever is wrong. */
+  #tellSilence(now: Instant): void {
+    if (this.#alive.size > 0) this.#isSilenceTold = false;
+    const isSilent = this.#alive.size === 0 && this.#paths.some(({ isThere }) => isThere);
+    if (!isSilent || this.#isSilenceTold || now - this.#silentSince < NO_ANSWER_MS) return;
+    this.#isSilenceTold = true;
+    const { tunnel } = this.#settings;
+    const reason = "it is not reached, or server-key or its key of ours is wrong";
+    this.#tools.log.warn({ tunnel, servers: this.#servers, reason }, "no answer from the server");
   }
 
   handlePath(name: string, isAlive: boolean): void {

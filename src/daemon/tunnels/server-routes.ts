@@ -1,9 +1,11 @@
 import { contains } from "../../config/tunnel-words.ts";
 import { EqlError } from "../../errors.ts";
-import type { Route } from "../../host/netlink-route.ts";
+import { MAIN_TABLE, type Route } from "../../host/netlink-route.ts";
 import type { TunnelNetlink } from "./tunnel-tools.ts";
 
 const STATIC = 4;
+/** Type in a rtmsg (rtnetlink(7)). */
+const RTN_UNREACHABLE = 7;
 const EVERYTHING = { 4: "0.0.0.0/0", 6: "::/0" } as const;
 
 const bitsOf = ({ destination }: Route): number =>
@@ -37,8 +39,9 @@ export class ServerRoutes {
     for (const server of new Set(servers)) {
       const host = `${server}/${server.includes(":") ? 128 : 32}`;
       const covered = Math.max(-1, ...networks.filter((each) => contains(each, host)).map(lengthOf));
-      const way = covered < 0 ? null : this.#wayTo(host, routes);
-      if (way !== null && bitsOf(way) < covered) wanted.set(host, way);
+      if (covered < 0) continue;
+      const way = this.#wayTo(host, routes) ?? nowhere(server.includes(":") ? 6 : 4);
+      if (bitsOf(way) < covered) wanted.set(host, way);
     }
     for (const [host, way] of this.#added) {
       if (!isSame(way, wanted.get(host))) this.#remove(host);
@@ -79,6 +82,20 @@ export class ServerRoutes {
     }
   }
 }
+
+/** Where no way leads: rather that than into the tunnel. */
+const nowhere = (family: 4 | 6): Route => ({
+  family,
+  destination: "default",
+  index: 0,
+  gateway: null,
+  source: null,
+  metric: 0,
+  protocol: STATIC,
+  scope: 0,
+  table: MAIN_TABLE,
+  rest: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, RTN_UNREACHABLE, 0, 0, 0, 0),
+});
 
 const isSame = (way: Route, other: Route | undefined): boolean =>
   way.index === other?.index && way.gateway === other.gateway && way.source === other.source;

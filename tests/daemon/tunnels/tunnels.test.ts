@@ -268,6 +268,22 @@ describe("a server's names", () => {
   });
 });
 
+it("a server that does not answer is told of once", async (t) => {
+  const world = new FakeWorld(t);
+  world.plug("eth0", ["192.168.1.7"]);
+  const tunnels = await world.start(t, CALLER + DSL);
+  const told = async (ms: number): Promise<number> => {
+    world.now = instant(world.now + ms);
+    await reviewed(world, tunnels);
+    return world.logged.filter((text) => text.startsWith("warn: no answer from the server")).length;
+  };
+  assert.deepEqual([await told(9999), await told(1), await told(100_000)], [0, 1, 1]);
+  tunnels.handleEvent(pathEvent("alive"));
+  assert.equal(await told(100_000), 1);
+  tunnels.handleEvent(pathEvent("dead"));
+  assert.deepEqual([await told(9999), await told(1)], [1, 2]);
+});
+
 describe("the default route", () => {
   it("is two halves, and servers that no device is given for keep their way", async (t) => {
     const world = new FakeWorld(t);
@@ -293,6 +309,12 @@ describe("the default route", () => {
     await tunnels.look();
     assert.ok(world.routeTexts.includes(`192.0.2.1/32 192.168.1.254 ${eth0}`), world.routeTexts.join());
     assert.ok(!world.routeTexts.includes(`192.0.2.1/32 192.168.1.1 ${eth0}`));
+
+    // There is none: not into the tunnel, then.
+    world.routes = world.routes.filter(({ destination }) => destination !== "default");
+    world.changed = true;
+    await tunnels.look();
+    assert.ok(world.routeTexts.includes("192.0.2.1/32 - 0"), world.routeTexts.join());
     await tunnels.stop();
     assert.ok(!world.routeTexts.some((text) => text.startsWith("192.0.2.1")));
   });
