@@ -8,6 +8,7 @@ import {
   writeSocketAddress,
 } from "../socket-address.ts";
 import type { UdpSocket } from "../udp-socket.ts";
+import { RouteNumbers } from "./route-numbers.ts";
 
 /**
  * A record of what makes a route, in 32-bit words: the remote socket address, then the local address, and the interface that a local address
@@ -21,41 +22,24 @@ const RECORD_OCTETS = RECORD_WORDS * 4;
 
 /** Routes at most. */
 const CAPACITY = 8192;
-/** Of those, routes by which nothing authentic has come. */
-const STRANGERS = 1024;
-
-const UNUSED = 0;
-const STRANGER = 1;
-const KNOWN = 2;
+/** No route, or, in the place of a socket, a record that stands for none. */
 const NONE = -1;
 
 /**
  * Ways of datagrams as small numbers: a socket, the address at the other end, and the address of ours that the other end uses, if it is one of
  * several.
  *
- * 1. What comes is looked up, first as what came last by the same socket, and gets a number if it has none: that of a *stranger*.
- * 2. Strangers reuse the numbers of strangers, the oldest first: who sends from a million addresses changes nothing for others.
- * 3. A route by which something authentic came is *known* (`confirm`). When there is no number left, one of those is reused that nobody holds: the
- *    one that was not sent or received by for longest.
+ * 1. What comes is looked up, first as what came last by the same socket, and gets a number if it has none.
+ * 2. Who sends from a million addresses changes nothing for others: until something authentic came by a route (`confirm`), it is a stranger's, and its
+ *    number goes to another stranger before long.
  */
 export class Routes {
-  readonly capacity: number;
+  readonly #numbers: RouteNumbers;
   readonly #memory: NativeBuffer;
   readonly #words: Int32Array;
-  readonly #state: Uint8Array;
-  readonly #holds: Uint16Array;
-  /** By a clock that counts uses. */
-  readonly #usedAt: Float64Array;
-  #uses = 0;
   /** Heads of chains by hash, and the next in each chain. */
   readonly #heads: Int32Array;
   readonly #next: Int32Array;
-  readonly #unused: Int32Array;
-  #unusedCount: number;
-  /** A ring; some of them have become known since. */
-  readonly #strangers = new Int32Array(STRANGERS);
-  #strangersFrom = 0;
-  #strangersCount = 0;
   readonly #seed = randomBytes(4).readInt32LE();
   readonly #sockets: (UdpSocket | undefined)[] = [];
   readonly #indexes = new Map<UdpSocket, number>();
@@ -65,21 +49,22 @@ export class Routes {
   readonly #sources: (Uint8Array | undefined)[] = [];
 
   constructor(capacity: number = CAPACITY) {
-    this.capacity = capacity;
+    this.#numbers = new RouteNumbers(capacity);
     this.#memory = nativeBuffer(capacity * RECORD_OCTETS);
     this.#words = new Int32Array(this.#memory.octets.buffer, 0, capacity * RECORD_WORDS);
-    this.#state = new Uint8Array(capacity);
-    this.#holds = new Uint16Array(capacity);
-    this.#usedAt = new Float64Array(capacity);
+    for (let route = 0; route < capacity; route++) this.#words[route * RECORD_WORDS + SOCKET_WORD] = NONE;
     this.#heads = new Int32Array(2 ** Math.ceil(Math.log2(capacity))).fill(NONE);
     this.#next = new Int32Array(capacity);
-    this.#unused = Int32Array.from({ length: capacity }, (_, i) => capacity - 1 - i);
-    this.#unusedCount = capacity;
+  }
+
+  /** Routes are numbers below it. */
+  get capacity(): number {
+    return this.#numbers.capacity;
   }
 
   /** Routes that have a number. */
   get count(): number {
-    return this.capacity - this.#unusedCount;
+    return this.#numbers.count;
   }
 
   /**
@@ -102,20 +87,16 @@ export class Routes {
 
   /** Its number is not given to another route until it is released as often. */
   hold(route: number): void {
-    if (this.#state[route] === UNUSED) return;
-    this.#state[route] = KNOWN;
-    this.#holds[route] = (this.#holds[route] as number) + 1;
+    this.#numbers.hold(route);
   }
 
   release(route: number): void {
-    this.#holds[route] = Math.max(0, (this.#holds[route] as number) - 1);
+    this.#numbers.release(route);
   }
 
   /** Something authentic has come by this route. */
   confirm(route: number): void {
-    if (this.#state[route] === UNUSED) return;
-    this.#state[route] = KNOWN;
-    this.#usedAt[route] = ++this.#uses;
+    this.#numbers.confirm(route);
   }
 
   remoteText(route: number): string {
@@ -156,8 +137,7 @@ export class Routes {
 
   /** The number of a socket; -1 if there is no such route. */
   socketIndexOf(route: number): number {
-    if ((this.#state[route] ?? UNUSED) === UNUSED) return -1;
-    return this.#words[route * RECORD_WORDS + SOCKET_WORD] as number;
+    return this.#words[route * RECORD_WORDS + SOCKET_WORD] ?? NONE;
   }
 
   /** The socket of a number that {@link socketIndexOf} gave. */
@@ -167,7 +147,7 @@ export class Routes {
 
   /** It is sent by. */
   touch(route: number): void {
-    this.#usedAt[route] = ++this.#uses;
+    this.#numbers.touch(route);
   }
 
   /** Of the remote socket address in native memory. */
@@ -221,8 +201,7 @@ export class Routes {
       own[from] !== words[at] ||
       own[from + 1] !== words[at + 1] ||
       own[from + LOCAL_WORD] !== words[at + LOCAL_WORD] ||
-      own[from + SOCKET_WORD] !== socket ||
-      this.#state[route] === UNUSED
+      own[from + SOCKET_WORD] !== socket
     ) {
       return false;
     }
@@ -243,8 +222,9 @@ export class Routes {
   }
 
   #add(bucket: number, socket: number, isIpv6: boolean, words: Int32Array, at: number): number {
-    const route = this.#newNumber();
+    const route = this.#numbers.take();
     if (route < 0) return route;
+    if (this.socketIndexOf(route) >= 0) this.#unlink(route);
     const to = route * RECORD_WORDS;
     const own = this.#words;
     for (let i = 0; i < RECORD_WORDS; i++) own[to + i] = 0;
@@ -255,37 +235,10 @@ export class Routes {
     own[to + SOCKET_WORD] = socket;
     this.#next[route] = this.#heads[bucket] as number;
     this.#heads[bucket] = route;
-    this.#state[route] = STRANGER;
-    const end = this.#strangersFrom + this.#strangersCount++;
-    this.#strangers[end % STRANGERS] = route;
     return route;
   }
 
-  #newNumber(): number {
-    while (this.#strangersCount === STRANGERS) this.#dropStranger();
-    if (this.#unusedCount === 0) this.#dropKnown();
-    while (this.#unusedCount === 0 && this.#strangersCount > 0) this.#dropStranger();
-    return this.#unusedCount === 0 ? NONE : (this.#unused[--this.#unusedCount] as number);
-  }
-
-  #dropStranger(): void {
-    const route = this.#strangers[this.#strangersFrom] as number;
-    this.#strangersFrom = (this.#strangersFrom + 1) % STRANGERS;
-    this.#strangersCount--;
-    if (this.#state[route] === STRANGER) this.#drop(route);
-  }
-
-  /** The one that was not used for longest. */
-  #dropKnown(): void {
-    let oldest = NONE;
-    for (let route = 0; route < this.capacity; route++) {
-      if (this.#state[route] !== KNOWN || this.#holds[route] !== 0) continue;
-      if (oldest < 0 || (this.#usedAt[route] as number) < (this.#usedAt[oldest] as number)) oldest = route;
-    }
-    if (oldest >= 0) this.#drop(oldest);
-  }
-
-  #drop(route: number): void {
+  #unlink(route: number): void {
     const at = route * RECORD_WORDS;
     const socket = this.#words[at + SOCKET_WORD] as number;
     const isIpv6 = this.#sockets[socket]?.family === 6;
@@ -296,8 +249,7 @@ export class Routes {
       while (this.#next[before] !== route) before = this.#next[before] as number;
       this.#next[before] = this.#next[route] as number;
     }
-    this.#state[route] = UNUSED;
-    this.#unused[this.#unusedCount++] = route;
+    this.#words[at + SOCKET_WORD] = NONE;
   }
 
   #register(socket: UdpSocket): number {
@@ -316,8 +268,11 @@ export class Routes {
     for (let route = 0; route < this.capacity; route++) {
       const index = this.socketIndexOf(route);
       if (index < 0 || (this.#sockets[index] as UdpSocket).fd >= 0) continue;
-      if (this.#holds[route] === 0) this.#drop(route);
-      else inUse.add(index);
+      if (this.#numbers.isHeld(route)) inUse.add(index);
+      else {
+        this.#unlink(route);
+        this.#numbers.free(route);
+      }
     }
     for (const [socket, index] of this.#indexes) {
       if (socket.fd >= 0 || inUse.has(index)) continue;
