@@ -46,6 +46,7 @@ const REVIEW_MS = 10;
 const TARGET_ROUND_TRIPS = 0.75;
 const LEAST_TARGET_MS = 20;
 const MOST_TARGET_MS = 200;
+const START_TARGET_MS = 80;
 
 export class Dispatch {
   readonly queue: RunQueue;
@@ -185,10 +186,13 @@ export class Dispatch {
       if (tierOf(path) === tier || path.handicapMs > 0) insertByDelay(eligible, path);
     }
     this.#leaveOut(now);
-    let roundTrip = 0;
-    for (let i = 0; i < eligible.length; i++)
-      roundTrip = Math.max(roundTrip, (eligible[i] as Path).smoothedMs);
-    this.queue.targetMs = Math.min(MOST_TARGET_MS, Math.max(LEAST_TARGET_MS, TARGET_ROUND_TRIPS * roundTrip));
+    // While rates are being found, what waits says nothing about them.
+    let target = LEAST_TARGET_MS;
+    for (let i = 0; i < eligible.length; i++) {
+      const { rate, smoothedMs } = eligible[i] as Path;
+      target = Math.max(target, rate.isStarting ? START_TARGET_MS : TARGET_ROUND_TRIPS * smoothedMs);
+    }
+    this.queue.targetMs = Math.min(MOST_TARGET_MS, target);
   }
 
   /** Leaves out paths whose delay costs more than their rate is worth; one whose rate is still being found gets its chance. */
@@ -256,8 +260,7 @@ export class Dispatch {
       const path = this.#eligible[i] as Path;
       if (path === except) continue;
       const free = path.freeAt > now ? path.freeAt : now;
-      const arrival =
-        free + (path.commits.octets + octets) / path.pace + delayOf(path) + path.handicapMs;
+      const arrival = free + (path.commits.octets + octets) / path.pace + delayOf(path) + path.handicapMs;
       if (arrival >= least) continue;
       least = arrival;
       best = path;
@@ -334,7 +337,7 @@ export class Dispatch {
     octets[scratch + 5] = number;
     octets[scratch + 6] = 0;
     octets[scratch + 7] = 1;
-    this.sendContent(path, path.route, 8, 0, 0, -1, 0, true, session, outlet, now);
+    this.sendContent(path, path.route, 8, 0, 0, -1, 0, false, session, outlet, now);
   }
 
   /** @returns false: there is no room for it now */

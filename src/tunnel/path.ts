@@ -57,7 +57,20 @@ const BASE_SIZE = 1280;
 const SIZES: readonly number[] = [1500, 1492, 1480, 1452, 1420, 1400, 1360, 1320];
 const TRIES_A_SIZE = 3;
 
-export const reportInterval = (roundTripMs: number): number => Math.min(50, Math.max(10, roundTripMs / 4));
+/** A report at IP level, roughly, which part of what it is about reports may be, and how many of them before that counts. */
+const REPORT_OCTETS = 90;
+const REPORT_PART = 0.01;
+const REPORT_CREDIT = 20 * REPORT_OCTETS;
+const LEAST_INTERVAL_MS = 10;
+const LONGEST_INTERVAL_MS = 60;
+
+/** How often what comes by a path is reported, if that may cost what it likes. */
+const quickInterval = (roundTripMs: number): number =>
+  Math.min(LONGEST_INTERVAL_MS, Math.max(LEAST_INTERVAL_MS, roundTripMs / 4));
+
+/** How long it takes until a report costs no more than its part. @param pace octets a millisecond */
+const affordableInterval = (pace: number, octets: number = REPORT_OCTETS): number =>
+  Math.min(LONGEST_INTERVAL_MS, octets / (REPORT_PART * pace));
 
 export class Path {
   readonly link: number;
@@ -112,6 +125,10 @@ export class Path {
   #challenges = 0;
   #proofRoute = -1;
   #measured = false;
+  /** When what came was last reported, and how much that was in all. */
+  #reportedAt: Instant = instant(0);
+  #reportedOctets = 0;
+  #reportCredit = REPORT_CREDIT;
   #probeAt: Instant = NEVER;
   #probeNow = false;
   #probedAt: Instant = instant(0);
@@ -278,6 +295,21 @@ export class Path {
     if (this.state === "alive") this.#become("dead", now);
   }
 
+  /** What came is being reported. */
+  handleReporting(now: Instant): void {
+    const spanMs = now - this.#reportedAt;
+    const octets = this.receivedOctets - this.#reportedOctets;
+    this.#reportedAt = now;
+    this.#reportedOctets = this.receivedOctets;
+    this.#reportCredit = Math.min(REPORT_CREDIT, this.#reportCredit + REPORT_PART * octets) - REPORT_OCTETS;
+    // One in the longest interval is always affordable.
+    if (this.#reportCredit < 0) this.#reportCredit = 0;
+    const missing = REPORT_OCTETS - this.#reportCredit;
+    const quick = quickInterval(this.smoothedMs);
+    this.arrivals.intervalMs =
+      missing <= 0 ? quick : Math.max(quick, affordableInterval(octets / spanMs, missing));
+  }
+
   /** The end of the bundle goes by it. */
   sayFarewell(): void {
     this.#farewell = true;
@@ -422,11 +454,16 @@ export class Path {
     this.#probe();
   }
 
+  /** How often the peer reports what is sent now. */
+  get #reportsMs(): number {
+    return Math.max(quickInterval(this.smoothedMs), affordableInterval(this.rate.deliveryRate));
+  }
+
   /** When the silence has lasted for too long: three reports and the variation of the round trip. */
   #deadAt(): Instant {
     const { sent } = this;
     if (sent.hasElicited === 0) return NEVER;
-    const grace = 3 * reportInterval(this.smoothedMs) + 4 * this.variationMs + 30;
+    const grace = 3 * this.#reportsMs + 4 * this.variationMs + 30;
     const due = Math.max(this.progressAt, sent.oldestSentAt + 1.25 * this.smoothedMs);
     return instant(due + grace);
   }
@@ -441,7 +478,7 @@ export class Path {
     }
     if (this.#probeAt === NEVER) {
       const due = Math.max(this.progressAt, sent.oldestSentAt + 1.25 * this.smoothedMs);
-      this.#probeAt = instant(Math.max(now, due) + 1.5 * reportInterval(this.smoothedMs));
+      this.#probeAt = instant(Math.max(now, due) + 1.5 * this.#reportsMs);
     }
     return this.#probeAt;
   }
@@ -470,6 +507,5 @@ export class Path {
       this.variationMs += (Math.abs(sampleMs - this.smoothedMs) - this.variationMs) / 4;
       this.smoothedMs += (sampleMs - this.smoothedMs) / 8;
     }
-    this.arrivals.intervalMs = reportInterval(this.smoothedMs);
   }
 }

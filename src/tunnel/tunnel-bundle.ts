@@ -321,7 +321,7 @@ export class TunnelBundle {
     const testedSince = sent.reportedSentAt;
     if (!sent.handleReport(report, now, this.dispatch)) return;
     path.handleReported(now);
-    if (sent.hasSample) rate.handleReport(now, sent, path.limitedAt >= testedSince);
+    rate.handleReport(now, sent, path.limitedAt >= testedSince);
     this.lanesIn.patienceMs = Math.min(MOST_PATIENCE_MS, Math.max(LEAST_PATIENCE_MS, report.patienceMs));
     if (path.state === state) return;
     this.dispatch.handleChange();
@@ -417,6 +417,7 @@ export class TunnelBundle {
     octets[scratch] = CONTROL;
     octets[scratch + 1] = CONTROL_KINDS.report;
     arrivals.patienceMs = this.dispatch.patienceMs;
+    path.handleReporting(now);
     const length = arrivals.write(octets, scratch + 2, PADDING_SCRATCH - 2, now);
     if (length === 0) return false;
     return this.dispatch.sendContent(via, route, 2 + length, 0, 0, -1, 0, false, session, outlet, now);
