@@ -31,6 +31,7 @@ export function measureRate(
   events: readonly RateEvent[] = [],
 ): RateMeasure {
   const trial = new RateTrial(options);
+  const { quantumMs: momentMs = 1 } = options;
   const queues: number[] = [];
   const recent: number[] = [];
   let recentOctets = 0;
@@ -38,7 +39,7 @@ export function measureRate(
   let delivered = 0;
   let to90Ms = Number.POSITIVE_INFINITY;
   trial.onMoment = ({ at, queueMs, deliveredOctets }) => {
-    const capacity = trial.path.settings.rateBps / 8000;
+    const capacity = (trial.path.settings.rateBps / 8000) * momentMs;
     if (at >= settleMs) {
       possible += capacity;
       delivered += deliveredOctets;
@@ -47,7 +48,7 @@ export function measureRate(
     if (to90Ms < Number.POSITIVE_INFINITY) return;
     recent.push(deliveredOctets);
     recentOctets += deliveredOctets;
-    const span = Math.max(100, (5 * 1500) / capacity);
+    const span = Math.max(100 / momentMs, (5 * 1500) / capacity);
     if (recent.length > span) recentOctets -= recent.shift() ?? 0;
     if (recentOctets >= 0.9 * capacity * span) to90Ms = at;
   };

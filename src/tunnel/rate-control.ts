@@ -108,6 +108,10 @@ export class RateControl {
   #pressedOctets = 0;
   #pressedMs = 0;
   #pressedSent = 0;
+  /** The queue is too long since, and what was known before. */
+  #longSince = Number.POSITIVE_INFINITY;
+  #capacityBefore = 0;
+  #latestMs = 0;
   /** What was taken for a longer way, and may be a queue for all that. */
   #doubtMs = 0;
   /** No queue stands since. */
@@ -150,6 +154,7 @@ export class RateControl {
       figures.deliveredMs > 0 && figures.deliveredMs < 8 * this.#times.intervalMs + 4 * this.#quantumMs;
     if (isMeasure) this.#average(figures);
 
+    this.#handleStall(now, figures);
     const wasPressed = this.#isPressed;
     this.#isPressed = this.#gauge.queueMs > 0.5 * this.#targetMs;
     if (this.#isPressed || limited) this.#quietSince = Math.max(this.#quietSince, now);
@@ -220,6 +225,27 @@ export class RateControl {
     }
     this.#times.update(this.#gauge.queueMs, this.#quantumMs);
     this.#targetMs = QUEUE_MS + this.#gauge.noiseMs + 0.5 * this.#quantumMs;
+  }
+
+  /** A queue that came out all at once was a pause on the way: what was found in it is not the capacity. */
+  #handleStall(now: Instant, { deliveredOctets, deliveredMs }: PathFigures): void {
+    const { latestMs, queueMs } = this.#gauge;
+    const longMs = this.#targetMs + QUEUE_MS;
+    const before = this.#capacityBefore;
+    if (this.#longSince < Number.POSITIVE_INFINITY && latestMs < longMs) {
+      const isBrief = now - this.#longSince < 4 * this.#times.loopMs + 100;
+      const goneMs = this.#latestMs - latestMs;
+      const aheadMs = deliveredOctets / before - deliveredMs;
+      if (isBrief && goneMs > QUEUE_MS && aheadMs > 0.5 * goneMs && this.#capacity < before) {
+        this.#capacity = before;
+        this.#forgetPressed();
+      }
+      this.#longSince = Number.POSITIVE_INFINITY;
+    } else if (queueMs > longMs && this.#longSince === Number.POSITIVE_INFINITY) {
+      this.#longSince = now;
+      this.#capacityBefore = this.#capacity;
+    }
+    this.#latestMs = latestMs;
   }
 
   #average({ deliveredOctets, deliveredMs, lostOctets }: PathFigures): void {
