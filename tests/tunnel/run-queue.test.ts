@@ -173,10 +173,11 @@ describe("RunQueue", () => {
       if (run !== pausing) counts.bulk++;
       else {
         counts.pausing++;
+        assert.ok(setup.queue.peekOctets() > 0, "the turn of the other one");
         pausing = setup.enqueue(1);
       }
     }
-    assert.ok(Math.abs(counts.bulk / counts.pausing - 1) < 0.05, `${counts.bulk} to ${counts.pausing}`);
+    assert.ok(counts.pausing > 100 && counts.pausing <= 150, `${counts.bulk} to ${counts.pausing}`);
   });
 
   it("takes all that was enqueued and not dropped, once, each flow's in order", () => {
@@ -406,6 +407,26 @@ describe("lanes of the run queue", () => {
     setup.advance(1000);
     assert.equal(laneOf(setup, 99), lane, "nobody uses it");
     assert.notEqual(laneOf(setup, 1), lane);
+  });
+
+  it("counts flows that wait, and those that do not rest yet", () => {
+    const setup = new Setup();
+    const rush = (from: number): number[] =>
+      Array.from({ length: 8 }, (_, i) => laneOf(setup, (from + i) * 7919));
+    const lanes = rush(0);
+    setup.advance(150);
+    assert.equal(new Set([...lanes, ...rush(8)]).size, 16);
+    setup.advance(1000);
+    for (let i = 0; i < 5; i++) setup.enqueue(1);
+    // What it had before others.
+    for (let i = 0; i < 2; i++) assert.notEqual(setup.take(), null);
+    const { lane } = setup.queue;
+    setup.advance(2000);
+    assert.equal(
+      [...rush(16), ...rush(24)].filter((other) => other === lane).length,
+      1,
+      "that of a bulk flow last",
+    );
   });
 
   it("takes the lane that the fewest use", () => {
