@@ -23,7 +23,7 @@ export interface RateTrialOptions {
   readonly others?: (now: number) => number;
   /** What is more than this many octets a millisecond is dropped before the bottleneck. */
   readonly policer?: { readonly rate: number; readonly burstOctets: number };
-  readonly datagramOctets?: number;
+  /** The sender wakes so often; a millisecond by default. */
   readonly quantumMs?: number;
   readonly seed?: number;
 }
@@ -37,11 +37,13 @@ interface Report {
   readonly heldMs: number;
 }
 
+/** Of each datagram. */
+const OCTETS = 1498;
 const SENT = 1 << 17;
 /** Handles from here on are others'. */
 const OTHERS = 0x4000_0000;
 
-/** What happened in a millisecond of a trial. */
+/** What happened in a quantum of a trial. */
 export interface RateMoment {
   readonly at: number;
   readonly rate: number;
@@ -54,15 +56,13 @@ export class RateTrial {
   now: number;
   readonly control: RateControl;
   readonly path: WanPath;
-  sentOctets = 0;
   deliveredOctets = 0;
   lostDatagrams = 0;
   sentDatagrams = 0;
-  /** Every so many milliseconds of virtual time. */
+  /** Every quantum of virtual time. */
   onMoment: (moment: RateMoment) => void = () => {};
   readonly #options: RateTrialOptions;
   readonly #random: Random;
-  readonly #octets: number;
   readonly #quantumMs: number;
   readonly #sentAt = new Float64Array(SENT);
   readonly #reports: Report[] = [];
@@ -100,7 +100,6 @@ export class RateTrial {
   constructor(options: RateTrialOptions, start: number = 1e9) {
     this.#options = options;
     this.#random = new Random((options.seed ?? 1) + 77);
-    this.#octets = options.datagramOctets ?? 1498;
     this.#quantumMs = options.quantumMs ?? 1;
     this.#start = start;
     this.now = start;
@@ -115,7 +114,7 @@ export class RateTrial {
   /** Octets sent of which nothing has been heard. */
   get inFlight(): number {
     const heard = this.#known === null ? 0 : this.#known.highest + 1;
-    return (this.#counter - heard) * this.#octets;
+    return (this.#counter - heard) * OCTETS;
   }
 
   change(settings: Partial<WanSettings>): void {
@@ -167,26 +166,22 @@ export class RateTrial {
     control.handleTimeout(this.#instant);
     const demand = this.#options.demand?.(this.now - this.#start);
     if (demand !== undefined) this.#waiting = Math.min(this.#waiting + demand * this.#quantumMs, 300_000);
-    const most = Math.max(this.#octets + control.rate * this.#quantumMs, control.rate * 2);
+    const most = Math.max(OCTETS + control.rate * this.#quantumMs, control.rate * 2);
     this.#credit = Math.min(this.#credit + control.rate * this.#quantumMs, most);
-    const isSilent = this.now - this.#heardAt > 2 * this.#roundTripMs + 200;
+    let isSilent = this.now - this.#heardAt > 2 * this.#roundTripMs + 200;
     if (isSilent) this.#heardAt = this.now;
-    while (this.#credit >= this.#octets && (isSilent || this.inFlight + this.#octets <= control.window)) {
-      if (demand !== undefined && this.#waiting < this.#octets) {
+    while (this.#credit >= OCTETS && (isSilent || this.inFlight + OCTETS <= control.window)) {
+      if (demand !== undefined && this.#waiting < OCTETS) {
         this.#wasLimited = true;
         break;
       }
-      this.#waiting -= this.#octets;
-      this.#credit -= this.#octets;
+      isSilent = false;
+      this.#waiting -= OCTETS;
+      this.#credit -= OCTETS;
       this.#sentAt[this.#counter & (SENT - 1)] = this.now;
       this.sentDatagrams++;
-      this.sentOctets += this.#octets;
-      if (
-        !this.#isPoliced() &&
-        this.path.handlePacket(this.#counter & (SENT - 1), this.#octets, this.#instant)
-      ) {
-        // on its way
-      } else this.lostDatagrams++;
+      const handle = this.#counter & (SENT - 1);
+      if (this.#isPoliced() || !this.path.handlePacket(handle, OCTETS, this.#instant)) this.lostDatagrams++;
       this.#counter++;
     }
   }
@@ -194,8 +189,8 @@ export class RateTrial {
   #isPoliced(): boolean {
     const { policer } = this.#options;
     if (policer === undefined) return false;
-    if (this.#tokens < this.#octets) return true;
-    this.#tokens -= this.#octets;
+    if (this.#tokens < OCTETS) return true;
+    this.#tokens -= OCTETS;
     return false;
   }
 
@@ -206,9 +201,9 @@ export class RateTrial {
     }
     if (others === undefined) return;
     this.#othersCredit += others(this.now - this.#start) * this.#quantumMs;
-    while (this.#othersCredit >= this.#octets) {
-      this.#othersCredit -= this.#octets;
-      this.path.handlePacket(OTHERS, this.#octets, this.#instant);
+    while (this.#othersCredit >= OCTETS) {
+      this.#othersCredit -= OCTETS;
+      this.path.handlePacket(OTHERS, OCTETS, this.#instant);
     }
   }
 
@@ -240,9 +235,9 @@ export class RateTrial {
     // The low bits of the counter; what is under way is less than half a turn of it.
     const behind = (this.#counter - 1 - handle) & (SENT - 1);
     const counter = this.#counter - 1 - behind;
-    this.deliveredOctets += this.#octets;
+    this.deliveredOctets += OCTETS;
     this.#arrivals++;
-    this.#arrivedOctets += this.#octets;
+    this.#arrivedOctets += OCTETS;
     if (counter > this.#highest) {
       this.#highest = counter;
       this.#arrivedAt = at;
@@ -277,15 +272,15 @@ export class RateTrial {
     const figures = this.#figures;
     const known = this.#known;
     const sentAt = this.#sentAt[report.highest & (SENT - 1)] as number;
-    const fromOctets = known?.octets ?? this.#octets;
+    const fromOctets = known?.octets ?? OCTETS;
     figures.deliveredOctets = known === null ? 0 : report.octets - fromOctets;
     figures.deliveredMs = known === null ? 0 : report.arrivedAt - known.arrivedAt;
     figures.oneWayMs = report.arrivedAt - sentAt;
-    figures.sampleOctets = this.#octets;
+    figures.sampleOctets = OCTETS;
     figures.roundTripMs = this.now - sentAt - report.heldMs;
     const gone = report.highest - (known?.highest ?? -1);
     const came = report.datagrams - (known?.datagrams ?? 0);
-    figures.lostOctets = Math.max(0, gone - came) * this.#octets;
+    figures.lostOctets = Math.max(0, gone - came) * OCTETS;
     this.#known = report;
     this.#heardAt = this.now;
     this.control.handleReport(this.#instant, figures, this.#wasLimited);

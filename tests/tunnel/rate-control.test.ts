@@ -180,6 +180,46 @@ describe("the rate of one path", () => {
     assert.ok(trial.deliveredOctets - before >= 0.95 * 2500 * 1000);
   });
 
+  it("does not take a short datagram for a shorter way", () => {
+    const trial = new RateTrial(line(5, 10));
+    trial.run(3000);
+    const { control } = trial;
+    const { baseOneWayMs } = control;
+    for (const sampleOctets of [100, 600, 1000]) {
+      control.handleReport(
+        instant(trial.now),
+        {
+          deliveredOctets: 1498,
+          deliveredMs: 2.4,
+          hasSample: true,
+          oneWayMs: baseOneWayMs + 1 - (1498 - sampleOctets) / 625,
+          sampleOctets,
+          clockRebased: false,
+          roundTripMs: 25,
+          lostOctets: 0,
+        },
+        true,
+      );
+      assert.equal(control.baseOneWayMs, baseOneWayMs);
+    }
+  });
+
+  it("leaves others room when they come, and takes it back when they go", () => {
+    const trial = new RateTrial({
+      ...line(20, 10),
+      others: (now) => (Math.floor(now / 3000) % 2 === 0 ? 0 : 1250),
+    });
+    trial.run(3000);
+    for (const part of [0.5, 1, 0.5, 1]) {
+      trial.run(800);
+      const before = trial.deliveredOctets;
+      trial.run(2200);
+      const share = (trial.deliveredOctets - before) / (2500 * 2200);
+      assert.ok(share >= 0.93 * part && share <= 1.05 * part, `${share} of ${part}`);
+      assert.ok(trial.path.queuedOctets <= 25 * 2500, `${trial.path.queuedOctets}`);
+    }
+  });
+
   it("stays a rate whatever the receiver says", () => {
     const ms = fc.oneof(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.constant(0), fc.constant(1e-9));
     const octets = fc.oneof(fc.nat(20_000), fc.nat(0xffff_ffff), fc.constant(0));
