@@ -1,5 +1,5 @@
 import { EqlError } from "../errors.ts";
-import { EADDRNOTAVAIL, EAFNOSUPPORT, EEXIST, ENODEV, ENXIO, ESRCH } from "./libc.ts";
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EEXIST, EINVAL, ENODEV, ENXIO, EOPNOTSUPP, ESRCH } from "./libc.ts";
 import { nestedAttribute, numberAttribute, octetAttribute, textAttribute } from "./netlink-message.ts";
 import {
   AF_INET6,
@@ -45,6 +45,7 @@ const NLM_F_CREATE = 0x400;
 const NLM_F_APPEND = 0x800;
 const IFF_UP = 1;
 const IFLA_AF_SPEC = 26;
+const IFLA_GSO_MAX_SEGS = 40;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const ADDR_GEN_NONE = 1;
 const IFLA_EXT_MASK = 29;
@@ -116,6 +117,12 @@ export class Netlink {
   setMtu(index: number, mtu: number): void {
     const body = encodeLink(index, [numberAttribute(IFLA_MTU, mtu)]);
     this.#changeLink(body, `Setting the MTU of interface ${index} to ${mtu}`);
+  }
+
+  /** Of a run that the kernel hands over; kernels before 4.16 do not let it be set. */
+  setSegmentLimit(index: number, segments: number): void {
+    const body = encodeLink(index, [numberAttribute(IFLA_GSO_MAX_SEGS, segments)]);
+    this.#changeLink(body, `Limiting the runs of interface ${index}`, [-EINVAL, -EOPNOTSUPP]);
   }
 
   /**

@@ -185,10 +185,13 @@ export class TunnelBundle {
     this.peer.checkWear(now);
   }
 
-  /** A datagram by this route was too long for its first step. */
-  handleTooLong(route: number, now: Instant): void {
-    for (const path of this.paths) if (path.route === route) path.handleTooLong(now);
+  /** A datagram by this route was too long for its first step. @returns false: none of its paths goes there */
+  handleTooLong(route: number, now: Instant): boolean {
+    const path = this.paths.find((each) => each.route === route);
+    if (path === undefined) return false;
+    path.handleTooLong(now);
     this.#isPending = true;
+    return true;
   }
 
   /** Tells the peer that all paths end here; `transmit` sends it. */

@@ -66,7 +66,7 @@ export class Engine implements PortEvents, MasterEvents {
       emit,
       settle: () => this.#interfaces.handleReadable(monotonicNow()),
     });
-    this.#interfaces = new InterfaceWatch(this.#netlink, this.#registry, this.#ports, emit);
+    this.#interfaces = new InterfaceWatch(this.#netlink, this.#registry, this.#ports, this.#tunnels, emit);
     this.#watcher.watch(this.#interfaces.fd, (_events, now) => this.#interfaces.handleReadable(now));
   }
 

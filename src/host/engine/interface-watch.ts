@@ -8,6 +8,7 @@ import type { EngineEvent } from "./messages.ts";
 import { isLink, type Ports } from "./ports.ts";
 import { type Port, type Registry, unequalMtu } from "./registry.ts";
 import { SlipPort } from "./slip-port.ts";
+import type { Tunnels } from "./tunnels.ts";
 
 /** What is done to the interfaces of lines and masters from outside: down, up, another MTU, an address, deleted. */
 export class InterfaceWatch {
@@ -15,12 +16,20 @@ export class InterfaceWatch {
   readonly #netlink: Netlink;
   readonly #registry: Registry;
   readonly #ports: Ports;
+  readonly #tunnels: Tunnels;
   readonly #emit: (event: EngineEvent) => void;
 
-  constructor(netlink: Netlink, registry: Registry, ports: Ports, emit: (event: EngineEvent) => void) {
+  constructor(
+    netlink: Netlink,
+    registry: Registry,
+    ports: Ports,
+    tunnels: Tunnels,
+    emit: (event: EngineEvent) => void,
+  ) {
     this.#netlink = netlink;
     this.#registry = registry;
     this.#ports = ports;
+    this.#tunnels = tunnels;
     this.#emit = emit;
   }
 
@@ -47,7 +56,8 @@ export class InterfaceWatch {
     for (const found of known) this.#handleInterface(found, now);
     const there = new Set(known.map(({ index }) => index));
     const ours = [...this.#registry.masters.values()].map(({ tun }) => tun.index);
-    for (const index of [...ours, ...[...this.#registry.ports.values()].map((port) => port.index)]) {
+    ours.push(...this.#tunnels.indexes, ...[...this.#registry.ports.values()].map((port) => port.index));
+    for (const index of ours) {
       if (index > 0 && !there.has(index)) this.#handleRemoved(index, now);
     }
   }
@@ -83,6 +93,7 @@ export class InterfaceWatch {
       } else this.#ports.remove(port, now);
       this.#emit({ type: "gone", line: port.name });
     }
+    this.#tunnels.handleRemoved(index, now);
   }
 
   #handleMasterInterface(master: MasterPort, changed: Interface, now: Instant): void {

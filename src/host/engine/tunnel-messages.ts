@@ -98,6 +98,8 @@ export type TunnelEvent =
       readonly path: string;
       readonly reason: string;
     }
+  /** Its interface was deleted from outside, and the tunnel is removed. */
+  | { readonly type: "tunnelGone"; readonly tunnel: string }
   /** Somebody who is no peer knows our public key. */
   | { readonly type: "stranger"; readonly tunnel: string; readonly publicKey: string };
 

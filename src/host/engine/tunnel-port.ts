@@ -11,9 +11,10 @@ import { Coalescer } from "../../wire/coalescer.ts";
 import { parsePrefix } from "../../wire/ip-address.ts";
 import { flowHash } from "../../wire/ip-packet.ts";
 import { PrefixTable } from "../../wire/prefix-table.ts";
-import { Segments } from "../../wire/segments.ts";
+import { SEGMENT_LIMIT, Segments } from "../../wire/segments.ts";
 import { KEY_LINK, TRANSPORT } from "../../wire/tunnel-datagram.ts";
-import { nativeBuffer } from "../libc.ts";
+import { monotonicNow } from "../clock.ts";
+import { EMSGSIZE, nativeBuffer } from "../libc.ts";
 import type { Netlink } from "../netlink.ts";
 import { OffloadTun } from "../offload-tun.ts";
 import { fasterCipher, tunnelCrypto } from "../tunnel-crypto.ts";
@@ -126,6 +127,8 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     try {
       this.index = netlink.interface(settings.name)?.index ?? 0;
       netlink.setMtu(this.index, settings.mtu);
+      netlink.setSegmentLimit(this.index, SEGMENT_LIMIT);
+      netlink.disableGeneratedAddresses(this.index);
       for (const address of settings.listen) this.#listening.push(this.#open(null, address));
     } catch (error) {
       this.close();
@@ -446,7 +449,16 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     this.#emit({ type: "stranger", tunnel: this.name, publicKey: keyText(stranger) });
   }
 
-  #handleFailed(_route: number, _errno: number): void {}
+  /** What could not be sent counts as lost; only of its length can anything be learnt. */
+  #handleFailed(route: number, errno: number): void {
+    if (errno !== EMSGSIZE) return;
+    const now = monotonicNow();
+    for (const peer of this.#all) {
+      if (!peer.bundle.handleTooLong(route, now)) continue;
+      peer.isDirty = true;
+      return;
+    }
+  }
 
   /** @throws EqlError PEER_UNKNOWN */
   #peer(name: string): TunnelPeer {

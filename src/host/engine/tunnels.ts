@@ -37,6 +37,21 @@ export class Tunnels {
     for (const port of this.#ports.values()) port.turn(now);
   }
 
+  /** Indexes of their interfaces. */
+  get indexes(): number[] {
+    return [...this.#ports.values()].map(({ index }) => index);
+  }
+
+  /** A deleted interface takes its tunnel with it: its descriptor is good for nothing any more. */
+  handleRemoved(index: number, now: Instant): void {
+    for (const port of this.#ports.values()) {
+      if (port.index !== index) continue;
+      port.close(now);
+      this.#ports.delete(port.name);
+      this.#emit({ type: "tunnelGone", tunnel: port.name });
+    }
+  }
+
   closeAll(now: Instant): void {
     for (const port of this.#ports.values()) port.close(now);
     this.#ports.clear();
