@@ -5,6 +5,8 @@ export class CommitQueue {
   count = 0;
   #mask = 63;
   #head = 0;
+  /** Chunks at the head that go before others. */
+  #urgent = 0;
   #runs = new Int32Array(64);
   #segments = new Uint8Array(64);
   #counts = new Uint8Array(64);
@@ -27,11 +29,13 @@ export class CommitQueue {
     this.#set((this.#head + this.count) & this.#mask, run, segment, segments, octets);
   }
 
-  /** Before all others. */
-  unshift(run: number, segment: number, segments: number, octets: number): void {
+  /** Before all but those that have come this way before it. */
+  pushUrgent(run: number, segment: number, segments: number, octets: number): void {
     if (this.count > this.#mask) this.#grow();
     this.#head = (this.#head - 1) & this.#mask;
-    this.#set(this.#head, run, segment, segments, octets);
+    for (let i = 0; i < this.#urgent; i++)
+      this.#move((this.#head + i + 1) & this.#mask, (this.#head + i) & this.#mask);
+    this.#set((this.#head + this.#urgent++) & this.#mask, run, segment, segments, octets);
   }
 
   /** One segment of the first chunk is done. */
@@ -45,6 +49,13 @@ export class CommitQueue {
     }
     this.#head = (this.#head + 1) & this.#mask;
     this.count--;
+    if (this.#urgent > 0) this.#urgent--;
+  }
+
+  #move(from: number, to: number): void {
+    this.#runs[to] = this.#runs[from] as number;
+    this.#segments[to] = this.#segments[from] as number;
+    this.#counts[to] = this.#counts[from] as number;
   }
 
   #set(at: number, run: number, segment: number, segments: number, octets: number): void {

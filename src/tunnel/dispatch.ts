@@ -98,6 +98,7 @@ export class Dispatch {
   restart(): void {
     for (const path of this.#paths) this.retire(path);
     while (this.#repeats.count > 0) this.#dropRepeat();
+    this.queue.dropBegun();
     this.#numbers.fill(0);
   }
 
@@ -230,7 +231,7 @@ export class Dispatch {
       const octets = octetsOf(runs, run, segment, count);
       runs.hold(run, count);
       // It goes before what waits, so that does not count.
-      if (queue.isSparse) (this.best(octets, now) ?? path).commits.unshift(run, segment, count, octets);
+      if (queue.isSparse) (this.best(octets, now) ?? path).commits.pushUrgent(run, segment, count, octets);
       else path.commits.push(run, segment, count, octets);
       if (this.redundant) this.#commitTwice(path, run, segment, count, octets, now);
       queue.releaseTaken();

@@ -134,7 +134,8 @@ export class Tunnels {
     if (event.type === "stranger") this.#handleStranger(event);
     else if (event.type === "tunnelPeer") this.#handlePeer(event);
     else if (event.type === "path") this.#handlePath(event);
-    else this.#handlePathGone(event);
+    else if (event.type === "pathGone") this.#handlePathGone(event);
+    else this.#handleGone(event.tunnel);
   }
 
   #handleStranger({ tunnel, publicKey }: Extract<TunnelEvent, { type: "stranger" }>): void {
@@ -177,6 +178,13 @@ export class Tunnels {
     this.#tunnels.get(tunnel)?.called.get(peer)?.handlePathGone(path, reason);
     this.#hasChanged = true;
     this.#tools.log.warn({ tunnel, peer, path, reason }, "path gone");
+  }
+
+  /** The engine has no such tunnel any more. */
+  #handleGone(name: string): void {
+    this.#tunnels.get(name)?.end();
+    this.#tunnels.delete(name);
+    this.#tools.log.warn({ tunnel: name }, "its interface is gone");
   }
 
   async #beginMasquerade(): Promise<void> {
