@@ -11,6 +11,8 @@ export interface RateTrialOptions {
   /** Reports are up to so much later. */
   readonly backJitterMs?: number;
   readonly reportLoss?: number;
+  /** Milliseconds between reports; by default a quarter of the round trip, 10 to 50. */
+  readonly reportEveryMs?: number;
   /** What the receiver's clock is ahead. */
   readonly clockMs?: number;
   /** Parts in a million that it is too fast. */
@@ -247,7 +249,7 @@ export class RateTrial {
 
   #reportDue(): number {
     if (this.#highest === this.#reportedHighest) return Number.POSITIVE_INFINITY;
-    const everyMs = Math.min(Math.max(10, this.#roundTripMs / 4), 50);
+    const everyMs = this.#options.reportEveryMs ?? Math.min(Math.max(10, this.#roundTripMs / 4), 50);
     return Math.max(this.#reportedAt + everyMs, this.#readAt);
   }
 

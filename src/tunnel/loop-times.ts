@@ -2,7 +2,7 @@ import { Lowest } from "./lowest.ts";
 
 const SPAN_MS = 10_000;
 /** Longer pauses are no interval of reports. */
-const LONGEST_INTERVAL_MS = 200;
+const LONGEST_INTERVAL_MS = 400;
 const INITIAL_LOOP_MS = 100;
 
 /** How long it takes until what was done to a path shows in reports of it. */

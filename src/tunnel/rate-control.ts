@@ -259,9 +259,9 @@ export class RateControl {
   #handleFirst(now: Instant, figures: PathFigures, limited: boolean): void {
     if (limited) return;
     const { deliveredOctets, deliveredMs } = figures;
-    const { roundTripMs, loopMs } = this.#times;
+    const { roundTripMs, loopMs, intervalMs } = this.#times;
     // A pause in which the window was full measures nothing.
-    if (deliveredMs > 0 && deliveredMs < Math.max(FIRST_MS, roundTripMs / 2)) {
+    if (deliveredMs > 0 && deliveredMs < Math.max(FIRST_MS, roundTripMs / 2, 1.25 * intervalMs)) {
       this.#pressedOctets += deliveredOctets;
       this.#pressedMs += deliveredMs;
     }

@@ -1,4 +1,4 @@
-const LENGTH = 64;
+const LENGTH = 256;
 
 /** At which rates was sent, for as long as it takes until reports tell of it. */
 export class SentRates {

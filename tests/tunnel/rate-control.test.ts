@@ -121,6 +121,13 @@ describe("the rate of one path", () => {
     assert.ok(fast.use >= 0.99, JSON.stringify(fast));
   });
 
+  it("makes do with reports as often or seldom as they come", () => {
+    for (const reportEveryMs of [1, 50, 100, 200]) {
+      const found = measureRate({ ...line(20, 10), reportEveryMs }, 8000, 3000);
+      assert.ok(found.use >= 0.95, `every ${reportEveryMs} ms: ${JSON.stringify(found)}`);
+    }
+  });
+
   it("is there again soon after an outage, and sends no more than its window into one", () => {
     const trial = new RateTrial(line(20, 10));
     trial.run(3000);
