@@ -34,14 +34,19 @@ export class ServerRoutes {
    * @throws EqlError NETLINK_FAILED
    */
   follow(index: number, networks: readonly string[], servers: readonly string[]): void {
+    const covered = new Map<string, number>();
+    for (const server of servers) {
+      const host = `${server}/${server.includes(":") ? 128 : 32}`;
+      const lengths = networks.filter((each) => contains(each, host)).map(lengthOf);
+      if (lengths.length > 0) covered.set(host, Math.max(...lengths));
+    }
+    // A table of routes may be long.
+    if (covered.size === 0 && this.#added.size === 0) return;
     const routes = this.#netlink.routes().filter((route) => route.index !== index);
     const wanted = new Map<string, Route>();
-    for (const server of new Set(servers)) {
-      const host = `${server}/${server.includes(":") ? 128 : 32}`;
-      const covered = Math.max(-1, ...networks.filter((each) => contains(each, host)).map(lengthOf));
-      if (covered < 0) continue;
-      const way = this.#wayTo(host, routes) ?? nowhere(server.includes(":") ? 6 : 4);
-      if (bitsOf(way) < covered) wanted.set(host, way);
+    for (const [host, length] of covered) {
+      const way = this.#wayTo(host, routes) ?? nowhere(host.includes(":") ? 6 : 4);
+      if (bitsOf(way) < length) wanted.set(host, way);
     }
     for (const [host, way] of this.#added) {
       if (!isSame(way, wanted.get(host))) this.#remove(host);

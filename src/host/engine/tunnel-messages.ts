@@ -103,6 +103,14 @@ export type TunnelEvent =
   /** Somebody who is no peer knows our public key. */
   | { readonly type: "stranger"; readonly tunnel: string; readonly publicKey: string };
 
+const TYPES: Readonly<Record<TunnelEvent["type"], true>> = {
+  tunnelPeer: true,
+  path: true,
+  pathGone: true,
+  tunnelGone: true,
+  stranger: true,
+};
+
 export const isTunnelEvent = <Other extends { readonly type: string }>(
   event: Other | TunnelEvent,
-): event is TunnelEvent => ["tunnelPeer", "path", "pathGone", "stranger"].includes(event.type);
+): event is TunnelEvent => Object.hasOwn(TYPES, event.type);

@@ -44,6 +44,17 @@ describe("a server", () => {
     }
   });
 
+  it("is no more when its interface is deleted", async (t) => {
+    const world = new FakeWorld(t);
+    const tunnels = await world.start(t, SERVER + CLIENT);
+    world.unplug("vpn");
+    tunnels.handleEvent({ type: "tunnelGone", tunnel: "vpn" });
+    await tunnels.look();
+    assert.match(world.logged.at(-1) ?? "", /^warn: its interface is gone/);
+    assert.deepEqual(await tunnels.status(), []);
+    await assert.rejects(tunnels.change("vpn", { redundant: true }), { code: "TUNNEL_UNKNOWN" });
+  });
+
   it("tells of strangers, each once a minute, and of few", async (t) => {
     const world = new FakeWorld(t);
     const tunnels = await world.start(t, SERVER);
