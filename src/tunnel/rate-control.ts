@@ -6,6 +6,7 @@ import { QueueDip } from "./queue-dip.ts";
 import { RateStep } from "./rate-step.ts";
 import { SentRates } from "./sent-rates.ts";
 import { StuckWatch } from "./stuck-watch.ts";
+import { Throughput } from "./throughput.ts";
 
 /** What one report of the receiver brought; a path's `SentLog` tells it as it is. */
 export interface PathFigures {
@@ -95,6 +96,7 @@ export class RateControl {
   readonly #dip = new QueueDip();
   readonly #stuck = new StuckWatch();
   readonly #sent = new SentRates();
+  readonly #pressed = new Throughput();
   /** What the bottleneck carries, octets a millisecond. */
   #capacity: number;
   #fullOctets = FULL_OCTETS;
@@ -103,11 +105,10 @@ export class RateControl {
   #isUnknown = true;
   #firstDatagrams = INITIAL_DATAGRAMS;
   #firstUntil = Number.NEGATIVE_INFINITY;
-  /** A queue stands; and what was delivered, and had been sent for it, since it does. */
+  #firstOctets = 0;
+  #firstMs = 0;
+  /** A queue stands. */
   #isPressed = false;
-  #pressedOctets = 0;
-  #pressedMs = 0;
-  #pressedSent = 0;
   /** The queue is too long since, and what was known before. */
   #longSince = Number.POSITIVE_INFINITY;
   #capacityBefore = 0;
@@ -161,7 +162,7 @@ export class RateControl {
     if (this.#isUnknown) this.#handleFirst(now, figures, limited);
     else if (this.#step.gain > 0) this.#handleStep(now, figures, limited, isMeasure);
     else if (this.#isPressed && isMeasure && !this.#dip.isSeen(now)) {
-      if (!wasPressed) this.#forgetPressed();
+      if (!wasPressed) this.#pressed.clear();
       else if (!limited || this.#gauge.queueMs > this.#targetMs + SURE_QUEUE_MS) this.#measure(now, figures);
     }
     this.#handleLoss(now, figures, limited);
@@ -202,7 +203,7 @@ export class RateControl {
     this.#capacity = Math.max(Math.min(this.#capacity, INITIAL_RATE), this.#capacity / 2);
     this.isStarting = true;
     this.#isPressed = false;
-    this.#forgetPressed();
+    this.#pressed.clear();
     this.#step.gain = 0;
     this.#quietSince = now;
     this.#stuck.clear();
@@ -238,7 +239,7 @@ export class RateControl {
       const aheadMs = deliveredOctets / before - deliveredMs;
       if (isBrief && goneMs > QUEUE_MS && aheadMs > 0.5 * goneMs && this.#capacity < before) {
         this.#capacity = before;
-        this.#forgetPressed();
+        this.#pressed.clear();
       }
       this.#longSince = Number.POSITIVE_INFINITY;
     } else if (queueMs > longMs && this.#longSince === Number.POSITIVE_INFINITY) {
@@ -262,43 +263,33 @@ export class RateControl {
     const { roundTripMs, loopMs, intervalMs } = this.#times;
     // A pause in which the window was full measures nothing.
     if (deliveredMs > 0 && deliveredMs < Math.max(FIRST_MS, roundTripMs / 2, 1.25 * intervalMs)) {
-      this.#pressedOctets += deliveredOctets;
-      this.#pressedMs += deliveredMs;
+      this.#firstOctets += deliveredOctets;
+      this.#firstMs += deliveredMs;
     }
-    if (this.#pressedOctets < 1.5 * this.#fullOctets) {
+    if (this.#firstOctets < 1.5 * this.#fullOctets) {
       if (now < this.#firstUntil) return;
       if (this.#firstUntil > 0) this.#firstDatagrams *= 2;
       this.#firstUntil = now + Math.max(loopMs, FIRST_MS);
       return;
     }
-    const found = this.#pressedOctets / this.#pressedMs;
+    const found = this.#firstOctets / this.#firstMs;
     this.#isUnknown = false;
     this.#firstDatagrams = INITIAL_DATAGRAMS;
     if (found < 0.7 * this.#capacity) this.#capacity = Math.max(found, LOWEST_RATE);
-    this.#forgetPressed();
+    this.#pressed.clear();
     this.#quietSince = Number.NEGATIVE_INFINITY;
     if (this.#gauge.latestMs > QUEUE_MS) this.#endSteps(now);
-  }
-
-  #forgetPressed(): void {
-    this.#pressedOctets = 0;
-    this.#pressedMs = 0;
-    this.#pressedSent = 0;
   }
 
   /** A queue stood all the time, so this is what the bottleneck carries. */
   #measure(now: Instant, { deliveredOctets, deliveredMs: ms }: PathFigures): void {
     const { noiseMs, queueMs } = this.#gauge;
     const spanMs = Math.max(this.#times.loopMs, 30, 16 * noiseMs, 8 * this.#quantumMs);
-    const keep = spanMs / (spanMs + ms);
     const sentRate = this.#sent.at(now - this.#times.latestRoundTripMs - ms / 2);
-    this.#pressedOctets = this.#pressedOctets * keep + deliveredOctets;
-    this.#pressedMs = this.#pressedMs * keep + ms;
-    this.#pressedSent = this.#pressedSent * keep + ms * sentRate;
-    const priorMs = 4 * noiseMs + this.#quantumMs;
-    let found = (this.#pressedOctets + priorMs * this.#capacity) / (this.#pressedMs + priorMs);
+    this.#pressed.handle(deliveredOctets, ms, sentRate, spanMs);
+    let found = this.#pressed.after(this.#capacity, 4 * noiseMs + this.#quantumMs);
     // Too long a queue, but no less arrives than was sent: it may be none of ours, and says little of the capacity.
-    const isForeign = queueMs > this.#targetMs + QUEUE_MS && this.#pressedOctets >= 0.98 * this.#pressedSent;
+    const isForeign = queueMs > this.#targetMs + QUEUE_MS && this.#pressed.isEven;
     if (isForeign && found < this.#capacity)
       found = this.#capacity + ((found - this.#capacity) * ms) / (8 * spanMs);
     // The receiver's figures are bounded by nothing else.
@@ -375,7 +366,7 @@ export class RateControl {
 
   #endSteps(now: Instant): void {
     this.#step.gain = 0;
-    this.#forgetPressed();
+    this.#pressed.clear();
     if (this.isStarting) this.#dip.plan(now, this.#times.loopMs);
     this.isStarting = false;
     this.#isPressed = true;
@@ -413,7 +404,7 @@ export class RateControl {
     if (seenMs < Number.POSITIVE_INFINITY) {
       const rise = seenMs - this.#gauge.baseMs;
       if (rise > 0 && rise < 2 * this.#targetMs) this.#gauge.rebase(now, seenMs);
-      this.#forgetPressed();
+      this.#pressed.clear();
       return;
     }
     if (!this.#dip.isDue(now) || this.#step.gain > 0 || !this.#isPressed || limited) return;
@@ -443,7 +434,7 @@ export class RateControl {
     this.#gauge.rebase(now, stuck.oneWayMs);
     if (stuck.roundTripMs < Number.POSITIVE_INFINITY) this.#times.adopt(now, stuck.roundTripMs);
     stuck.clear();
-    this.#forgetPressed();
+    this.#pressed.clear();
   }
 
   #setRate(now: Instant): void {
