@@ -21,6 +21,8 @@ const SERIAL_MASTER_KEYS = [
   "high-water-time",
   "idle-time",
 ];
+/** A datagram's header has so many links (docs/tunnel-format.md). */
+const MOST_PATHS = 32;
 /** What a UDP path has. */
 const PATH_KEYS = ["device", "protocol", "master", ...Object.keys(pathKeys)];
 
@@ -54,6 +56,8 @@ export function checkCaller(
   if (table["key-file"] === undefined) {
     say("key-file", "found nothing; allowed: a file with our private key, as `eql genkey` makes it");
   }
+  const paths = tunnel.peers.flatMap((peer) => peer.paths).length;
+  if (paths > MOST_PATHS) say(null, `found ${paths} lines; allowed: at most ${MOST_PATHS}`);
   checkPeer(table, tunnel, say);
   checkMtu(tunnel, say);
 }

@@ -165,6 +165,11 @@ describe("what does not agree", () => {
       "line.d: line.c is the same path; give another device or local-address",
     ],
     [
+      "more paths than can be told apart",
+      CALLER + Array.from({ length: 33 }, (_, at) => path(`wan${at}`, `device = "eth${at}"`)).join(""),
+      "master.eql: found 33 lines; allowed: at most 32",
+    ],
+    [
       "a path by an interface that is made here",
       CALLER + path("a", 'device = "eql"'),
       'line.a.device: found "eql", which is made here; allowed: an interface that exists without eql',

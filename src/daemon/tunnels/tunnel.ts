@@ -83,7 +83,9 @@ export class Tunnel {
     const { name } = this.config;
     this.#isUp = uplinks.isUp(this.#index);
     for (const peer of this.called.values()) {
-      for (const device of peer.devices) this.#lookAtFilter(device);
+      const { devices } = peer;
+      const isOne = devices.length === 1 && !this.config.defaultRoute;
+      for (const device of isOne ? [] : devices) this.#lookAtFilter(device);
       try {
         await peer.review(uplinks, now);
       } catch (error) {
