@@ -38,6 +38,8 @@ const INITIAL_RATE = 500;
 /** What may be in flight before anything is known. */
 const INITIAL_DATAGRAMS = 4;
 const FULL_OCTETS = 1500;
+/** The receivers' clocks tell no less. */
+const TICK_MS = 0.001;
 /** Longer pauses between the first datagrams are the sender's. */
 const FIRST_MS = 150;
 const LOWEST_RATE = 4;
@@ -152,7 +154,8 @@ export class RateControl {
     if (!limited) this.#testedAt = now;
     else this.handleIdle(now);
     const isMeasure =
-      figures.deliveredMs > 0 && figures.deliveredMs < 8 * this.#times.intervalMs + 4 * this.#quantumMs;
+      figures.deliveredMs >= TICK_MS &&
+      figures.deliveredMs < 8 * this.#times.intervalMs + 4 * this.#quantumMs;
     if (isMeasure) this.#average(figures);
 
     this.#handleStall(now, figures);
@@ -262,7 +265,7 @@ export class RateControl {
     const { deliveredOctets, deliveredMs } = figures;
     const { roundTripMs, loopMs, intervalMs } = this.#times;
     // A pause in which the window was full measures nothing.
-    if (deliveredMs > 0 && deliveredMs < Math.max(FIRST_MS, roundTripMs / 2, 1.25 * intervalMs)) {
+    if (deliveredMs >= TICK_MS && deliveredMs < Math.max(FIRST_MS, roundTripMs / 2, 1.25 * intervalMs)) {
       this.#firstOctets += deliveredOctets;
       this.#firstMs += deliveredMs;
     }
