@@ -30,6 +30,11 @@ export class CalledPath {
     return this.#uplink !== null;
   }
 
+  /** Whether it is to be tried again after a pause. */
+  get isRefused(): boolean {
+    return this.#retryAt > 0;
+  }
+
   /** @param families of the server's addresses */
   next(uplinks: Uplinks, families: ReadonlySet<4 | 6>, now: Instant): Step {
     const found = uplinks.find(this.config, families);
@@ -47,6 +52,7 @@ export class CalledPath {
 
   added(uplink: Uplink): void {
     this.#uplink = uplink;
+    this.#retryAt = Number.NEGATIVE_INFINITY;
     this.reason = "";
   }
 

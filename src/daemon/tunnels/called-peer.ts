@@ -54,6 +54,12 @@ export class CalledPeer {
     return this.#servers !== null;
   }
 
+  /** Whether nothing is to be done until something is told. */
+  get isSettled(): boolean {
+    const isBound = this.#paths.every(({ config }) => config.device !== null);
+    return this.isThere && isBound && this.#alive.size > 0 && !this.#paths.some((path) => path.isRefused);
+  }
+
   /** Addresses to which datagrams go by the routes; empty: all paths are bound to interfaces. */
   get unboundServers(): readonly string[] {
     const isUnbound = this.#paths.some(({ config }) => config.device === null);

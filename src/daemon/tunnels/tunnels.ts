@@ -5,6 +5,7 @@ import type { PathChange, TunnelChange, TunnelStatus } from "../../control/messa
 import { EqlError } from "../../errors.ts";
 import type { TunnelEvent } from "../../host/engine/tunnel-messages.ts";
 import type { NetlinkMonitor } from "../../host/netlink-monitor.ts";
+import type { Instant } from "../../time.ts";
 import { parsePrefix } from "../../wire/ip-address.ts";
 import { Masquerade } from "../answering/masquerade.ts";
 import { Strangers } from "./strangers.ts";
@@ -14,8 +15,9 @@ import { Uplinks } from "./uplinks.ts";
 
 /** How often it is looked whether the kernel has told something about interfaces. */
 const LOOK_MS = 250;
-/** How often everything is reviewed all the same: routes change, names become known, pauses end. */
+/** How often everything is reviewed all the same: routes change, pauses end. More seldom where nothing of that is at stake. */
 const REVIEW_MS = 2000;
+const SETTLED_REVIEW_MS = 15_000;
 
 export interface TunnelsTools extends Omit<TunnelTools, "changed"> {
   readonly monitor: () => Pick<NetlinkMonitor, "close" | "read">;
@@ -40,6 +42,7 @@ export class Tunnels {
   #reviewing: Promise<void> | null = null;
   #hasChanged = true;
   #reviewedAt = Number.NEGATIVE_INFINITY;
+  #changedAt = Number.NEGATIVE_INFINITY;
 
   constructor(configs: readonly TunnelConfig[], tools: TunnelsTools) {
     this.#configs = configs;
@@ -78,13 +81,21 @@ export class Tunnels {
       this.#hasChanged = true;
     });
     const now = this.#tools.now();
-    if (!this.#hasChanged && now - this.#reviewedAt < REVIEW_MS) return;
+    if (this.#hasChanged) this.#changedAt = now;
+    else if (now - this.#reviewedAt < this.#pauseMs(now)) return;
     this.#hasChanged = false;
     this.#reviewedAt = now;
     this.#reviewing = this.#review().finally(() => {
       this.#reviewing = null;
     });
     await this.#reviewing;
+  }
+
+  /** A change is seldom the last one: a lease brings an address, and then a route. */
+  #pauseMs(now: Instant): number {
+    if (now - this.#changedAt < SETTLED_REVIEW_MS) return REVIEW_MS;
+    const peers = [...this.#tunnels.values()].flatMap(({ called }) => [...called.values()]);
+    return peers.every((peer) => peer.isSettled) ? SETTLED_REVIEW_MS : REVIEW_MS;
   }
 
   #handleChange(): void {

@@ -32,6 +32,8 @@ export class FakeWorld {
   readonly refusals = new Map<string, EqlError>();
   statuses: readonly TunnelStatus[] = [];
   changed = false;
+  /** How often interfaces were listed. */
+  listings = 0;
   now: Instant = instant(1_000_000);
   #nextIndex = 100;
 
@@ -137,7 +139,10 @@ export class FakeWorld {
   }
 
   readonly #netlink = {
-    interfaces: () => this.interfaces,
+    interfaces: () => {
+      this.listings++;
+      return this.interfaces;
+    },
     addresses: () => this.addresses,
     routes: () => this.routes,
     addRoute: ({ destination, index = 0, gateway, metric, protocol }: RouteRequest) => {

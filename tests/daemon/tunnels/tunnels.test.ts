@@ -160,6 +160,29 @@ describe("paths", () => {
     assert.deepEqual(world.take(), ["removePath wan server dsl", "addPath wan server dsl"]);
   });
 
+  it("are looked after more seldom when all is well", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    const tunnels = await world.start(t, CALLER + DSL);
+    await reviewed(world, tunnels);
+    /** Unnoticed, as a change that nobody tells of. */
+    const reviews = async (seconds: number): Promise<number> => {
+      const before = world.listings;
+      for (let at = 0; at < seconds; at++) {
+        world.now = instant(world.now + 1000);
+        await tunnels.look();
+      }
+      return world.listings - before;
+    };
+    assert.equal(await reviews(60), 30);
+    tunnels.handleEvent(pathEvent("alive"));
+    assert.equal(await reviews(60), 4);
+    world.changed = true;
+    assert.equal(await reviews(15), 8);
+    tunnels.handleEvent(pathEvent("dead"));
+    assert.equal(await reviews(60), 30);
+  });
+
   it("are tried again later when the engine refuses or loses them", async (t) => {
     const world = new FakeWorld(t);
     world.plug("eth0", ["192.168.1.7"]);
