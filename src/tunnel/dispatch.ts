@@ -124,6 +124,7 @@ export class Dispatch {
       const path = eligible[i] as Path;
       if (path.freeAt < now - CATCH_UP_MS) path.freeAt = instant(now - CATCH_UP_MS);
       path.isOpen = path.freeAt <= now;
+      path.rate.handleTimeout(now);
     }
     this.#sendRepeats(session, outlet, now);
     for (let sent = true; sent; ) {
@@ -489,7 +490,10 @@ export class Dispatch {
     for (let i = 0; i < this.#eligible.length; i++) {
       const path = this.#eligible[i] as Path;
       // A full window opens with a report, or when it is found that none comes.
-      if (path.sent.inFlight >= path.rate.window) continue;
+      if (path.sent.inFlight >= path.rate.window) {
+        if (waiting || path.commits.count > 0) path.fullAt = now;
+        continue;
+      }
       if (path.commits.count === 0 && path.freeAt <= now) path.limitedAt = now;
       if (path.commits.count > 0 || waiting) at = Math.min(at, path.freeAt);
     }

@@ -97,6 +97,8 @@ export class Path {
   freeAt: Instant = instant(0);
   /** When it last had room and nothing to send. */
   limitedAt: Instant = instant(0);
+  /** When its window last kept something from being sent. */
+  fullAt: Instant = instant(0);
   smoothedMs: number = DEFAULT_ROUND_TRIP_MS;
   variationMs: number = DEFAULT_ROUND_TRIP_MS / 2;
   /** When something of this path's was last reported to have come. */

@@ -34,9 +34,9 @@ export interface RateOptions {
   readonly ceiling?: number;
 }
 
-const INITIAL_RATE = 500;
+const INITIAL_RATE = 1500;
 /** What may be in flight before anything is known. */
-const INITIAL_DATAGRAMS = 4;
+const INITIAL_DATAGRAMS = 12;
 const FULL_OCTETS = 1500;
 /** The receivers' clocks tell no less. */
 const TICK_MS = 0.001;

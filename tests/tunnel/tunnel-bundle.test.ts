@@ -182,4 +182,25 @@ describe("TunnelBundle", () => {
     assert.ok(received.length > 970, `${received.length} of 1000`);
     assert.equal(world.near.bundle.dispatch.repeated, 0);
   });
+
+  it("lets many small packets through, though they alone never fill the path", () => {
+    const world = new World([mbit(20, 10), mbit(20, 10)]);
+    establish(world);
+    const sentAt: Instant[] = [];
+    let latest = 0;
+    let received = 0;
+    world.far.onPacket = (octets, now) => {
+      received++;
+      if (received > 1000) latest = Math.max(latest, now - (sentAt[numberIn(octets)] as Instant));
+    };
+    // Acknowledgements of some 40 Mbit/s.
+    for (let i = 0; i < 4000; i++) {
+      sentAt.push(world.now);
+      world.near.send(numbered(64, 1, i), 1, world.now);
+      if (i % 2 === 1) world.run(0.6);
+    }
+    world.run(100);
+    assert.equal(received, 4000);
+    assert.ok(latest < 25, `${latest} ms`);
+  });
 });
