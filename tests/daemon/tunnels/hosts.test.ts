@@ -27,10 +27,13 @@ class Hosts {
     const [near, far] = (await Promise.all(
       ["near", "far"].map(async (name) => new Side(await Host.create(name), join(scratch.path, name), [])),
     )) as [Side, Side];
-    await far.ip("address", "add", `${SERVER}/32`, "dev", "lo");
-    await far.ip("address", "add", `${BEHIND}/32`, "dev", "lo");
     const hosts = new Hosts(near, far);
-    for (const at of [0, 1]) await hosts.plug(at);
+    await Promise.all([
+      far.ip("address", "add", `${SERVER}/32`, "dev", "lo"),
+      far.ip("address", "add", `${BEHIND}/32`, "dev", "lo"),
+      hosts.plug(0),
+      hosts.plug(1),
+    ]);
     return hosts;
   }
 
@@ -68,7 +71,7 @@ class Hosts {
   }
 
   async stop(): Promise<void> {
-    for (const daemon of this.daemons.splice(0)) await daemon.stop();
+    await Promise.all(this.daemons.splice(0).map((daemon) => daemon.stop()));
   }
 }
 
