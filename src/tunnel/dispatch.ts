@@ -46,7 +46,7 @@ const REVIEW_MS = 10;
 const TARGET_ROUND_TRIPS = 0.75;
 const LEAST_TARGET_MS = 20;
 const MOST_TARGET_MS = 200;
-const START_TARGET_MS = 80;
+const START_TARGET_MS = 250;
 
 export class Dispatch {
   readonly queue: RunQueue;

@@ -34,9 +34,9 @@ export interface RateOptions {
   readonly ceiling?: number;
 }
 
-const INITIAL_RATE = 1500;
+const INITIAL_RATE = 750;
 /** What may be in flight before anything is known. */
-const INITIAL_DATAGRAMS = 12;
+const INITIAL_DATAGRAMS = 8;
 const FULL_OCTETS = 1500;
 /** The receivers' clocks tell no less. */
 const TICK_MS = 0.001;
@@ -146,8 +146,11 @@ export class RateControl {
     return this.#gauge.baseMs;
   }
 
-  /** @param limited there was too little to send since the report before: the rate was not tried */
-  handleReport(now: Instant, figures: PathFigures, limited: boolean): void {
+  /**
+   * @param limited there was too little to send since the report before: the rate was not tried
+   * @param full the window kept something from being sent
+   */
+  handleReport(now: Instant, figures: PathFigures, limited: boolean, full = false): void {
     this.#times.handleReport(now, figures.roundTripMs, limited);
     if (this.#times.roundTripMs === Number.POSITIVE_INFINITY) return;
     this.#handleDelay(now, figures);
@@ -162,7 +165,7 @@ export class RateControl {
     const wasPressed = this.#isPressed;
     this.#isPressed = this.#gauge.queueMs > 0.5 * this.#targetMs;
     if (this.#isPressed || limited) this.#quietSince = Math.max(this.#quietSince, now);
-    if (this.#isUnknown) this.#handleFirst(now, figures, limited);
+    if (this.#isUnknown) this.#handleFirst(now, figures, limited, full);
     else if (this.#step.gain > 0) this.#handleStep(now, figures, limited, isMeasure);
     else if (this.#isPressed && isMeasure && !this.#dip.isSeen(now)) {
       if (!wasPressed) this.#pressed.clear();
@@ -171,7 +174,7 @@ export class RateControl {
     this.#handleLoss(now, figures, limited);
     this.#handleDip(now, limited);
     this.#handleStuck(now, figures);
-    const isQuiet = !limited && now - this.#quietSince >= this.#times.loopMs;
+    const isQuiet = (!limited || full) && now - this.#quietSince >= this.#times.loopMs;
     if (isQuiet && !this.#isUnknown && this.#step.gain === 0 && !this.#loss.isHolding(now)) {
       this.#climb(now, this.isStarting ? 1 : FIRST_STEP);
     }
@@ -260,10 +263,16 @@ export class RateControl {
   }
 
   /** The first datagrams have come: how far apart? */
-  #handleFirst(now: Instant, figures: PathFigures, limited: boolean): void {
-    if (limited) return;
+  #handleFirst(now: Instant, figures: PathFigures, limited: boolean, full: boolean): void {
     const { deliveredOctets, deliveredMs } = figures;
     const { roundTripMs, loopMs, intervalMs } = this.#times;
+    if (limited) {
+      // With rests between them datagrams tell nothing of the rate, but so many at once are no more than the path takes.
+      if (!full || now < this.#firstUntil) return;
+      if (this.#gauge.latestMs <= QUEUE_MS) this.#firstDatagrams *= 2;
+      this.#firstUntil = now + Math.max(loopMs, FIRST_MS);
+      return;
+    }
     // A pause in which the window was full measures nothing.
     if (deliveredMs >= TICK_MS && deliveredMs < Math.max(FIRST_MS, roundTripMs / 2, 1.25 * intervalMs)) {
       this.#firstOctets += deliveredOctets;
@@ -278,7 +287,8 @@ export class RateControl {
     const found = this.#firstOctets / this.#firstMs;
     this.#isUnknown = false;
     this.#firstDatagrams = INITIAL_DATAGRAMS;
-    if (found < 0.7 * this.#capacity) this.#capacity = Math.max(found, LOWEST_RATE);
+    if (found < 0.7 * this.#capacity && this.#gauge.latestMs > QUEUE_MS)
+      this.#capacity = Math.max(found, LOWEST_RATE);
     this.#pressed.clear();
     this.#quietSince = Number.NEGATIVE_INFINITY;
     if (this.#gauge.latestMs > QUEUE_MS) this.#endSteps(now);

@@ -324,7 +324,7 @@ export class TunnelBundle {
     const testedSince = sent.reportedSentAt;
     if (!sent.handleReport(report, now, this.dispatch)) return;
     path.handleReported(now);
-    rate.handleReport(now, sent, path.limitedAt >= testedSince && path.fullAt < testedSince);
+    rate.handleReport(now, sent, path.limitedAt >= testedSince, path.fullAt >= testedSince);
     this.lanesIn.patienceMs = Math.min(MOST_PATIENCE_MS, Math.max(LEAST_PATIENCE_MS, report.patienceMs));
     if (path.state === state) return;
     this.dispatch.handleChange();
