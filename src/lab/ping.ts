@@ -54,11 +54,12 @@ export function ping({ address, length, intervalMs, count, lastWaitMs = LAST_WAI
     if (received === -EAGAIN) continue;
     check(received, `hear from ${address}`);
     const sequence = answeredSequence(reply.view, received, identifier);
-    const at = sequence === null ? undefined : sentAt.get(sequence);
-    if (sequence === null || at === undefined) continue;
+    const since = sequence === null ? undefined : sentAt.get(sequence);
+    if (sequence === null || since === undefined) continue;
     sentAt.delete(sequence);
     answered++;
-    report({ event: "echo", sequence, rttMs: monotonicNow() - at });
+    const at = monotonicNow();
+    report({ event: "echo", sequence, at, rttMs: at - since });
   }
   report({ event: "pinged", sent, answered });
   close(fd);

@@ -78,6 +78,15 @@ export type LabRole =
   | UdpSendRole
   | PingRole;
 
+/** A ping was answered. */
+export interface EchoEvent {
+  readonly event: "echo";
+  /** Counted from 0, modulo 65,536. */
+  readonly sequence: number;
+  readonly at: number;
+  readonly rttMs: number;
+}
+
 export type LabEvent =
   | { readonly event: "listening" }
   | { readonly event: "connecting"; readonly at: number; readonly congestion: string }
@@ -106,7 +115,9 @@ export type LabEvent =
       readonly intact: boolean;
       /** Octets by tenths of a second. */
       readonly tenths: readonly number[];
-      /** The longest time without any octet, and when it began, both in milliseconds; of `at` on. */
+      /** The longest time without any octet that ended in each of these tenths, in milliseconds. */
+      readonly stalls: readonly number[];
+      /** The longest of them, and when it began, both in milliseconds; of `at` on. */
       readonly longestStallMs: number;
       readonly longestStallAt: number;
     }
@@ -118,5 +129,5 @@ export type LabEvent =
       readonly reordered: number;
       readonly duplicates: number;
     }
-  | { readonly event: "echo"; readonly sequence: number; readonly rttMs: number }
+  | EchoEvent
   | { readonly event: "pinged"; readonly sent: number; readonly answered: number };

@@ -3,7 +3,7 @@ import { EqlError } from "../errors.ts";
 import { LabProcess } from "./lab-process.ts";
 import type { Host } from "./namespace.ts";
 import { forEachPiece } from "./transfer-data.ts";
-import type { LabEvent } from "./transfer-roles.ts";
+import type { EchoEvent, LabEvent } from "./transfer-roles.ts";
 
 /** Transfers between two hosts: a process on each, timed on the clock that both share, hashed on both ends. */
 
@@ -164,15 +164,23 @@ export class Pinger {
     this.#process = process;
   }
 
-  /** @throws EqlError TRANSFER_FAILED */
-  static async start(from: Host, address: string, intervalMs: number): Promise<Pinger> {
-    const process = new LabProcess(from, {
-      role: "ping",
-      address,
-      length: PING_OCTETS,
-      intervalMs,
-      count: null,
-    });
+  /**
+   * @param onEcho called for each answer
+   * @throws EqlError TRANSFER_FAILED
+   */
+  static async start(
+    from: Host,
+    address: string,
+    intervalMs: number,
+    onEcho: (echo: EchoEvent) => void = () => {},
+  ): Promise<Pinger> {
+    const process = new LabProcess(
+      from,
+      { role: "ping", address, length: PING_OCTETS, intervalMs, count: null },
+      (event) => {
+        if (event.event === "echo") onEcho(event);
+      },
+    );
     await process.event("listening", START_MS);
     return new Pinger(process);
   }

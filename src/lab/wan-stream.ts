@@ -65,6 +65,7 @@ export function receiveStream({ port, seconds }: StreamReceiveRole): void {
   const tenths = Array.from({ length: Math.ceil((seconds * 1000) / TENTH_MS) }, () => 0);
   let octets = 0;
   let intact = true;
+  const stalls = tenths.map(() => 0);
   let last: number = at;
   let longestStallMs = 0;
   let longestStallAt = 0;
@@ -72,10 +73,14 @@ export function receiveStream({ port, seconds }: StreamReceiveRole): void {
   for (;;) {
     const length = recv(connection, buffer.address, CHUNK, 0);
     const now = Math.min(monotonicNow(), endAt);
+    const tenth = Math.min(Math.floor((now - at) / TENTH_MS), tenths.length - 1);
     // Silence lasts up to this very octet, or to the end.
-    if ((length > 0 || now >= endAt) && now - last > longestStallMs) {
-      longestStallMs = now - last;
-      longestStallAt = last - at;
+    if (length > 0 || now >= endAt) {
+      stalls[tenth] = Math.max(stalls[tenth] ?? 0, now - last);
+      if (now - last > longestStallMs) {
+        longestStallMs = now - last;
+        longestStallAt = last - at;
+      }
     }
     if (now >= endAt) break;
     if (length === -EAGAIN) continue;
@@ -84,13 +89,12 @@ export function receiveStream({ port, seconds }: StreamReceiveRole): void {
     if (rounds.compare(buffer.octets, 0, length, from, from + length) !== 0) intact = false;
     octets += length;
     last = now;
-    const tenth = Math.floor((now - at) / TENTH_MS);
     tenths[tenth] = (tenths[tenth] ?? 0) + length;
     if (now - reportedAt < PROGRESS_MS) continue;
     report({ event: "progress", at: now, octets });
     reportedAt = now;
   }
-  report({ event: "streamed", at, seconds, octets, intact, tenths, longestStallMs, longestStallAt });
+  report({ event: "streamed", at, seconds, octets, intact, tenths, stalls, longestStallMs, longestStallAt });
   close(connection);
   close(listener);
 }

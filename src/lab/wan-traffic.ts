@@ -31,7 +31,9 @@ export interface StreamResult {
   readonly intact: boolean;
   /** Bits per second in each tenth of a second. */
   readonly tenthsBps: readonly number[];
-  /** The longest time without any octet, and when after the start it began. */
+  /** The longest time without any octet that ended in each of these tenths, in milliseconds. */
+  readonly stallsMs: readonly number[];
+  /** The longest of them, and when after the start it began. */
   readonly longestStallMs: number;
   readonly longestStallAt: number;
   /** Name of the congestion control that was in force. */
@@ -52,7 +54,7 @@ export async function streamTcp(from: Host, to: Host, options: StreamOptions): P
     const { congestion } = await sender.event("connecting", START_MS);
     onStart?.();
     const streamed = await receiver.event("streamed", seconds * 1000 + PATIENCE_MS);
-    const { at, octets, intact, tenths, longestStallMs, longestStallAt } = streamed;
+    const { at, octets, intact, tenths, stalls, longestStallMs, longestStallAt } = streamed;
     return {
       startedAt: at,
       seconds,
@@ -60,6 +62,7 @@ export async function streamTcp(from: Host, to: Host, options: StreamOptions): P
       goodputBps: (octets * 8) / seconds,
       intact,
       tenthsBps: tenths.map((inTenth) => inTenth * 80),
+      stallsMs: stalls,
       longestStallMs,
       longestStallAt,
       congestion,
