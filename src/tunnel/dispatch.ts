@@ -62,8 +62,6 @@ export class Dispatch {
   readonly #paths: readonly Path[];
   readonly #repeats = new CommitQueue();
   readonly #numbers = new Uint32Array(LANES);
-  /** When the runs were first committed, by their ids. */
-  #committedAt = new Float64Array(256);
   /** Paths that may carry packets, the one with the least delay first, as last reviewed. */
   readonly #eligible: Path[] = [];
   #reviewAt: Instant = instant(0);
@@ -274,12 +272,7 @@ export class Dispatch {
     const { runs } = this.#share;
     if (!runs.isNumbered(run)) {
       runs.setNumbers(run, lane, this.#numbers[lane] as number, segment);
-      if (run >= this.#committedAt.length) {
-        const grown = new Float64Array(2 * run);
-        grown.set(this.#committedAt);
-        this.#committedAt = grown;
-      }
-      this.#committedAt[run] = now;
+      runs.setSince(run, now);
     }
     this.#numbers[lane] = ((this.#numbers[lane] as number) + count) & 0xffffff;
   }
@@ -302,7 +295,7 @@ export class Dispatch {
     const { runs } = this.#share;
     while (repeats.count > 0) {
       const { run, segment } = repeats;
-      if (now - (this.#committedAt[run] as number) > GIVE_UP_MS) {
+      if (now - runs.sinceOf(run) > GIVE_UP_MS) {
         this.#skip(run, segment, session, outlet, now);
         this.#dropRepeat();
         continue;

@@ -8,7 +8,10 @@ export const SKIPPED = -2;
 /** Parts of it have come: so much less the number of the assembly. */
 export const ASSEMBLING = -3;
 
+/** When something is first waited for. */
 const LEAST_ROOM = 64;
+const NO_WORDS = new Int32Array(0);
+const NO_TIMES = new Float64Array(0);
 /** Numbers that may be waited in at once. */
 export const MOST_ROOM = 16_384;
 
@@ -18,13 +21,13 @@ export class Lane {
   /** How many numbers from the next one on are known of; the last of them has come, or parts of it. 0: nothing is waited for. */
   known = 0;
   /* By the lowest bits of the number. */
-  #mask = LEAST_ROOM - 1;
-  #slots = new Int32Array(LEAST_ROOM);
-  #froms = new Int32Array(LEAST_ROOM);
+  #mask = -1;
+  #slots = NO_WORDS;
+  #froms = NO_WORDS;
   /** Twice the length, and 1 if it is vouched for. */
-  #lengths = new Int32Array(LEAST_ROOM);
+  #lengths = NO_WORDS;
   /** Of what is missing: when the first one behind it came. */
-  #since = new Float64Array(LEAST_ROOM);
+  #since = NO_TIMES;
 
   /** Makes a number known that is less than `MOST_ROOM` ahead. */
   extend(number: number, now: Instant): void {
@@ -79,7 +82,7 @@ export class Lane {
   }
 
   #grow(room: number): void {
-    let size = this.#slots.length;
+    let size = Math.max(LEAST_ROOM, this.#slots.length);
     while (size < room) size *= 2;
     const slots = new Int32Array(size);
     const froms = new Int32Array(size);

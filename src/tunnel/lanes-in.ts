@@ -32,7 +32,8 @@ export class LanesIn {
   readonly #slots: SlotPools;
   readonly #memory: Memory;
   readonly #inlet: Inlet;
-  readonly #assemblies: Assemblies;
+  /** Null: no packet has come in parts so far. */
+  #assemblies: Assemblies | null = null;
   readonly #lanes: Lane[] = Array.from({ length: LANES }, () => new Lane());
   /** A bit for each lane in which something is waited for. */
   #waiting = 0;
@@ -43,7 +44,6 @@ export class LanesIn {
     this.#slots = slots;
     this.#memory = memory;
     this.#inlet = inlet;
-    this.#assemblies = new Assemblies(slots, memory);
   }
 
   /** The peer counts from 0 again. What is held is dropped. */
@@ -226,6 +226,7 @@ export class LanesIn {
     isLast: boolean,
     vouched: boolean,
   ): void {
+    this.#assemblies ??= new Assemblies(this.#slots, this.#memory);
     const assemblies = this.#assemblies;
     const mark = lane.slotOf(number);
     const assembly = mark === MISSING ? assemblies.begin() : ASSEMBLING - mark;
@@ -274,7 +275,7 @@ export class LanesIn {
       this.heldPackets--;
       if (this.#slots.big.owns(slot)) this.#heldBig--;
       this.#slots.release(slot);
-    } else if (slot <= ASSEMBLING) this.#assemblies.giveUp(ASSEMBLING - slot);
+    } else if (slot <= ASSEMBLING) this.#assemblies?.giveUp(ASSEMBLING - slot);
   }
 
   /** When there is hardly a big slot for what comes, gives up what has been waited for longest, until there is. */

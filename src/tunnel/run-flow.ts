@@ -9,6 +9,7 @@ const COUNT_MS = 100;
 
 /** What is known of the runs of one bucket of flows. */
 export class RunFlow {
+  readonly bucket: number;
   /** The first and the last run that wait; -1: none. */
   head = -1;
   tail = -1;
@@ -28,6 +29,51 @@ export class RunFlow {
   isListed = false;
   next: RunFlow | null = null;
   readonly codel: CoDel = new CoDel();
+
+  constructor(bucket: number) {
+    this.bucket = bucket;
+  }
+
+  /** Nothing that is known of it matters any more. */
+  hasRested(now: Instant): boolean {
+    return this.head < 0 && !this.isListed && now - this.restedAt >= REST_MS;
+  }
+}
+
+/** The flows that there are, by their buckets: with many peers, all buckets of each would be too much. */
+export class RunFlows {
+  readonly all: RunFlow[] = [];
+  /** By bucket: one more than the place of its flow; 0: it has none. */
+  readonly #places: Uint16Array;
+  #sweepAt = 0;
+
+  constructor(buckets: number) {
+    this.#places = new Uint16Array(buckets);
+  }
+
+  flowOf(bucket: number, now: Instant): RunFlow {
+    const place = this.#places[bucket] as number;
+    if (place > 0) return this.all[place - 1] as RunFlow;
+    if (now >= this.#sweepAt) this.#sweep(now);
+    const flow = new RunFlow(bucket);
+    this.#places[bucket] = this.all.push(flow);
+    return flow;
+  }
+
+  /** Forgets those that have rested. */
+  #sweep(now: Instant): void {
+    const { all } = this;
+    this.#sweepAt = now + REST_MS;
+    for (let i = all.length - 1; i >= 0; i--) {
+      const flow = all[i] as RunFlow;
+      if (!flow.hasRested(now)) continue;
+      const last = all.pop() as RunFlow;
+      this.#places[flow.bucket] = 0;
+      if (last === flow) continue;
+      all[i] = last;
+      this.#places[last.bucket] = i + 1;
+    }
+  }
 }
 
 /** Flows in the order of their turns. */

@@ -12,7 +12,7 @@
 import { type Instant, instant } from "../time.ts";
 import { markCongestion } from "../wire/ip-packet.ts";
 import type { Memory } from "./memory.ts";
-import { FlowLanes, RunFlow, RunFlowList } from "./run-flow.ts";
+import { FlowLanes, type RunFlow, RunFlowList, RunFlows } from "./run-flow.ts";
 import type { RunTable } from "./run-table.ts";
 
 const BUCKET_BITS = 10;
@@ -53,13 +53,10 @@ export class RunQueue {
   readonly #memory: Memory;
   readonly #seed: number;
   readonly #limit: number;
-  readonly #flows: RunFlow[] = [];
+  readonly #flows = new RunFlows(1 << BUCKET_BITS);
   readonly #lanes: FlowLanes;
   readonly #begun = new RunFlowList();
   readonly #old = new RunFlowList();
-  /** By run: the next one of its flow, and when it came. */
-  #behind = new Int32Array(256);
-  #since = new Float64Array(256);
   #charged = 0;
   /** A run to be released, all of which was taken. */
   #finished = -1;
@@ -73,16 +70,15 @@ export class RunQueue {
     this.#seed = seed;
     this.#memory = memory;
     this.#limit = limitOctets;
-    for (let i = 0; i < 1 << BUCKET_BITS; i++) this.#flows.push(new RunFlow());
-    this.#lanes = new FlowLanes(this.#flows);
+    this.#lanes = new FlowLanes(this.#flows.all);
   }
 
   /** Takes a run, with one reference to it. @param hash of its flow, 32 bits */
   enqueue(run: number, hash: number, now: Instant): void {
-    const flow = this.#flows[Math.imul(hash ^ this.#seed, 0x9e3779b1) >>> (32 - BUCKET_BITS)] as RunFlow;
-    if (run >= this.#behind.length) this.#grow(run);
-    this.#since[run] = now;
-    this.#behind[run] = -1;
+    const bucket = Math.imul(hash ^ this.#seed, 0x9e3779b1) >>> (32 - BUCKET_BITS);
+    const flow = this.#flows.flowOf(bucket, now);
+    this.#runs.setSince(run, now);
+    this.#runs.setNext(run, -1);
     if (!flow.isListed) {
       flow.credit = QUANTUM;
       this.#begun.push(flow);
@@ -90,7 +86,7 @@ export class RunQueue {
     if (flow.head < 0) {
       this.#lanes.settle(flow, now);
       flow.head = run;
-    } else this.#behind[flow.tail] = run;
+    } else this.#runs.setNext(flow.tail, run);
     flow.tail = run;
     const segments = this.#runs.segmentsOf(run);
     const octets = this.#runs.octetsFrom(run, 0, segments);
@@ -132,7 +128,7 @@ export class RunQueue {
 
   /** Drops what is left of runs that were begun: their numbers mean nothing any more. */
   dropBegun(): void {
-    for (const flow of this.#flows) {
+    for (const flow of this.#flows.all) {
       if (!flow.isBegun) continue;
       this.drops.queueFull += this.#runs.segmentsOf(flow.head) - flow.segment;
       this.#dropHead(flow, LONG_AGO);
@@ -142,7 +138,7 @@ export class RunQueue {
   /** Drops all. */
   clear(): void {
     this.releaseTaken();
-    for (const flow of this.#flows) while (flow.head >= 0) this.#dropHead(flow, LONG_AGO);
+    for (const flow of this.#flows.all) while (flow.head >= 0) this.#dropHead(flow, LONG_AGO);
   }
 
   /** Whose turn it is (RFC 8290 §4.2). What has become empty goes to the end of the turns once, so that a flow does not gain by pausing. */
@@ -204,7 +200,7 @@ export class RunQueue {
   /** Goes on to the run behind the first one. */
   #advance(flow: RunFlow, now: Instant): void {
     this.#charged -= this.#chargeOf(flow.head);
-    flow.head = this.#behind[flow.head] as number;
+    flow.head = this.#runs.nextOf(flow.head);
     flow.segment = 0;
     flow.isBegun = false;
     if (flow.head < 0) flow.restedAt = now;
@@ -224,7 +220,7 @@ export class RunQueue {
     const runs = this.#runs;
     while (flow.head >= 0) {
       const { head: run, segment } = flow;
-      const sojournMs = now - (this.#since[run] as number);
+      const sojournMs = now - runs.sinceOf(run);
       if (!flow.codel.shouldSignal(sojournMs, flow.octets <= SHORT_OCTETS, this.targetMs, now)) return;
       // A mark in the header of a run is in all its segments: senders count them as one within a round trip.
       if (markCongestion(this.#memory.octets, runs.fromOf(run), runs.lengthOf(run))) {
@@ -241,7 +237,7 @@ export class RunQueue {
 
   #dropFromFattest(now: Instant): void {
     const fattest = this.#fattest();
-    const run = fattest.isBegun ? (this.#behind[fattest.head] as number) : fattest.head;
+    const run = fattest.isBegun ? this.#runs.nextOf(fattest.head) : fattest.head;
     this.drops.queueFull += this.#runs.segmentsOf(run) - (fattest.isBegun ? 0 : fattest.segment);
     if (!fattest.isBegun) {
       this.#dropHead(fattest, now);
@@ -253,7 +249,7 @@ export class RunQueue {
     this.octets -= octets;
     this.packets -= segments;
     this.#charged -= this.#chargeOf(run);
-    this.#behind[fattest.head] = this.#behind[run] as number;
+    this.#runs.setNext(fattest.head, this.#runs.nextOf(run));
     if (fattest.tail === run) fattest.tail = fattest.head;
     this.#runs.release(run);
   }
@@ -276,14 +272,5 @@ export class RunQueue {
     const length = runs.lengthOf(run);
     const least = runs.segmentsOf(run) === 1 ? LEAST_CHARGE : LEAST_CHARGE_CUT;
     return length < least ? least : length;
-  }
-
-  #grow(run: number): void {
-    const behind = new Int32Array(2 * run);
-    const since = new Float64Array(2 * run);
-    behind.set(this.#behind);
-    since.set(this.#since);
-    this.#behind = behind;
-    this.#since = since;
   }
 }

@@ -1,5 +1,7 @@
+import type { Instant } from "../time.ts";
 import type { SlotPools } from "./slots.ts";
 
+const FIRST_COUNT = 256;
 /* A run is a record of so many words, so that it lies in one line of the cache. */
 const WORDS = 8;
 const SLOT = 0;
@@ -30,7 +32,10 @@ export class RunTable {
   /** Runs in it. */
   count = 0;
   readonly #slots: SlotPools;
-  #words = new Int32Array(256 * WORDS);
+  #words = new Int32Array(FIRST_COUNT * WORDS);
+  /** For the queue that it waits in: the one behind it. */
+  #next = new Int32Array(FIRST_COUNT);
+  #since = new Float64Array(FIRST_COUNT);
   /** Records that were in use once; those behind have never been. */
   #used = 0;
   /** The first of those that are unused again; -1: none. */
@@ -158,17 +163,42 @@ export class RunTable {
     return ((this.#words[id * WORDS + MARKS] as number) + segment) & NUMBER;
   }
 
+  /** The run that was set as the next one of a queue. */
+  nextOf(id: number): number {
+    return this.#next[id] as number;
+  }
+
+  setNext(id: number, next: number): void {
+    this.#next[id] = next;
+  }
+
+  /** Since when it waits: in the queue, then, from its first commit on, to be acknowledged. */
+  sinceOf(id: number): number {
+    return this.#since[id] as number;
+  }
+
+  setSince(id: number, now: Instant): void {
+    this.#since[id] = now;
+  }
+
   #take(): number {
     const id = this.#unused;
     if (id >= 0) {
       this.#unused = this.#words[id * WORDS + FROM] as number;
       return id;
     }
-    if ((this.#used + 1) * WORDS > this.#words.length) {
-      const grown = new Int32Array(2 * this.#words.length);
-      grown.set(this.#words);
-      this.#words = grown;
-    }
+    if (this.#used === this.#next.length) this.#grow();
     return this.#used++;
+  }
+
+  #grow(): void {
+    const count = 2 * this.#used;
+    const [words, next, since] = [this.#words, this.#next, this.#since];
+    this.#words = new Int32Array(count * WORDS);
+    this.#next = new Int32Array(count);
+    this.#since = new Float64Array(count);
+    this.#words.set(words);
+    this.#next.set(next);
+    this.#since.set(since);
   }
 }
