@@ -15,7 +15,7 @@ import { readIndex, TRANSPORT, writeWord } from "../wire/tunnel-datagram.ts";
 import { ArrivalLog } from "./arrival-log.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { RateControl } from "./rate-control.ts";
-import { SentLog } from "./sent-log.ts";
+import { BASE_SIZE, SentLog } from "./sent-log.ts";
 
 export type PathState = "proving" | "alive" | "dead";
 /** When a path carries packets: always, when those are full, or when none of them is there. Their numbers are on the wire. */
@@ -37,6 +37,10 @@ export const LONGEST_CONTROL = 128;
 
 const FIRST_CHALLENGE_MS = 250;
 const LONGEST_CHALLENGE_MS = 2000;
+/** Between the first challenges of two candidates. */
+const CANDIDATE_MS = 50;
+/** A candidate is given up after so many. */
+const MOST_CHALLENGES = 5;
 /** A dead path is tried so often, and, after a minute, less often. */
 const RETRY_MS = 250;
 const SELDOM_RETRY_MS = 2000;
@@ -50,12 +54,15 @@ const DEFAULT_ROUND_TRIP_MS = 100;
 /** A path that died soon after it came back has to be there longer before it is used again. */
 const FIRST_QUARANTINE_MS = 100;
 const LONGEST_QUARANTINE_MS = 10_000;
+/** Meanwhile it is asked so often. */
+const QUARANTINE_PROBE_MS = 200;
 const STABLE_MS = 10_000;
 
-/** Octets of IP packets that every path carries (RFC 8200 §5), and sizes worth a try: Ethernet, PPPoE, tunnels. */
-const BASE_SIZE = 1280;
+/** Sizes worth a try: Ethernet, PPPoE, tunnels. */
 const SIZES: readonly number[] = [1500, 1492, 1480, 1452, 1420, 1400, 1360, 1320];
 const TRIES_A_SIZE = 3;
+/** So many long datagrams lost, and none that came: they are too long by now. */
+const HOLE_DATAGRAMS = 8;
 
 /** A report at IP level, roughly, which part of what it is about reports may be, and how many of them before that counts. */
 const REPORT_OCTETS = 90;
@@ -125,6 +132,12 @@ export class Path {
   #challengedAt: Instant = instant(0);
   #challengeMs = FIRST_CHALLENGE_MS;
   #challenges = 0;
+  /** The peer has not confirmed yet that it knows tier and limit. */
+  #isUntold = true;
+  /** The newest datagram that has come. */
+  #session = 0;
+  #counter = -1;
+  #longLost = 0;
   #proofRoute = -1;
   #measured = false;
   /** When what came was last reported, and how much that was in all. */
@@ -135,7 +148,6 @@ export class Path {
   #probeNow = false;
   #probedAt: Instant = instant(0);
   #quarantineMs = FIRST_QUARANTINE_MS;
-  #aliveAt: Instant = instant(0);
   #usableAt: Instant = instant(0);
   #farewell = false;
   #sizeIndex = 0;
@@ -198,6 +210,13 @@ export class Path {
     this.#random.fillRandom(this.#token);
   }
 
+  /** Tier or limit have changed: the peer learns of it with a challenge, however long that takes. */
+  tell(now: Instant): void {
+    this.#isUntold = true;
+    const route = this.#challengeRoute >= 0 ? this.#challengeRoute : this.route;
+    if (route >= 0) this.challenge(route, now);
+  }
+
   /** How often the present candidate has been asked in vain. */
   get challenges(): number {
     return this.#challengeRoute < 0 ? 0 : this.#challenges;
@@ -211,12 +230,17 @@ export class Path {
     if (this.route >= 0 && this.#challengeRoute < 0) this.challenge(this.route, now);
   }
 
-  /** An authentic datagram came by it. */
-  handleArrival(route: number, octets: number, now: Instant): void {
+  /** An authentic datagram came by it: the newest tells where the peer is, what was held back somewhere does not. */
+  handleArrival(route: number, session: number, counter: number, octets: number, now: Instant): void {
     this.heardAt = now;
     this.receivedDatagrams++;
     this.receivedOctets += octets;
-    if (route !== this.route && this.#challengeRoute < 0) this.challenge(route, now);
+    if (session === this.#session && counter < this.#counter) return;
+    this.#session = session;
+    this.#counter = counter;
+    if (route === this.route || route === this.#challengeRoute) return;
+    if (this.#challenges > 0 && now < after(this.#challengedAt, CANDIDATE_MS)) return;
+    this.challenge(route, now);
   }
 
   /** `octets[at, to)`, its kind looked at: a challenge of the peer's. @returns the peer's name; 0: malformed */
@@ -225,7 +249,7 @@ export class Path {
     for (let i = 0; i < TOKEN_LENGTH; i++) this.#theirToken[i] = octets[at + 2 + i] as number;
     this.#proofRoute = route;
     const names = at + 2 + TOKEN_LENGTH;
-    this.#takenFor = readIndex(octets, names + 4);
+    this.#takeNames(octets, names);
     if (!this.#calls) {
       this.tier = TIERS[octets[names + 8] as number] ?? "primary";
       const limit = readIndex(octets, names + 10) >>> 0;
@@ -243,17 +267,25 @@ export class Path {
     if (to - at < PROOF_LENGTH || route !== this.#challengeRoute) return 0;
     for (let i = 0; i < TOKEN_LENGTH; i++) if (octets[at + 2 + i] !== this.#token[i]) return 0;
     const names = at + 2 + TOKEN_LENGTH;
-    this.#takenFor = readIndex(octets, names + 4);
+    this.#takeNames(octets, names);
     if (route !== this.route) {
       this.route = route;
       this.size = BASE_SIZE;
     }
-    this.#challengeRoute = -1;
-    this.#challengeAt = NEVER;
-    if (this.#challenges === 1) this.#takeRoundTrip(now - this.#challengedAt);
+    this.#isUntold = false;
+    const { challenges } = this;
+    this.#forgetCandidate();
+    if (challenges === 1) this.#takeRoundTrip(now - this.#challengedAt);
     this.#probe();
     this.#searchSize(now);
     return readIndex(octets, names);
+  }
+
+  /** Of a message that was overtaken the peer knows better by now, unless it began anew. */
+  #takeNames(octets: Uint8Array, at: number): void {
+    const { own, peer } = this.#identities;
+    const takenFor = readIndex(octets, at + 4);
+    if (takenFor === own || readIndex(octets, at) !== peer) this.#takenFor = takenFor;
   }
 
   handleSizeProbe(octets: Uint8Array, at: number, to: number, route: number): void {
@@ -265,7 +297,8 @@ export class Path {
   handleSizeProof(octets: Uint8Array, at: number, to: number): void {
     if (to - at < 4) return;
     const size = ((octets[at + 2] as number) << 8) | (octets[at + 3] as number);
-    if (size !== SIZES[this.#sizeIndex] || this.#sizeAt === NEVER) return;
+    // The proof of a size before may be late.
+    if (size <= this.size || !SIZES.includes(size) || this.#sizeAt === NEVER) return;
     this.size = size;
     this.#sizeAt = NEVER;
   }
@@ -273,6 +306,7 @@ export class Path {
   /** A datagram was too long for the route's first step. */
   handleTooLong(now: Instant): void {
     if (this.size > BASE_SIZE) this.size = BASE_SIZE;
+    this.#longLost = 0;
     if (this.#sizeAt === NEVER) this.#searchSize(now);
   }
 
@@ -281,6 +315,8 @@ export class Path {
     const { sent } = this;
     this.lostDatagrams += sent.lostCount;
     if (sent.roundTripMs >= 0) this.#takeRoundTrip(sent.roundTripMs);
+    this.#longLost = sent.longAcked > 0 ? 0 : this.#longLost + sent.longLost;
+    if (this.#longLost >= HOLE_DATAGRAMS && this.size > BASE_SIZE) this.handleTooLong(now);
     if (sent.ackedOctets === 0) return;
     this.progressAt = now;
     this.#probeAt = NEVER;
@@ -288,7 +324,6 @@ export class Path {
     if (!this.isUnderstood || this.#answeredTo !== this.#identities.peer) return;
     if (this.state === "dead") this.rate.handleRestored(now);
     this.#become("alive", now);
-    this.#aliveAt = now;
     this.#usableAt = this.#quarantineMs > FIRST_QUARANTINE_MS ? after(now, this.#quarantineMs) : now;
   }
 
@@ -331,7 +366,7 @@ export class Path {
       }
       if (!this.#calls && now >= after(this.heardAt, FORGET_MS) && this.sent.hasElicited === 0) this.#probe();
       if (now >= this.#tailAt(now)) this.#probe();
-      if (this.#quarantineMs > FIRST_QUARANTINE_MS && now >= after(this.#aliveAt, STABLE_MS))
+      if (this.#quarantineMs > FIRST_QUARANTINE_MS && now >= after(this.#usableAt, STABLE_MS))
         this.#quarantineMs = FIRST_QUARANTINE_MS;
     } else if (this.route >= 0 && now >= after(this.#probedAt, this.#retryMs(now))) this.#probe();
     return false;
@@ -344,7 +379,7 @@ export class Path {
     if (this.state === "alive") {
       at = earlier(at, earlier(this.#deadAt(), this.#tailAt(now)));
       if (this.#usableAt > now) at = earlier(at, this.#usableAt);
-      if (!this.#calls) at = earlier(at, after(this.heardAt, FORGET_MS));
+      if (!this.#calls && this.sent.hasElicited === 0) at = earlier(at, after(this.heardAt, FORGET_MS));
     } else if (this.route >= 0) at = earlier(at, after(this.#probedAt, this.#retryMs(now)));
     return at;
   }
@@ -424,9 +459,10 @@ export class Path {
     this.#challengeMs = Math.min(LONGEST_CHALLENGE_MS, 2 * this.#challengeMs);
     this.controlRoute = this.#challengeRoute;
     // A candidate that does not answer is forgotten; the path that there is goes on.
-    if (this.route >= 0 && this.#challenges > 4) {
-      this.#challengeRoute = -1;
-      this.#challengeAt = NEVER;
+    if (this.route >= 0 && this.#challenges >= MOST_CHALLENGES) {
+      const isUntold = this.#calls && this.#isUntold;
+      if (isUntold && this.#challengeRoute !== this.route) this.challenge(this.route, this.#challengeAt);
+      else if (!isUntold) this.#forgetCandidate();
     }
     return CHALLENGE_LENGTH;
   }
@@ -443,13 +479,19 @@ export class Path {
     return PROOF_LENGTH;
   }
 
+  #forgetCandidate(): void {
+    this.#challengeRoute = -1;
+    this.#challengeAt = NEVER;
+    this.#challenges = 0;
+  }
+
   #become(state: PathState, now: Instant): void {
     this.state = state;
     this.changedAt = now;
   }
 
   #die(now: Instant): void {
-    const lived = now - this.#aliveAt;
+    const lived = now - this.#usableAt;
     this.#quarantineMs =
       lived < STABLE_MS ? Math.min(LONGEST_QUARANTINE_MS, 2 * this.#quarantineMs) : FIRST_QUARANTINE_MS;
     this.#become("dead", now);
@@ -474,6 +516,7 @@ export class Path {
   #tailAt(now: Instant): Instant {
     const { sent } = this;
     if (sent.hasElicited === 0) {
+      if (now < this.#usableAt) return after(this.#probedAt, QUARANTINE_PROBE_MS);
       return this.#calls
         ? after(this.progressAt > this.#probedAt ? this.progressAt : this.#probedAt, KEEP_ALIVE_MS)
         : NEVER;

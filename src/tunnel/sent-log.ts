@@ -21,6 +21,8 @@ export interface SentSink {
   lost(run: number, segment: number): void;
 }
 
+/** IP packets of this length pass everywhere (RFC 8200 §5). */
+export const BASE_SIZE = 1280;
 /** Older than one that came by so many round trips: lost, though too few came after it. */
 const LATE_ROUND_TRIPS = 1.25;
 
@@ -30,6 +32,9 @@ export class SentLog {
   ackedCount = 0;
   lostOctets = 0;
   lostCount = 0;
+  /** How many of them were longer than every path carries. */
+  longAcked = 0;
+  longLost = 0;
   /** The highest counter is newly reported: `oneWayMs` is a measure. */
   hasSample = false;
   /** -1: no measure. */
@@ -156,6 +161,8 @@ export class SentLog {
     this.ackedCount = 0;
     this.lostOctets = 0;
     this.lostCount = 0;
+    this.longAcked = 0;
+    this.longLost = 0;
     this.hasSample = false;
     this.roundTripMs = -1;
     this.deliveredOctets = 0;
@@ -245,6 +252,7 @@ export class SentLog {
       const at = start + 31 - Math.clz32(bit);
       const size = octets[at] as number;
       acked += size;
+      if (size > BASE_SIZE) this.longAcked++;
       this.ackedCount++;
       this.outstanding--;
       if ((elicited & bit) !== 0) {
@@ -299,6 +307,7 @@ export class SentLog {
     this.outstanding--;
     this.lostOctets += octets;
     this.lostCount++;
+    if (octets > BASE_SIZE) this.longLost++;
     const run = ring.runs[at] as number;
     if (run < 0) return;
     if (sink === null) this.#givenUp.push(run, ring.segments[at] as number);

@@ -69,6 +69,9 @@ export class TunnelBundle {
   readonly #report = new Report();
   readonly #handshake = new Uint8Array(LONGEST_HANDSHAKE);
   #session: SessionKeys | null = null;
+  /** Index of this end in the session before it, and in the last one with the program that the peer was before; -1: there is none. */
+  #sessionBefore = -1;
+  #formerSession = -1;
   #isPending = true;
 
   constructor(
@@ -134,14 +137,19 @@ export class TunnelBundle {
     const control = length > 1 && isControl(octets, from);
     const kind = control ? (octets[from + 1] as number) : 0;
     const whole = headers + TRANSPORT.overhead + length;
+    path.handleArrival(route, session, counter, whole, now);
+    // It is not reported, so that it is sent again when it is not stale.
+    if (!control && (!path.isUnderstood || session === this.#formerSession)) {
+      this.drops.stale++;
+      this.#isPending = true;
+      return;
+    }
     path.arrivals.handle(session, counter, whole, now, !control || kind === CONTROL_KINDS.probe);
-    path.handleArrival(route, whole, now);
     if (control) {
       path.headers = headers;
-      this.#handleControl(path, kind, route, from, from + length, now);
+      this.#handleControl(path, kind, route, session, from, from + length, now);
       this.#isPending = true;
-    } else if (path.isUnderstood) this.#handleData(slot, from, length, isCrowded, now);
-    else this.drops.stale++;
+    } else this.#handleData(slot, from, length, isCrowded, now);
   }
 
   handleTimeout(now: Instant): void {
@@ -152,6 +160,8 @@ export class TunnelBundle {
       if (!path.handleTimeout(now)) continue;
       this.dispatch.retire(path);
       this.#events.pathChanged(path);
+      // It may be the peer that is not there any more.
+      for (const other of this.paths) if (other.state === "alive") other.probe();
       if (this.#calls && !this.paths.some(({ state }) => state === "alive")) this.peer.hasten(now);
     }
   }
@@ -256,12 +266,17 @@ export class TunnelBundle {
   }
 
   /** The peer has said who it is now. */
-  #meet(name: number, now: Instant): void {
+  #meet(name: number, session: number, now: Instant): void {
     const identities = this.#identities;
     if (name === 0 || name === identities.peer) return;
+    const { localIndex } = this.peer.session ?? {};
+    // What the one before said comes late.
+    if (session !== localIndex) return;
     const isFirst = identities.peer === 0;
     identities.peer = name;
     if (isFirst) return;
+    const last = this.#session?.localIndex ?? -1;
+    this.#formerSession = last === localIndex ? this.#sessionBefore : last;
     // It began anew, and knows nothing of what was numbered.
     this.dispatch.restart();
     this.lanesIn.reset();
@@ -272,13 +287,22 @@ export class TunnelBundle {
   }
 
   #useSession(session: SessionKeys | null): void {
+    this.#sessionBefore = this.#session?.localIndex ?? -1;
     this.#session = session;
     if (session === null) return;
     for (const path of this.paths)
       path.sent.beginSession(session.remoteIndex, session.nextCounter(path.link));
   }
 
-  #handleControl(path: Path, kind: number, route: number, from: number, to: number, now: Instant): void {
+  #handleControl(
+    path: Path,
+    kind: number,
+    route: number,
+    session: number,
+    from: number,
+    to: number,
+    now: Instant,
+  ): void {
     const { octets } = this.#share.memory;
     const { state, route: routeBefore } = path;
     switch (kind) {
@@ -289,10 +313,10 @@ export class TunnelBundle {
         path.arrivals.urge(now);
         break;
       case CONTROL_KINDS.challenge:
-        this.#meet(path.handleChallenge(octets, from, to, route, now), now);
+        this.#meet(path.handleChallenge(octets, from, to, route, now), session, now);
         break;
       case CONTROL_KINDS.proof:
-        this.#meet(path.handleProof(octets, from, to, route, now), now);
+        this.#meet(path.handleProof(octets, from, to, route, now), session, now);
         break;
       case CONTROL_KINDS.sizeProbe:
         path.handleSizeProbe(octets, from, to, route);
@@ -351,22 +375,22 @@ export class TunnelBundle {
     for (;;) {
       const length = this.peer.pollTransmit(datagram);
       if (length === 0) return;
-      let sent = 0;
-      for (const { route, candidate } of this.paths) {
-        if (this.#sendHandshake(route >= 0 ? route : candidate, length, outlet)) sent++;
+      for (const { route, candidate, state } of this.paths) {
+        this.#sendHandshake(route, length, outlet);
+        if (state !== "alive" && candidate !== route) this.#sendHandshake(candidate, length, outlet);
       }
-      if (sent === 0) this.#sendHandshake(this.keyRoute, length, outlet);
+      // A peer that began anew is not where its paths were.
+      if (!this.#calls) this.#sendHandshake(this.keyRoute, length, outlet);
     }
   }
 
-  #sendHandshake(route: number, length: number, outlet: Outlet): boolean {
-    if (route < 0) return false;
+  #sendHandshake(route: number, length: number, outlet: Outlet): void {
+    if (route < 0) return;
     const at = outlet.reserve(route, length);
-    if (at < 0) return false;
+    if (at < 0) return;
     const { octets } = this.#share.memory;
     for (let i = 0; i < length; i++) octets[at + i] = this.#handshake[i] as number;
     outlet.commit(length);
-    return true;
   }
 
   #sendControls(path: Path, session: SessionKeys, outlet: Outlet, now: Instant): void {

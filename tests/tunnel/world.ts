@@ -3,6 +3,7 @@ import type { TransportCipher } from "../../src/crypto/cipher.ts";
 import { Endpoint } from "../../src/crypto/endpoint.ts";
 import type { Peer } from "../../src/crypto/peer.ts";
 import type { Primitives } from "../../src/crypto/primitives.ts";
+import { KEY_LIMITS, type KeyLimits } from "../../src/crypto/session-keys.ts";
 import { newPrivateKey, tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
 import { WanPath, type WanSettings } from "../../src/sim/wan-path.ts";
 import { earlier, type Instant, instant, NEVER } from "../../src/time.ts";
@@ -84,7 +85,7 @@ export class End implements Inlet, Outlet {
   #route = -1;
   #now: Instant = instant(0);
 
-  constructor(privateKey: Uint8Array = newPrivateKey()) {
+  constructor(privateKey: Uint8Array = newPrivateKey(), limits: KeyLimits = KEY_LIMITS) {
     const big = SCRATCH_OCTETS + 4096;
     this.slots = new SlotPools(
       new Slots(0, big, BIG_SLOT, BIG_SLOTS),
@@ -101,7 +102,7 @@ export class End implements Inlet, Outlet {
     };
     const key = primitives.keyPair(privateKey);
     this.publicKey = key.publicKey;
-    this.endpoint = new Endpoint(primitives, { key, cipher: "aes-256-gcm" });
+    this.endpoint = new Endpoint(primitives, { key, cipher: "aes-256-gcm", limits });
   }
 
   meet(publicKey: Uint8Array, calls: boolean, redundant: boolean, now: Instant): void {
@@ -176,31 +177,52 @@ export class End implements Inlet, Outlet {
 export interface Way {
   readonly up: WanPath;
   readonly down: WanPath;
+  /** IP packets that are longer vanish. */
+  mtu: number;
+  /** By which each end sees what the other one sends by it; what is sent to an earlier one is lost. */
+  nearSees: number;
+  farSees: number;
+}
+
+export interface WorldOptions {
+  readonly redundant?: boolean;
+  readonly limits?: KeyLimits;
+}
+
+/** Routes of one way are that far apart. */
+const WAYS = 32;
+
+interface Datagram {
+  readonly octets: Uint8Array;
+  readonly route: number;
 }
 
 export class World {
-  readonly near = new End();
+  near: End;
   far: End;
   readonly ways: Way[] = [];
   now: Instant = instant(0);
   /** Called at least each millisecond. */
   onTick: (now: Instant) => void = () => {};
+  /** Called with all that is sent. @returns false: it is lost */
+  onSend: (from: "near" | "far", way: number, octets: Uint8Array) => boolean = () => true;
+  /** How often the ends were turned. */
+  turns = 0;
+  readonly #nearKey = newPrivateKey();
   readonly #farKey = newPrivateKey();
-  readonly #redundant: boolean;
-  readonly #datagrams: (Uint8Array | undefined)[] = [];
+  readonly #options: WorldOptions;
+  readonly #datagrams: (Datagram | undefined)[] = [];
   readonly #free: number[] = [];
 
-  constructor(links: readonly Partial<WanSettings>[], options: { redundant?: boolean } = {}) {
-    const { near } = this;
-    this.#redundant = options.redundant ?? false;
-    this.far = this.#makeFar();
-    near.meet(this.far.publicKey, true, this.#redundant, this.now);
-    near.onDatagram = (route, octets) => this.#send((this.ways[route] as Way).up, octets);
+  constructor(links: readonly Partial<WanSettings>[], options: WorldOptions = {}) {
+    this.#options = options;
     for (const [i, settings] of links.entries()) {
-      this.ways.push({ up: new WanPath(settings, 2 * i + 1), down: new WanPath(settings, 2 * i + 2) });
-      const path = near.bundle.addPath() as Path;
-      path.challenge(i, this.now);
+      const up = new WanPath(settings, 2 * i + 1);
+      this.ways.push({ up, down: new WanPath(settings, 2 * i + 2), mtu: 1500, nearSees: i, farSees: i });
     }
+    this.near = new End(this.#nearKey, options.limits);
+    this.far = this.#makeFar();
+    this.#meetFar();
   }
 
   /** The program at the far end ends without a word, and begins anew. */
@@ -208,10 +230,42 @@ export class World {
     this.far = this.#makeFar();
   }
 
+  /** That at the near end does, and has other ports then. */
+  restartNear(): void {
+    this.near = new End(this.#nearKey, this.#options.limits);
+    for (const i of this.ways.keys()) this.rebind(i);
+    this.#meetFar();
+  }
+
+  /** What the near end sends comes from another address from now on, and what is sent to the one before is lost. */
+  rebind(way: number): void {
+    (this.ways[way] as Way).farSees += WAYS;
+  }
+
+  /** What the far end sends comes from another address. */
+  rebindFar(way: number): void {
+    (this.ways[way] as Way).nearSees += WAYS;
+  }
+
+  #meetFar(): void {
+    const { near } = this;
+    near.meet(this.far.publicKey, true, this.#options.redundant ?? false, this.now);
+    near.onDatagram = (route, octets) => {
+      const way = this.ways[route % WAYS] as Way;
+      if (this.onSend("near", route % WAYS, octets)) this.#send(way.up, octets, way.farSees, way);
+    };
+    for (const way of this.ways) near.bundle.addPath()?.challenge(way.nearSees, this.now);
+  }
+
   #makeFar(): End {
-    const far = new End(this.#farKey);
-    far.meet(this.near.publicKey, false, this.#redundant, this.now);
-    far.onDatagram = (route, octets) => this.#send((this.ways[route] as Way).down, octets);
+    const far = new End(this.#farKey, this.#options.limits);
+    const nearKey = primitives.keyPair(this.#nearKey).publicKey;
+    far.meet(nearKey, false, this.#options.redundant ?? false, this.now);
+    far.onDatagram = (route, octets) => {
+      const way = this.ways[route % WAYS] as Way;
+      if (!this.onSend("far", route % WAYS, octets) || route !== way.farSees) return;
+      this.#send(way.down, octets, way.nearSees, way);
+    };
     return far;
   }
 
@@ -240,26 +294,32 @@ export class World {
   #step(): void {
     const { near, far, now } = this;
     this.onTick(now);
-    for (const [route, { up, down }] of this.ways.entries()) {
-      for (let handle = up.pollDelivered(now); handle >= 0; handle = up.pollDelivered(now))
-        far.handleDatagram(this.#take(handle), route, now);
-      for (let handle = down.pollDelivered(now); handle >= 0; handle = down.pollDelivered(now))
-        near.handleDatagram(this.#take(handle), route, now);
+    for (const { up, down } of this.ways) {
+      for (let handle = up.pollDelivered(now); handle >= 0; handle = up.pollDelivered(now)) {
+        const { octets, route } = this.#take(handle);
+        far.handleDatagram(octets, route, now);
+      }
+      for (let handle = down.pollDelivered(now); handle >= 0; handle = down.pollDelivered(now)) {
+        const { octets, route } = this.#take(handle);
+        near.handleDatagram(octets, route, now);
+      }
       for (let handle = up.pollLost(); handle >= 0; handle = up.pollLost()) this.#take(handle);
       for (let handle = down.pollLost(); handle >= 0; handle = down.pollLost()) this.#take(handle);
     }
+    this.turns++;
     near.turn(now);
     far.turn(now);
   }
 
-  #send(path: WanPath, octets: Uint8Array): void {
+  #send(path: WanPath, octets: Uint8Array, route: number, { mtu }: Way): void {
+    if (octets.length + HEADERS > mtu) return;
     const handle = this.#free.pop() ?? this.#datagrams.length;
-    this.#datagrams[handle] = octets;
+    this.#datagrams[handle] = { octets, route };
     if (!path.handlePacket(handle, octets.length + HEADERS, this.now)) this.#take(handle);
   }
 
-  #take(handle: number): Uint8Array {
-    const datagram = this.#datagrams[handle] as Uint8Array;
+  #take(handle: number): Datagram {
+    const datagram = this.#datagrams[handle] as Datagram;
     this.#datagrams[handle] = undefined;
     this.#free.push(handle);
     return datagram;

@@ -128,8 +128,7 @@ export class TunnelPeer implements Inlet {
     if (own === undefined) return false;
     own.settings = settings;
     apply(own.path, settings);
-    // The peer learns of it with a challenge.
-    if (own.path.route >= 0) own.path.challenge(own.path.route, 0 as Instant);
+    own.path.tell(0 as Instant);
     this.isDirty = true;
     return true;
   }

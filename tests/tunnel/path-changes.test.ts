@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { WanSettings } from "../../src/sim/wan-path.ts";
+import { numbered, numberIn, World } from "./world.ts";
+
+/* What happens to paths while packets go by them. */
+
+const mbit = (rate: number, delayMs: number, more: Partial<WanSettings> = {}): Partial<WanSettings> => ({
+  rateBps: rate * 1e6,
+  delayMs,
+  ...more,
+});
+
+function establish(world: World): void {
+  const { paths } = world.near.bundle;
+  const areUsable = (): boolean => paths.every((path) => path.isUsable(world.now));
+  for (let i = 0; i < 100 && !areUsable(); i++) world.run(20);
+  assert.ok(areUsable());
+}
+
+/** Numbered packets to the far end, `everyMs` one, while it lasts; what comes, and when. */
+class Stream {
+  sent = 0;
+  readonly received: number[] = [];
+  readonly times: number[] = [];
+  readonly #world: World;
+
+  constructor(world: World, everyMs: number, length = 1440, down = false) {
+    this.#world = world;
+    let at = world.now;
+    const before = world.onTick;
+    const flow = down ? 2 : 1;
+    world.onTick = (now) => {
+      before(now);
+      for (; at <= now; at = (at + everyMs) as typeof at) {
+        const from = down ? world.far : world.near;
+        from.send(numbered(length, flow, this.sent++), flow, now);
+      }
+    };
+    this.attach(down);
+  }
+
+  attach(down = false): void {
+    const to = down ? this.#world.near : this.#world.far;
+    to.onPacket = (octets) => {
+      this.received.push(numberIn(octets));
+      this.times.push(this.#world.now);
+    };
+  }
+
+  /** The longest time without a packet since then. */
+  longestGap(from: number): number {
+    const times = [from, ...this.times.filter((time) => time >= from), this.#world.now];
+    let longest = 0;
+    for (let i = 1; i < times.length; i++)
+      longest = Math.max(longest, (times[i] as number) - (times[i - 1] as number));
+    return longest;
+  }
+}
+
+/** A route to the first way that nobody is at the end of. */
+const ELSEWHERE = 320;
+
+const statesOf = (world: World): string[][] =>
+  [world.near, world.far].map(({ bundle }) => bundle.paths.map(({ state }) => state));
+const ALIVE = [
+  ["alive", "alive"],
+  ["alive", "alive"],
+];
+
+describe("paths of a bundle", () => {
+  it("begin anew when the near program does, from other ports", () => {
+    const world = new World([mbit(20, 10), mbit(20, 30)]);
+    establish(world);
+    world.run(1000);
+    world.restartNear();
+    world.run(500);
+    assert.deepEqual(statesOf(world), ALIVE);
+    const stream = new Stream(world, 2);
+    world.run(500);
+    assert.ok(stream.received.length > 200, `${stream.received.length} of 250`);
+  });
+
+  for (const everyMs of [0.5, 100]) {
+    it(`go on when the addresses change, with a packet every ${everyMs} ms`, () => {
+      const world = new World([mbit(40, 10), mbit(40, 30)]);
+      establish(world);
+      const there = new Stream(world, everyMs);
+      const back = new Stream(world, everyMs, 1440, true);
+      world.run(1000);
+      const from = world.now;
+      world.rebind(0);
+      world.rebind(1);
+      // An idle path is asked every three seconds.
+      world.run(3500);
+      assert.deepEqual(statesOf(world), ALIVE);
+      world.rebindFar(0);
+      world.rebindFar(1);
+      world.rebind(0);
+      world.run(3500);
+      assert.deepEqual(statesOf(world), ALIVE);
+      assert.ok(there.longestGap(from) < everyMs + 20, `${there.longestGap(from)} ms`);
+      assert.ok(back.longestGap(from) < everyMs + 200, `${back.longestGap(from)} ms`);
+      world.onTick = () => {};
+      world.run(500);
+      assert.equal(there.received.length, there.sent);
+      assert.equal(back.received.length, back.sent);
+    });
+  }
+
+  it("do not go where an old datagram comes from, and find the new address meanwhile", () => {
+    const world = new World([mbit(20, 10)]);
+    establish(world);
+    const back = new Stream(world, 2, 200, true);
+    let held: Uint8Array | null = null;
+    world.onSend = (from, _way, octets) => {
+      if (from === "far" || held !== null) return true;
+      held = octets;
+      return false;
+    };
+    new Stream(world, 20, 200);
+    world.run(500);
+    const path = world.far.bundle.paths[0];
+    assert.ok(held !== null && path !== undefined);
+    // Somebody who has held it back sends it from elsewhere.
+    world.far.handleDatagram(held, ELSEWHERE, world.now);
+    assert.equal(path.candidate, -1);
+    const from = world.now;
+    world.run(500);
+    assert.equal(path.route, 0);
+    assert.ok(back.longestGap(from) < 30, `${back.longestGap(from)} ms`);
+    // A fresh one starts a challenge; a fresh one from a third address another, though the second did not answer.
+    let next: Uint8Array | null = null;
+    world.onSend = (from, _way, octets) => {
+      if (from === "far" || next !== null) return true;
+      next = octets;
+      return false;
+    };
+    for (let i = 0; i < 30 && next === null; i++) world.run(1);
+    assert.ok(next !== null);
+    const taken: Uint8Array = next;
+    world.onSend = () => true;
+    world.far.handleDatagram(taken, ELSEWHERE, world.now);
+    assert.equal(path.candidate, ELSEWHERE);
+    world.run(100);
+    assert.equal(path.route, 0);
+    world.rebind(0);
+    world.run(200);
+    assert.equal(path.route, world.ways[0]?.farSees);
+  });
+
+  it("find out when long datagrams vanish", () => {
+    const world = new World([mbit(20, 10)]);
+    establish(world);
+    const stream = new Stream(world, 2);
+    world.run(1000);
+    const [path] = world.near.bundle.paths;
+    const [way] = world.ways;
+    assert.ok(path !== undefined && way !== undefined && path.size === 1500);
+    const from = world.now;
+    way.mtu = 1400;
+    world.run(3000);
+    assert.ok(stream.longestGap(from) < 300, `${stream.longestGap(from)} ms`);
+    assert.equal(path.size, 1400);
+    world.onTick = () => {};
+    world.run(500);
+    assert.equal(stream.received.length, stream.sent);
+  });
+
+  it("tell the peer a tier that changes while they are cut", () => {
+    const world = new World([mbit(20, 10), mbit(20, 10)]);
+    establish(world);
+    world.change(1, { outage: true });
+    world.run(5000);
+    const [, path] = world.near.bundle.paths;
+    assert.ok(path?.state === "dead");
+    path.tier = "backup";
+    path.tell(world.now);
+    world.run(20_000);
+    world.change(1, { outage: false });
+    world.run(3000);
+    assert.equal(path.state, "alive");
+    assert.equal(world.far.bundle.paths[1]?.tier, "backup");
+  });
+
+  it("cost little while nothing is sent", () => {
+    const world = new World([mbit(20, 10), mbit(20, 20)]);
+    establish(world);
+    world.run(5000);
+    let octets = 0;
+    world.onSend = (_from, _way, datagram) => {
+      octets += datagram.length + 28;
+      return true;
+    };
+    world.run(30_000);
+    assert.ok((octets * 8) / 30 / 2 < 1000, `${(octets * 8) / 30 / 2} bit/s a link`);
+  });
+});
