@@ -83,23 +83,37 @@ export function sumBps({ links }: WanCase): number | null {
   return Number.isFinite(sum) ? sum : null;
 }
 
+/** The sum of the links' rates from one moment to another, in milliseconds; null: without limit. */
+export interface WanRate {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly bps: number | null;
+}
+
+/** What there is, by time. A link that is cut has no rate. */
+export function ratesOf({ links, seconds, changes }: WanCase): readonly WanRate[] {
+  const now = [...links];
+  const sum = (): number | null => {
+    const rates = now.map((one) => (one?.outage === true ? 0 : (one?.rateBps ?? Number.POSITIVE_INFINITY)));
+    const total = rates.reduce((a, b) => a + b, 0);
+    return Number.isFinite(total) ? total : null;
+  };
+  const endMs = seconds * 1000;
+  const times = [...new Set(changes.map(({ atMs }) => atMs))].filter((atMs) => atMs > 0 && atMs < endMs);
+  const begins = [0, ...times.toSorted((a, b) => a - b)];
+  return begins.map((fromMs, index) => {
+    for (const { atMs, link: changed, settings } of changes)
+      if (atMs === fromMs) now[changed] = { ...now[changed], ...settings };
+    return { fromMs, toMs: begins[index + 1] ?? endMs, bps: sum() };
+  });
+}
+
 /** What there was on average: the sum of the rates as they changed, nothing for a link while it was cut. */
 export function meanBps(wan: WanCase): number | null {
-  if (sumBps(wan) === null) return null;
-  const endMs = wan.seconds * 1000;
   let bits = 0;
-  for (const [n, first] of wan.links.entries()) {
-    let settings = { ...first };
-    let since = 0;
-    const own = wan.changes.filter(({ link: changed }) => changed === n);
-    for (const { atMs, settings: change } of [...own, { atMs: endMs, settings: {} }].toSorted(
-      (a, b) => a.atMs - b.atMs,
-    )) {
-      const until = Math.min(atMs, endMs);
-      if (settings.outage !== true) bits += ((until - since) * (settings.rateBps ?? 0)) / 1000;
-      settings = { ...settings, ...change };
-      since = until;
-    }
+  for (const { fromMs, toMs, bps } of ratesOf(wan)) {
+    if (bps === null) return null;
+    bits += (bps * (toMs - fromMs)) / 1000;
   }
   return bits / wan.seconds;
 }

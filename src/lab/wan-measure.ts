@@ -4,6 +4,7 @@ import { tcpCounters } from "./tcp-counters.ts";
 import { Pinger, pingTimes, transferDatagrams } from "./transfer.ts";
 import { BOND_SERVER, WanBond } from "./wan-bond.ts";
 import { meanBps, sumBps, type WanCase } from "./wan-cases.ts";
+import type { WanRecorder } from "./wan-timeline.ts";
 import { streamTcp } from "./wan-traffic.ts";
 import { serverAddress, type WanWorld, withWorld } from "./wan-world.ts";
 
@@ -13,7 +14,7 @@ const IDLE_PINGS = 20;
 const IDLE_INTERVAL_MS = 50;
 /** A lost one is not waited for any longer. */
 const IDLE_WAIT_MS = 1000;
-const PING_INTERVAL_MS = 100;
+export const PING_INTERVAL_MS = 100;
 /** Of UDP: whole packets of the bond's MTU, of a plain link's, and what headers they have. */
 const BOND_MTU = 1440;
 const LINK_MTU = 1500;
@@ -32,6 +33,8 @@ export interface WanMeasureOptions {
   readonly direct?: boolean;
   readonly redundant?: boolean;
   readonly traffic?: WanTraffic;
+  /** Is given what goes on; costs little. */
+  readonly recorder?: WanRecorder | undefined;
   /** How many round trips are measured before the traffic; 20 without it. */
   readonly idlePings?: number;
   readonly signal?: AbortSignal | undefined;
@@ -77,6 +80,7 @@ export function measureWan(options: WanMeasureOptions): Promise<WanMeasurement> 
       options.onReady?.(world, bond);
       return await measureOn(world, bond, options);
     } finally {
+      options.recorder?.end();
       await bond?.close();
     }
   };
@@ -89,7 +93,7 @@ async function measureOn(
   options: WanMeasureOptions,
 ): Promise<WanMeasurement> {
   const { client, emulator } = world;
-  const { wan, traffic = "tcp", idlePings = IDLE_PINGS } = options;
+  const { wan, traffic = "tcp", idlePings = IDLE_PINGS, recorder } = options;
   const address = bond === null ? serverAddress(0) : BOND_SERVER;
   const idle = await pingTimes(client, address, {
     count: idlePings,
@@ -102,12 +106,16 @@ async function measureOn(
   const load = new MachineLoad();
   let pinging: Promise<Pinger> | null = null;
   const begin = (): void => {
-    pinging = Pinger.start(client, address, PING_INTERVAL_MS);
+    pinging = Pinger.start(client, address, PING_INTERVAL_MS, (echo) => recorder?.handleEcho(echo));
     pinging.catch(() => {}); // is told of below
-    emulator?.schedule(wan.changes).catch(() => {}); // one that has ended is noticed by the transfer
+    emulator?.schedule(wan.changes).then(
+      (counts) => recorder?.begin(emulator, counts),
+      () => {}, // one that has ended is noticed by the transfer
+    );
   };
   const run = traffic === "udp" ? runUdp : runTcp;
-  const result = await run(world, address, bond !== null, wan, begin);
+  const result = await run(world, address, bond !== null, wan, begin, recorder);
+  recorder?.end();
   const machinePercent = round(100 * load.share(), 1);
   const times = await (await (pinging as Promise<Pinger> | null))?.stop();
   const usageAfter = bond?.usage();
@@ -141,7 +149,7 @@ async function measureOn(
     processorSecondsPerGB:
       bond === null ? null : round(processorSeconds / ((result.goodputBps * seconds) / 8e9), 2),
     machinePercent,
-    emulatorLateMs: late === undefined ? null : round(late.latestMs, 1),
+    emulatorLateMs: late === undefined ? null : round(Math.max(late.latestMs, recorder?.latestMs ?? 0), 1),
   };
 }
 
@@ -151,10 +159,12 @@ type Run = (
   bonded: boolean,
   wan: WanCase,
   onStart: () => void,
+  recorder: WanRecorder | undefined,
 ) => Promise<Traffic>;
 
-const runTcp: Run = async ({ client, server }, address, _bonded, { seconds }, onStart) => {
+const runTcp: Run = async ({ client, server }, address, _bonded, { seconds }, onStart, recorder) => {
   const result = await streamTcp(client, server, { address, seconds, onStart });
+  recorder?.handleStream(result);
   const { goodputBps, intact, longestStallMs, longestStallAt } = result;
   return {
     goodputBps,

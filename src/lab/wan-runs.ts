@@ -1,6 +1,7 @@
 import { median, round } from "./statistics.ts";
 import { onlyLink, type WanCase } from "./wan-cases.ts";
-import { measureWan, type WanMeasurement, type WanMeasureOptions } from "./wan-measure.ts";
+import { measureWan, PING_INTERVAL_MS, type WanMeasurement, type WanMeasureOptions } from "./wan-measure.ts";
+import { WanRecorder, type WanTimeline } from "./wan-timeline.ts";
 
 /** A case measured several times. */
 export interface WanResult {
@@ -12,33 +13,47 @@ export interface WanResult {
   readonly aloneBps: number | null;
   /** Medians of runs that took turns. */
   readonly percentOfAlone: number | null;
+  /** Of the run whose goodput is nearest to the median; null: it was not asked for. */
+  readonly timeline: WanTimeline | null;
 }
 
 export interface WanRunOptions extends WanMeasureOptions {
   readonly repeat: number;
+  /** Whether the result has one. */
+  readonly timeline?: boolean;
   readonly onRun?: (measured: WanMeasurement, alone: boolean) => void;
 }
 
 /** @throws EqlError as {@link measureWan} */
 export async function runWan(options: WanRunOptions): Promise<WanResult> {
-  const { wan, repeat, onRun } = options;
+  const { wan, repeat, timeline = false, onRun } = options;
   const { beside } = wan;
   const runs: WanMeasurement[] = [];
   const alone: WanMeasurement[] = [];
+  const timelines: WanTimeline[] = [];
   for (let run = 0; run < repeat; run++) {
     if (beside !== undefined) {
       const measured = await measureWan({ ...options, wan: onlyLink(wan, beside) });
       alone.push(measured);
       onRun?.(measured, true);
     }
-    const measured = await measureWan(options);
+    const recorder = timeline ? new WanRecorder() : undefined;
+    const measured = await measureWan({ ...options, recorder });
     runs.push(measured);
+    if (recorder !== undefined) timelines.push(recorder.timeline(PING_INTERVAL_MS));
     onRun?.(measured, false);
   }
   const measured = medianOf(runs);
   const aloneBps = beside === undefined ? null : median(alone.map(({ goodputBps }) => goodputBps));
   const percentOfAlone = aloneBps === null ? null : round((100 * measured.goodputBps) / aloneBps, 2);
-  return { wan, measured, runs, aloneBps, percentOfAlone };
+  const nearest = nearestRun(runs, measured.goodputBps);
+  return { wan, measured, runs, aloneBps, percentOfAlone, timeline: timelines[nearest] ?? null };
+}
+
+/** The number of the run whose goodput is nearest. */
+function nearestRun(runs: readonly WanMeasurement[], goodputBps: number): number {
+  const away = runs.map((run) => Math.abs(run.goodputBps - goodputBps));
+  return away.indexOf(Math.min(...away));
 }
 
 /** Each figure's own median. Of `intact`: of all. @param runs at least one */

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeWan, selectCases, wanReport } from "../../src/cli/commands/bench-wan.ts";
+import {
+  describeWan,
+  plotFile,
+  plotSubtitle,
+  selectCases,
+  wanReport,
+} from "../../src/cli/commands/bench-wan.ts";
 import { WAN_CASES, type WanCase } from "../../src/lab/wan-cases.ts";
 import type { WanMeasurement } from "../../src/lab/wan-measure.ts";
 import type { WanResult } from "../../src/lab/wan-runs.ts";
@@ -20,7 +26,14 @@ const measured: WanMeasurement = {
   emulatorLateMs: 1.5,
 };
 const wan = WAN_CASES[0] as WanCase;
-const result: WanResult = { wan, measured, runs: [measured], aloneBps: null, percentOfAlone: null };
+const result: WanResult = {
+  wan,
+  measured,
+  runs: [measured],
+  aloneBps: null,
+  percentOfAlone: null,
+  timeline: null,
+};
 
 describe("the JSON of `eql bench wan`", () => {
   it("starts with the documented keys, in their order", () => {
@@ -53,6 +66,26 @@ describe("the words of `eql bench wan`", () => {
     assert.match(more, /88 % of what there was on average\n +99 % of the fast link alone/);
     const udp = { lostPercent: 0.1, reorderedPercent: 0 };
     assert.match(describeWan([{ ...result, measured: { ...bad, udp, tcp: null } }]), /0\.1 % lost, 0 % out/);
+  });
+});
+
+describe("--plot", () => {
+  it("names the file of one case, and of several each one's own by its name", () => {
+    assert.equal(plotFile("out/wan.svg", "g", false), "out/wan.svg");
+    assert.equal(plotFile("out/wan.svg", "g", true), "out/wan-g.svg");
+    assert.equal(plotFile("wan.svg", "g", true), "wan-g.svg");
+    assert.equal(plotFile("/wan.svg", "g", true), "/wan-g.svg");
+  });
+
+  it("says what was measured", () => {
+    const options = { case: "a", repeat: 1, traffic: "tcp" } as const;
+    assert.equal(
+      plotSubtitle(options, result),
+      "one TCP stream over the bond; 36.61 Mbit/s (91.53 % of the sum); ping 20.4 ms idle, 25.1 / 31 ms under load",
+    );
+    const more = plotSubtitle({ ...options, traffic: "udp", redundant: true }, result);
+    assert.match(more, /^datagrams at a constant rate over the bond, all packets by two paths;/);
+    assert.match(plotSubtitle({ ...options, direct: 2 }, result), /over link 2 alone, without a bond/);
   });
 });
 

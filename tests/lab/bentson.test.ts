@@ -5,6 +5,7 @@ import { bentsonPlot, bentsonTable, bentsonVerdict } from "../../src/lab/bentson
 import { transferLimit } from "../../src/lab/limit.ts";
 import type { Measurement } from "../../src/lab/measure.ts";
 import { escapeXml } from "../../src/lab/plot.ts";
+import { elements } from "./xml.ts";
 
 const COST = { cpuPercent: 1, peakResident: 1 };
 
@@ -26,26 +27,6 @@ const sum = (values: readonly (number | null)[]): number =>
   values.reduce<number>((total, value) => total + (value ?? 0), 0);
 
 const results = BENTSON_ROWS.map((row) => bentsonResult(row, [run(20, 98), run(22, 97), run(21, 99)]));
-
-/** Names of the elements in document order; asserts that each is closed where it should be. */
-function elements(xml: string): readonly string[] {
-  const open: string[] = [];
-  const found: string[] = [];
-  let end = 0;
-  for (const match of xml.matchAll(/<(\/?)([a-z]+)((?:\s+[a-zA-Z0-9-]+="[^"<]*")*)\s*(\/?)>/g)) {
-    assert.doesNotMatch(xml.slice(end, match.index), /[<>]/, "text between elements is escaped");
-    end = match.index + match[0].length;
-    const [, closing, name = "", , empty] = match;
-    if (closing === "/") assert.equal(open.pop(), name);
-    else {
-      found.push(name);
-      if (empty !== "/") open.push(name);
-    }
-  }
-  assert.deepEqual(open, []);
-  assert.equal(xml.slice(end).trim(), "");
-  return found;
-}
 
 describe("the table of 1995", () => {
   it("has every row once, one to four lines of five speeds and three MTUs", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { meanBps, sumBps, WAN_CASES, type WanCase } from "../../src/lab/wan-cases.ts";
+import { meanBps, ratesOf, sumBps, WAN_CASES, type WanCase } from "../../src/lab/wan-cases.ts";
 
 const byName = (name: string): WanCase => {
   const found = WAN_CASES.find((wan) => wan.name === name);
@@ -25,5 +25,20 @@ describe("the cases of `eql bench wan`", () => {
     assert.deepEqual(figures("h"), [101e6, 101e6]);
     assert.deepEqual(figures("i"), [40e6, 30e6]);
     assert.deepEqual(figures("u"), [null, null]);
+  });
+
+  it("know what there was by time", () => {
+    assert.deepEqual(ratesOf(byName("g")), [
+      { fromMs: 0, toMs: 8000, bps: 40e6 },
+      { fromMs: 8000, toMs: 14_000, bps: 20e6 },
+      { fromMs: 14_000, toMs: 20_000, bps: 40e6 },
+    ]);
+    const early = { ...byName("g"), seconds: 10 };
+    assert.deepEqual(ratesOf(early).at(-1), { fromMs: 8000, toMs: 10_000, bps: 20e6 });
+    assert.deepEqual(
+      ratesOf(byName("i")).map(({ bps }) => bps),
+      [40e6, 20e6, 40e6, 20e6],
+    );
+    assert.deepEqual(ratesOf(byName("u")), [{ fromMs: 0, toMs: 20_000, bps: null }]);
   });
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { onlyLink, WAN_CASES, type WanCase } from "../../src/lab/wan-cases.ts";
-import { measureWan } from "../../src/lab/wan-measure.ts";
+import { measureWan, PING_INTERVAL_MS } from "../../src/lab/wan-measure.ts";
 import { medianOf, runWan } from "../../src/lab/wan-runs.ts";
+import { WanRecorder } from "../../src/lab/wan-timeline.ts";
 import { needsHosts } from "./lab-support.ts";
 
 const BRIEF: WanCase = {
@@ -19,7 +20,8 @@ const BRIEF: WanCase = {
 describe("measuring a case without a bond", { concurrency: true }, () => {
   it("tells of goodput, round trips and the stall of an outage", async (t) => {
     if (!needsHosts(t, ["ip", "nsenter", "setpriv"])) return;
-    const measured = await measureWan({ wan: BRIEF, direct: true, idlePings: 2 });
+    const recorder = new WanRecorder();
+    const measured = await measureWan({ wan: BRIEF, direct: true, idlePings: 2, recorder });
     assert.equal(measured.intact, true);
     assert.ok(measured.goodputBps > 0 && (measured.percentOfSum ?? 100) < 75, `${measured.percentOfSum}`);
     // There were three quarters of the link.
@@ -28,14 +30,24 @@ describe("measuring a case without a bond", { concurrency: true }, () => {
     assert.ok((measured.longestStallMs ?? 0) > 140, `${measured.longestStallMs}`);
     assert.ok(measured.pingMs.idle >= 10);
     assert.equal(measured.processorSecondsPerGB, null);
+    const { carried, payload, pings } = recorder.timeline(PING_INTERVAL_MS);
+    assert.equal(payload.length, 6);
+    const goodputBps = payload.reduce((sum, { bps }) => sum + bps, 0) / 6;
+    assert.equal(Math.round(goodputBps), measured.goodputBps);
+    assert.ok(
+      carried.some(({ bps }) => (bps[0] ?? 0) > 0),
+      JSON.stringify(carried),
+    );
+    assert.ok(carried.every(({ atMs, bps }, i) => bps.length === 1 && atMs > (carried[i - 1]?.atMs ?? 0)));
+    assert.ok(pings.length > 0 && pings.every(({ rttMs }) => rttMs === null || rttMs >= 10));
   });
 
   it("counts datagrams that are lost, and those alone", async (t) => {
     if (!needsHosts(t, ["ip", "nsenter", "setpriv"])) return;
     const options = { wan: BRIEF, direct: true, traffic: "udp", idlePings: 2, repeat: 1 } as const;
-    const { measured, runs, percentOfAlone } = await runWan(options);
+    const { measured, runs, percentOfAlone, timeline } = await runWan(options);
     assert.equal(runs.length, 1);
-    assert.equal(percentOfAlone, null);
+    assert.deepEqual([percentOfAlone, timeline], [null, null]);
     const { lostPercent = 0, reorderedPercent } = measured.udp ?? {};
     // A quarter of the time, unless the sender was held up.
     assert.ok(lostPercent > 10 && lostPercent < 60, `${lostPercent} % lost`);

@@ -1,3 +1,5 @@
+import { accessSync, constants, writeFileSync } from "node:fs";
+import { dirname, join, parse } from "node:path";
 import { Command, Option } from "commander";
 import { EqlError } from "../../errors.ts";
 import type { WanCase } from "../../lab/wan-cases.ts";
@@ -13,6 +15,7 @@ interface WanOptions {
   readonly traffic: WanTraffic;
   readonly direct?: number;
   readonly redundant?: true;
+  readonly plot?: string;
   readonly json?: true;
 }
 
@@ -39,6 +42,37 @@ function checkCase({ name, links }: WanCase, { direct, traffic }: WanOptions): v
   }
   if (traffic === "udp" && links.includes(null)) {
     throw new EqlError("REQUEST_INVALID", `--traffic udp is sent at the links' rate; case ${name} has none`);
+  }
+}
+
+/** The file for the picture of a case: of several, each has its own. */
+export function plotFile(file: string, name: string, several: boolean): string {
+  const { dir, name: stem, ext } = parse(file);
+  return several ? join(dir, `${stem}-${name}${ext}`) : file;
+}
+
+/** What is measured, in a line below the title of a picture. */
+export function plotSubtitle({ traffic, direct, redundant }: WanOptions, { measured }: WanResult): string {
+  const what = traffic === "udp" ? "datagrams at a constant rate" : "one TCP stream";
+  const way = direct === undefined ? "over the bond" : `over link ${direct} alone, without a bond`;
+  const { goodputBps, percentOfSum, pingMs } = measured;
+  const share = percentOfSum === null ? "" : ` (${percentOfSum} % of the sum)`;
+  return [
+    `${what} ${way}${redundant === true ? ", all packets by two paths" : ""}`,
+    `${(goodputBps / 1e6).toFixed(2)} Mbit/s${share}`,
+    `ping ${pingMs.idle} ms idle, ${pingMs.p50} / ${pingMs.p95} ms under load`,
+  ].join("; ");
+}
+
+/**
+ * Before anything is measured for it.
+ * @throws EqlError SYSTEM_CALL_FAILED
+ */
+function checkPlot(file: string): void {
+  try {
+    accessSync(dirname(file), constants.W_OK);
+  } catch (cause) {
+    throw new EqlError("SYSTEM_CALL_FAILED", `cannot write ${file}: ${(cause as Error).message}`, { cause });
   }
 }
 
@@ -112,6 +146,10 @@ export const wanCommand = (): Command =>
       ),
     )
     .option("--redundant", "all packets by two paths")
+    .option(
+      "--plot <FILE>",
+      "an SVG of rates and round trips by time; of several cases, FILE has each one's name",
+    )
     .option("--json", "one JSON object for each case")
     .addHelpText(
       "after",
@@ -125,15 +163,18 @@ Examples:
   eql bench wan --case a
   eql bench wan --case all --repeat 3
   eql bench wan --case d --direct 2 --json
+  eql bench wan --case g --plot g.svg
 `,
     )
     .action((options: WanOptions) =>
       inLab(async (signal) => {
         const { onlyLink, WAN_CASES } = await import("../../lab/wan-cases.ts");
         const { runWan } = await import("../../lab/wan-runs.ts");
-        const { repeat, traffic, redundant = false, json = false, direct } = options;
+        const { wanPlot } = await import("../../lab/wan-plot.ts");
+        const { repeat, traffic, redundant = false, json = false, direct, plot } = options;
         const cases = selectCases(WAN_CASES, options.case);
         for (const wan of cases) checkCase(wan, options);
+        if (plot !== undefined) checkPlot(plot);
         const results: WanResult[] = [];
         for (const each of cases) {
           const wan = direct === undefined ? each : onlyLink(each, direct - 1);
@@ -143,9 +184,14 @@ Examples:
             traffic,
             redundant,
             direct: direct !== undefined,
+            timeline: plot !== undefined,
             signal,
           });
           results.push(result);
+          if (plot !== undefined && result.timeline !== null) {
+            const picture = wanPlot(wan, result.timeline, plotSubtitle(options, result));
+            writeFileSync(plotFile(plot, wan.name, cases.length > 1), picture);
+          }
           if (json) process.stdout.write(`${JSON.stringify(wanReport(result))}\n`);
           else process.stderr.write(`case ${wan.name}: ${result.measured.goodputBps / 1e6} Mbit/s\n`);
         }
