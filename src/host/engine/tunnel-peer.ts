@@ -6,6 +6,7 @@ import type { Inlet, Outlet } from "../../tunnel/memory.ts";
 import type { Path } from "../../tunnel/path.ts";
 import type { BundleShare } from "../../tunnel/share.ts";
 import { TunnelBundle } from "../../tunnel/tunnel-bundle.ts";
+import type { Scheduled } from "./due-heap.ts";
 import type { Routes } from "./routes.ts";
 import type { PathSettings, TunnelPeerSettings } from "./tunnel-messages.ts";
 
@@ -28,7 +29,7 @@ export interface TunnelPeerEvents {
 }
 
 /** A peer of a tunnel: its bundle, and the paths to it. */
-export class TunnelPeer implements Inlet {
+export class TunnelPeer implements Inlet, Scheduled {
   readonly name: string;
   /** What its networks stand for in the table of them. */
   readonly id: number;
@@ -38,6 +39,7 @@ export class TunnelPeer implements Inlet {
   /** When it wants to be turned. */
   dueAt: Instant = NEVER;
   isDirty = true;
+  place = -1;
   receivedPackets = 0;
   receivedOctets = 0;
   /** Packets that came from addresses that are not its own. */

@@ -2,7 +2,7 @@ import { Endpoint } from "../../crypto/endpoint.ts";
 import { keyText } from "../../crypto/key-text.ts";
 import type { Peer, PeerEvent } from "../../crypto/peer.ts";
 import { EqlError } from "../../errors.ts";
-import { type Instant, instant, NEVER } from "../../time.ts";
+import { type Instant, instant } from "../../time.ts";
 import type { Path } from "../../tunnel/path.ts";
 import { RunTable } from "../../tunnel/run-table.ts";
 import { type BundleShare, SCRATCH_OCTETS } from "../../tunnel/share.ts";
@@ -21,6 +21,7 @@ import { fasterCipher, tunnelCrypto } from "../tunnel-crypto.ts";
 import { UdpSocket } from "../udp-socket.ts";
 import { DatagramIntake } from "./datagram-intake.ts";
 import { DatagramOutbox } from "./datagram-outbox.ts";
+import { DueHeap } from "./due-heap.ts";
 import type { EngineEvent } from "./messages.ts";
 import { Routes } from "./routes.ts";
 import type {
@@ -80,6 +81,11 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
   /** By their ids; in all of them. */
   readonly #byId: (TunnelPeer | undefined)[] = [];
   readonly #all: TunnelPeer[] = [];
+  /** When they want to be turned: most of many are silent. */
+  readonly #due = new DueHeap<TunnelPeer>();
+  readonly #turning: TunnelPeer[] = [];
+  /** Those that this end calls. */
+  readonly #called: TunnelPeer[] = [];
   readonly #listening: UdpSocket[] = [];
   readonly #sockets = new Map<string, UdpSocket[]>();
   readonly #reply = new Uint8Array(LONGEST_REPLY);
@@ -138,22 +144,22 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
   }
 
   get dueAt(): Instant {
-    let at: number = NEVER;
-    for (let i = 0; i < this.#all.length; i++) {
-      const peer = this.#all[i] as TunnelPeer;
-      if (peer.isDirty) return instant(0);
-      if (peer.dueAt < at) at = peer.dueAt;
-    }
-    return instant(at);
+    return this.#due.dueAt;
   }
 
   /** The end of a turn of the engine. */
   turn(now: Instant): void {
     this.#coalescer.flush();
-    for (let i = 0; i < this.#all.length; i++) {
-      const peer = this.#all[i] as TunnelPeer;
-      if (peer.isDirty || peer.dueAt <= now) peer.turn(this.#outbox, now);
+    const turning = this.#turning;
+    // First all of them: one that is due again at once is for the next turn.
+    for (let peer = this.#due.takeDue(now); peer !== undefined; peer = this.#due.takeDue(now))
+      turning.push(peer);
+    for (let i = 0; i < turning.length; i++) {
+      const peer = turning[i] as TunnelPeer;
+      peer.turn(this.#outbox, now);
+      this.#due.set(peer, peer.dueAt);
     }
+    turning.length = 0;
     // What was waited for and given up has let others go.
     this.#coalescer.flush();
     this.#outbox.flush();
@@ -176,6 +182,8 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     this.#peers.set(settings.peer, peer);
     this.#byPeer.set(keys, peer);
     this.#all.push(peer);
+    if (initiates) this.#called.push(peer);
+    this.#mark(peer);
     for (const network of settings.networks) {
       const prefix = parsePrefix(network);
       if (prefix !== null) this.#networks.set(prefix, id);
@@ -187,7 +195,7 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     peer.bundle.sayFarewell();
     peer.turn(this.#outbox, now);
     this.#outbox.flush();
-    for (const path of [...peer.paths.keys()]) this.removePath(name, path);
+    for (const path of peer.paths.keys()) this.removePath(name, path);
     peer.close();
     this.#endpoint.removePeer(peer.settings.publicKey);
     this.#networks.remove(peer.id);
@@ -195,6 +203,9 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     this.#peers.delete(name);
     this.#byPeer.delete(peer.peer);
     this.#all.splice(this.#all.indexOf(peer), 1);
+    const called = this.#called.indexOf(peer);
+    if (called >= 0) this.#called.splice(called, 1);
+    this.#due.remove(peer);
   }
 
   changePeer(name: string, redundant: boolean): void {
@@ -230,11 +241,13 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
       throw error;
     }
     this.#sockets.set(name, sockets);
+    this.#mark(peer);
   }
 
   removePath(peerName: string, path: string): void {
     const peer = this.#peer(peerName);
     for (const route of peer.removePath(path)) this.#routes.release(route);
+    this.#mark(peer);
     const name = `${peerName}/${path}`;
     for (const socket of this.#sockets.get(name) ?? []) this.#close(socket);
     this.#sockets.delete(name);
@@ -242,14 +255,16 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
 
   /** @throws EqlError PATH_UNKNOWN */
   changePath(settings: PathSettings): void {
-    if (this.#peer(settings.peer).changePath(settings)) return;
+    const peer = this.#peer(settings.peer);
+    this.#mark(peer);
+    if (peer.changePath(settings)) return;
     throw new EqlError("PATH_UNKNOWN", `${settings.peer} has no path ${settings.path}`, {
       details: { tunnel: this.name, peer: settings.peer, path: settings.path },
     });
   }
 
   close(now: Instant | null = null): void {
-    if (now !== null) for (const name of [...this.#peers.keys()]) this.removePeer(name, now);
+    if (now !== null) for (const name of this.#peers.keys()) this.removePeer(name, now);
     for (const socket of this.#listening.splice(0)) this.#close(socket);
     this.#watcher.unwatch(this.#tun.fd);
     this.#tun.close();
@@ -291,6 +306,11 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
       state: path.state,
       remote: peer.remoteOf(path),
     });
+  }
+
+  /** Something has happened to a peer: it is turned at the end of this turn. */
+  #mark(peer: TunnelPeer): void {
+    this.#due.set(peer, instant(0));
   }
 
   #handleTun(now: Instant): void {
@@ -335,7 +355,7 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     const hash = flowHash(octets, from, length, this.#seed);
     const run = runs.add(slot, from, length, count, headLength, segmentOctets, vouched);
     peer.bundle.enqueue(run, hash, now);
-    peer.isDirty = true;
+    this.#mark(peer);
     return true;
   }
 
@@ -410,7 +430,7 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     const peer = this.#byPeer.get(keys);
     if (peer === undefined) return;
     this.#routes.confirm(route);
-    peer.isDirty = true;
+    this.#mark(peer);
     if (endpoint.openedLink === KEY_LINK) {
       peer.bundle.keyRoute = route;
       return;
@@ -442,7 +462,7 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
         this.#outbox.flush();
       }
     }
-    for (const peer of this.#all) if (peer.settings.servers.length > 0) peer.isDirty = true;
+    for (let i = 0; i < this.#called.length; i++) this.#mark(this.#called[i] as TunnelPeer);
     const { stranger } = endpoint;
     if (stranger === null || stranger === this.#lastStranger) return;
     this.#lastStranger = stranger;
@@ -455,7 +475,7 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     const now = monotonicNow();
     for (const peer of this.#all) {
       if (!peer.bundle.handleTooLong(route, now)) continue;
-      peer.isDirty = true;
+      this.#mark(peer);
       return;
     }
   }
