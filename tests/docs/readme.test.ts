@@ -158,7 +158,7 @@ describe("shell blocks", () => {
   /** Other programs that documents may call, and what is known of the call. */
   const KNOWN: readonly RegExp[] = [
     /^npm (ci|pack)$/,
-    /^npm (start( -- --dial)?|test)$/,
+    /^npm (start( -- --(dial|wan))?|test)$/,
     /^npm install -g \.\/[\w.-]+\.tgz$/,
     /^ip (address add|link set) /,
     /^ping -c \d /,
