@@ -23,7 +23,7 @@ import {
 import { TRANSPORT } from "../wire/tunnel-datagram.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import type { Outlet } from "./memory.ts";
-import type { Path } from "./path.ts";
+import { type Path, TRIAL_PAUSE_MS } from "./path.ts";
 import { RunQueue } from "./run-queue.ts";
 import { type BundleShare, PACKET_SCRATCH } from "./share.ts";
 
@@ -33,8 +33,9 @@ const BURST_MS = 1;
 const CATCH_UP_MS = 3;
 /** A path that adds a share x of capacity is worth x times this of delay. */
 const WORTH_MS = 1000;
-/** A path whose rate is still being found is worth so much delay at least. */
+/** One whose rate is being found is tried, if its delay is no longer than this; and every so often it is to be found anew. */
 const TRIAL_MS = 150;
+const LONGEST_TRIAL_PAUSE_MS = 10_000;
 /** Nothing is given to a path further ahead. */
 const MOST_AHEAD_MS = 600;
 /** An overflow path takes what would otherwise wait for so long. */
@@ -44,7 +45,7 @@ const GIVE_UP_MS = 1500;
 const REVIEW_MS = 10;
 /** A queue that is shorter than this part of the round trip leaves a lone TCP flow without enough to send after a loss. */
 const TARGET_ROUND_TRIPS = 0.75;
-const LEAST_TARGET_MS = 20;
+const LEAST_TARGET_MS = 40;
 const MOST_TARGET_MS = 200;
 const START_TARGET_MS = 250;
 
@@ -56,6 +57,8 @@ export class Dispatch {
   repeated = 0;
   /** `noPath`: there was none for too long. `givenUp`: repeated in vain. */
   readonly drops = { noPath: 0, givenUp: 0, refused: 0 };
+  /** Octets a millisecond that leave by all paths together at most, at IP level. */
+  limit: number = Number.POSITIVE_INFINITY;
   /** When there is something to do that was put off. */
   wakeAt: Instant = NEVER;
   readonly #share: BundleShare;
@@ -65,6 +68,8 @@ export class Dispatch {
   /** Paths that may carry packets, the one with the least delay first, as last reviewed. */
   readonly #eligible: Path[] = [];
   #reviewAt: Instant = instant(0);
+  /** When the limit lets something leave again. */
+  #freeAt: Instant = instant(0);
 
   constructor(share: BundleShare, paths: readonly Path[], redundant: boolean, seed: number) {
     this.#share = share;
@@ -121,7 +126,7 @@ export class Dispatch {
     for (let i = 0; i < eligible.length; i++) {
       const path = eligible[i] as Path;
       if (path.freeAt < now - CATCH_UP_MS) path.freeAt = instant(now - CATCH_UP_MS);
-      path.isOpen = path.freeAt <= now;
+      path.isOpen = path.freeAt <= now && this.#freeAt <= now;
       path.rate.handleTimeout(now);
     }
     this.#sendRepeats(session, outlet, now);
@@ -145,7 +150,7 @@ export class Dispatch {
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.#eligible.length; i++) {
       const path = this.#eligible[i] as Path;
-      const arrival = Math.max(now, path.freeAt) + octets / path.pace + delayOf(path);
+      const arrival = Math.max(now, path.freeAt) + octets / path.pace + delayOf(path, now);
       if (arrival >= least) continue;
       least = arrival;
       best = path;
@@ -154,13 +159,13 @@ export class Dispatch {
   }
 
   /** How long what this end sends should be waited for at the other end when something before it is missing, milliseconds. */
-  get patienceMs(): number {
+  patienceMs(now: Instant): number {
     let least = Number.POSITIVE_INFINITY;
     let most = 0;
     let roundTrip = 0;
     for (let i = 0; i < this.#eligible.length; i++) {
       const path = this.#eligible[i] as Path;
-      const delay = delayOf(path);
+      const delay = delayOf(path, now);
       least = Math.min(least, delay);
       most = Math.max(most, delay);
       roundTrip = Math.max(roundTrip, path.smoothedMs + 4 * path.variationMs);
@@ -183,7 +188,7 @@ export class Dispatch {
       if (!path.isUsable(now)) continue;
       // Overflow paths stand beside primary ones, with a delay on top; else only the best tier counts.
       path.handicapMs = tier === 0 && path.tier === "overflow" ? OVERFLOW_MS : 0;
-      if (tierOf(path) === tier || path.handicapMs > 0) insertByDelay(eligible, path);
+      if (tierOf(path) === tier || path.handicapMs > 0) insertByDelay(eligible, path, now);
     }
     this.#leaveOut(now);
     // While rates are being found, what waits says nothing about them.
@@ -195,18 +200,29 @@ export class Dispatch {
     this.queue.targetMs = Math.min(MOST_TARGET_MS, target);
   }
 
-  /** Leaves out paths whose delay costs more than their rate is worth; one whose rate is still being found gets its chance. */
+  /** Leaves out paths whose delay costs more than their rate is worth; but what is believed of a rate is tried now and then. */
   #leaveOut(now: Instant): void {
     const eligible = this.#eligible;
     let rates = 0;
     let kept = 0;
     for (let i = 0; i < eligible.length; i++) {
       const path = eligible[i] as Path;
-      const extra = kept === 0 ? 0 : delayOf(path) - delayOf(eligible[0] as Path);
-      const worth = Math.max((WORTH_MS * path.rate.rate) / rates, path.rate.isStarting ? TRIAL_MS : 0);
-      if (kept > 0 && extra > worth) {
-        path.limitedAt = now;
-        continue;
+      // A queue that it had when it was last used says nothing.
+      const extra = kept === 0 ? 0 : path.rate.baseOneWayMs - (eligible[0] as Path).rate.baseOneWayMs;
+      if (kept > 0 && extra > (WORTH_MS * path.rate.rate) / rates) {
+        if (path.leftOutAt === NEVER) path.leftOutAt = now;
+        if (now - path.leftOutAt >= path.trialMs) {
+          path.leftOutAt = now;
+          path.trialMs = Math.min(LONGEST_TRIAL_PAUSE_MS, 2 * path.trialMs);
+          path.rate.handleTrial(now);
+        }
+        if (extra > TRIAL_MS || !path.rate.isStarting) {
+          path.limitedAt = now;
+          continue;
+        }
+      } else {
+        path.leftOutAt = NEVER;
+        path.trialMs = TRIAL_PAUSE_MS;
       }
       rates += path.rate.rate;
       eligible[kept++] = path;
@@ -260,7 +276,8 @@ export class Dispatch {
       const path = this.#eligible[i] as Path;
       if (path === except) continue;
       const free = path.freeAt > now ? path.freeAt : now;
-      const arrival = free + (path.commits.octets + octets) / path.pace + delayOf(path) + path.handicapMs;
+      const arrival =
+        free + (path.commits.octets + octets) / path.pace + delayOf(path, now) + path.handicapMs;
       if (arrival >= least) continue;
       least = arrival;
       best = path;
@@ -470,11 +487,24 @@ export class Dispatch {
     const whole = length + path.headers;
     path.sentDatagrams++;
     path.sentOctets += whole;
+    path.sentAt = now;
     path.sent.add(now, whole, run, segment, elicits);
     path.freeAt = instant(
       (path.freeAt > now - CATCH_UP_MS ? path.freeAt : now - CATCH_UP_MS) + whole / path.rate.rate,
     );
+    if (this.limit !== Number.POSITIVE_INFINITY) this.#spend(whole, now);
     return true;
+  }
+
+  /** Counts what has left against the limit, and closes all paths when that is used up. */
+  #spend(octets: number, now: Instant): void {
+    this.#freeAt = instant(Math.max(this.#freeAt, now - CATCH_UP_MS) + octets / this.limit);
+    if (this.#freeAt <= now + BURST_MS) return;
+    for (let i = 0; i < this.#eligible.length; i++) {
+      const path = this.#eligible[i] as Path;
+      path.isOpen = false;
+      path.limitedAt = now;
+    }
   }
 
   #planWake(now: Instant): void {
@@ -491,25 +521,30 @@ export class Dispatch {
       if (path.commits.count > 0 || waiting) at = Math.min(at, path.freeAt);
     }
     if (this.#repeats.count > 0) at = Math.min(at, now + REVIEW_MS);
+    if (this.#freeAt > at) at = this.#freeAt;
     this.wakeAt = instant(at <= now ? now + BURST_MS / 4 : at);
   }
 }
 
 const tierOf = (path: Path): number => (path.tier === "primary" ? 0 : path.tier === "overflow" ? 1 : 2);
 
-/** How long a datagram takes now, relative to other paths of the same peer. */
-const delayOf = (path: Path): number => path.rate.baseOneWayMs + path.rate.queueMs;
+/** How long a datagram takes now, relative to other paths of the same peer. The queue that it last had has shrunk since. */
+function delayOf(path: Path, now: Instant): number {
+  const { queueMs, baseOneWayMs } = path.rate;
+  const left = queueMs - (now - path.sentAt);
+  return left > 0 ? baseOneWayMs + left : baseOneWayMs;
+}
 
 const hasRoom = (path: Path, now: Instant): boolean =>
   path.isOpen && path.freeAt <= now + BURST_MS && path.sent.inFlight < path.rate.window;
 
-function insertByDelay(paths: Path[], path: Path): void {
+function insertByDelay(paths: Path[], path: Path, now: Instant): void {
   let at = paths.length;
   paths.push(path);
-  const delay = delayOf(path) + path.handicapMs;
+  const delay = delayOf(path, now) + path.handicapMs;
   while (at > 0) {
     const before = paths[at - 1] as Path;
-    if (delayOf(before) + before.handicapMs <= delay) break;
+    if (delayOf(before, now) + before.handicapMs <= delay) break;
     paths[at] = before;
     at--;
   }

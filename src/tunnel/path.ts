@@ -17,6 +17,9 @@ import { CommitQueue } from "./commit-queue.ts";
 import { RateControl } from "./rate-control.ts";
 import { BASE_SIZE, SentLog } from "./sent-log.ts";
 
+/** How long a path that is left out is believed to be worth too little, at first. */
+export const TRIAL_PAUSE_MS = 500;
+
 export type PathState = "proving" | "alive" | "dead";
 /** When a path carries packets: always, when those are full, or when none of them is there. Their numbers are on the wire. */
 export const TIERS = ["primary", "overflow", "backup"] as const;
@@ -68,12 +71,16 @@ const HOLE_DATAGRAMS = 8;
 const REPORT_OCTETS = 90;
 const REPORT_PART = 0.01;
 const REPORT_CREDIT = 20 * REPORT_OCTETS;
-const LEAST_INTERVAL_MS = 10;
+const LEAST_INTERVAL_MS = 5;
+const USUAL_INTERVAL_MS = 10;
 const LONGEST_INTERVAL_MS = 60;
 
 /** How often what comes by a path is reported, if that may cost what it likes. */
 const quickInterval = (roundTripMs: number): number =>
-  Math.min(LONGEST_INTERVAL_MS, Math.max(LEAST_INTERVAL_MS, roundTripMs / 4));
+  Math.min(
+    LONGEST_INTERVAL_MS,
+    Math.max(LEAST_INTERVAL_MS, Math.min(USUAL_INTERVAL_MS, roundTripMs / 2), roundTripMs / 4),
+  );
 
 /** How long it takes until a report costs no more than its part. @param pace octets a millisecond */
 const affordableInterval = (pace: number, octets: number = REPORT_OCTETS): number =>
@@ -98,6 +105,10 @@ export class Path {
   readonly commits: CommitQueue = new CommitQueue();
   /** Its pace lets it send now. */
   isOpen = false;
+  /** Since when others are better without it; NEVER: they are not. */
+  leftOutAt: Instant = NEVER;
+  /** How long after that its rate is to be found anew. */
+  trialMs = TRIAL_PAUSE_MS;
   /** Counts as delay where paths are compared, for one that is to be used later than others. */
   handicapMs = 0;
   /** It can be written to again, by its pace. */
@@ -112,6 +123,8 @@ export class Path {
   progressAt: Instant = instant(0);
   heardAt: Instant = instant(0);
   sentDatagrams = 0;
+  /** When it last sent something. */
+  sentAt: Instant = instant(0);
   sentOctets = 0;
   lostDatagrams = 0;
   receivedDatagrams = 0;

@@ -196,6 +196,15 @@ export class RateControl {
     this.#setRate(now);
   }
 
+  /** What is known may be too little: it is to be found anew, from there on up. */
+  handleTrial(now: Instant): void {
+    this.isStarting = true;
+    this.#step.gain = 0;
+    this.#pressed.clear();
+    this.#quietSince = now;
+    this.#testedAt = now;
+  }
+
   /** The path carries again after it had been found dead. */
   handleRestored(now: Instant): void {
     this.#gauge.forget();

@@ -443,7 +443,7 @@ export class TunnelBundle {
     if (route < 0) return false;
     octets[scratch] = CONTROL;
     octets[scratch + 1] = CONTROL_KINDS.report;
-    arrivals.patienceMs = this.dispatch.patienceMs;
+    arrivals.patienceMs = this.dispatch.patienceMs(now);
     path.handleReporting(now);
     const length = arrivals.write(octets, scratch + 2, PADDING_SCRATCH - 2, now);
     if (length === 0) return false;

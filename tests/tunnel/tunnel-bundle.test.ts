@@ -96,7 +96,7 @@ describe("TunnelBundle", () => {
   ];
   for (const [name, links, least] of cases) {
     it(`fills ${name}, in order`, () => {
-      const { share, flow } = shareOf(links, 1500, 3000);
+      const { share, flow } = shareOf(links, 2000, 3000);
       assert.ok(share >= least && share <= 1.02, `${(100 * share).toFixed(1)} %`);
       assert.ok(inOrder(flow.received));
     });
