@@ -108,7 +108,7 @@ export class Path {
   /** Since when others are better without it; NEVER: they are not. */
   leftOutAt: Instant = NEVER;
   /** How long after that its rate is to be found anew. */
-  trialMs = TRIAL_PAUSE_MS;
+  trialMs: number = TRIAL_PAUSE_MS;
   /** Counts as delay where paths are compared, for one that is to be used later than others. */
   handicapMs = 0;
   /** It can be written to again, by its pace. */
