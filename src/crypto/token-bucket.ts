@@ -13,12 +13,12 @@ export class TokenBucket {
     this.#tokens = most;
   }
 
-  take(now: Instant): boolean {
+  take(now: Instant, count = 1): boolean {
     const passedMs = Math.max(0, now - (this.#filledAt ?? now));
     this.#filledAt = now;
     this.#tokens = Math.min(this.#most, this.#tokens + passedMs * this.#perMs);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
+    if (this.#tokens < count) return false;
+    this.#tokens -= count;
     return true;
   }
 }

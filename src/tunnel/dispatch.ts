@@ -68,7 +68,7 @@ export class Dispatch {
   /** Paths that may carry packets, the one with the least delay first, as last reviewed. */
   readonly #eligible: Path[] = [];
   #reviewAt: Instant = instant(0);
-  /** When the limit lets something leave again. */
+  /** When the limit lets something be committed again. */
   #freeAt: Instant = instant(0);
 
   constructor(share: BundleShare, paths: readonly Path[], redundant: boolean, seed: number) {
@@ -126,7 +126,7 @@ export class Dispatch {
     for (let i = 0; i < eligible.length; i++) {
       const path = eligible[i] as Path;
       if (path.freeAt < now - CATCH_UP_MS) path.freeAt = instant(now - CATCH_UP_MS);
-      path.isOpen = path.freeAt <= now && this.#freeAt <= now;
+      path.isOpen = path.freeAt <= now;
       path.rate.handleTimeout(now);
     }
     this.#sendRepeats(session, outlet, now);
@@ -234,7 +234,7 @@ export class Dispatch {
   #commit(now: Instant): void {
     const { queue } = this;
     const { runs } = this.#share;
-    while (queue.octets > 0 && this.#isWanted(now)) {
+    while (queue.octets > 0 && this.#freeAt <= now && this.#isWanted(now)) {
       const next = queue.peekOctets();
       const path = this.#earliest(next, null, now);
       if (path === null) return;
@@ -492,19 +492,9 @@ export class Dispatch {
     path.freeAt = instant(
       (path.freeAt > now - CATCH_UP_MS ? path.freeAt : now - CATCH_UP_MS) + whole / path.rate.rate,
     );
-    if (this.limit !== Number.POSITIVE_INFINITY) this.#spend(whole, now);
+    if (this.limit !== Number.POSITIVE_INFINITY)
+      this.#freeAt = instant(Math.max(this.#freeAt, now - CATCH_UP_MS) + whole / this.limit);
     return true;
-  }
-
-  /** Counts what has left against the limit, and closes all paths when that is used up. */
-  #spend(octets: number, now: Instant): void {
-    this.#freeAt = instant(Math.max(this.#freeAt, now - CATCH_UP_MS) + octets / this.limit);
-    if (this.#freeAt <= now + BURST_MS) return;
-    for (let i = 0; i < this.#eligible.length; i++) {
-      const path = this.#eligible[i] as Path;
-      path.isOpen = false;
-      path.limitedAt = now;
-    }
   }
 
   #planWake(now: Instant): void {
@@ -517,11 +507,14 @@ export class Dispatch {
         if (waiting || path.commits.count > 0) path.fullAt = now;
         continue;
       }
-      if (path.commits.count === 0 && path.freeAt <= now) path.limitedAt = now;
-      if (path.commits.count > 0 || waiting) at = Math.min(at, path.freeAt);
+      const isHeld = path.commits.count === 0 && this.#freeAt > now;
+      if (path.commits.count === 0 && (isHeld || path.freeAt <= now)) path.limitedAt = now;
+      if (path.commits.count > 0 || waiting) {
+        const freeAt = isHeld && this.#freeAt > path.freeAt ? this.#freeAt : path.freeAt;
+        at = Math.min(at, freeAt);
+      }
     }
     if (this.#repeats.count > 0) at = Math.min(at, now + REVIEW_MS);
-    if (this.#freeAt > at) at = this.#freeAt;
     this.wakeAt = instant(at <= now ? now + BURST_MS / 4 : at);
   }
 }

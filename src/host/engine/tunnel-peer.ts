@@ -1,6 +1,7 @@
 import type { PathStatus, TunnelPeerStatus } from "../../control/messages.ts";
 import { keyText } from "../../crypto/key-text.ts";
 import type { Peer, PeerEvent } from "../../crypto/peer.ts";
+import { TokenBucket } from "../../crypto/token-bucket.ts";
 import { type Instant, NEVER } from "../../time.ts";
 import type { Inlet, Outlet } from "../../tunnel/memory.ts";
 import type { Path } from "../../tunnel/path.ts";
@@ -46,6 +47,9 @@ export class TunnelPeer implements Inlet, Scheduled {
   foreignSources = 0;
   /** The source that was last found to be its own; 0: none yet. */
   lastSource = 0;
+  /** Octets that it may send; null: as many as it likes. */
+  readonly #receiving: TokenBucket | null;
+  #overLimit = 0;
   readonly #sink: PacketSink;
   readonly #routes: Routes;
   readonly #events: TunnelPeerEvents;
@@ -70,6 +74,8 @@ export class TunnelPeer implements Inlet, Scheduled {
     this.#sink = sink;
     this.#routes = routes;
     this.#events = events;
+    const { sendBps, receiveBps } = settings;
+    this.#receiving = receiveBps === null ? null : new TokenBucket(receiveBps / 8, burstOf(receiveBps));
     const calls = settings.servers.length > 0;
     this.bundle = new TunnelBundle(
       share,
@@ -79,9 +85,14 @@ export class TunnelPeer implements Inlet, Scheduled {
       { calls, redundant: settings.redundant },
       seed,
     );
+    if (sendBps !== null) this.bundle.dispatch.limit = sendBps / 8000;
   }
 
-  deliver(slot: number, from: number, length: number, vouched: boolean): void {
+  deliver(slot: number, from: number, length: number, vouched: boolean, now: Instant): void {
+    if (this.#receiving !== null && !this.#receiving.take(now, length)) {
+      this.#overLimit++;
+      return;
+    }
     this.#sink.deliver(this, slot, from, length, vouched);
   }
 
@@ -178,6 +189,7 @@ export class TunnelPeer implements Inlet, Scheduled {
         ...lanesIn.drops,
         ...bundle.drops,
         foreignSource: this.foreignSources,
+        overLimit: this.#overLimit,
       },
     };
   }
@@ -240,6 +252,9 @@ export class TunnelPeer implements Inlet, Scheduled {
 export interface PacketSink {
   deliver(peer: TunnelPeer, slot: number, from: number, length: number, vouched: boolean): void;
 }
+
+/** What is taken at once, octets: of a quarter of a second, so that the windows of TCP grow, and no less than a run. */
+const burstOf = (bps: number): number => Math.max(65_536, bps / 32);
 
 function apply(path: Path, settings: PathSettings): void {
   path.tier = settings.tier;

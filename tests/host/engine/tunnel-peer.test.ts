@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { Routes } from "../../../src/host/engine/routes.ts";
+import { TunnelPeer } from "../../../src/host/engine/tunnel-peer.ts";
+import { instant } from "../../../src/time.ts";
+import { End } from "../../tunnel/world.ts";
+
+const PACKET = 1250;
+
+it("takes from a peer what it may send in the long run, and counts the rest", () => {
+  const end = new End();
+  const keys = { publicKey: new End().publicKey, presharedKey: null };
+  const settings = {
+    ...keys,
+    tunnel: "eqls",
+    peer: "c",
+    servers: [],
+    networks: ["10.98.0.2/32"],
+    sendBps: 2e6,
+    receiveBps: 8e6,
+    redundant: false,
+  };
+  let taken = 0;
+  const peer = new TunnelPeer(
+    settings,
+    0,
+    end.endpoint.addPeer({ ...keys, initiates: false }, instant(0)),
+    end.share,
+    { deliver: () => void taken++ },
+    new Routes(64),
+    { peerChanged: () => {}, pathChanged: () => {} },
+    1,
+  );
+  assert.equal(peer.bundle.dispatch.limit, 250);
+  const most = 250_000;
+  const last = 4000 - 0.625;
+  // 16 Mbit/s for 4 s, of which half is too much, but for what may come at once.
+  for (let ms = 0; ms < 4000; ms += 0.625) peer.deliver(0, 0, PACKET, false, instant(ms));
+  assert.equal(taken, Math.floor((last * 1000 + most) / PACKET));
+  assert.equal(peer.status(instant(4000)).drops["overLimit"], 6400 - taken);
+  // After a rest, what may come at once is there again.
+  for (let ms = 5000; ms < 5100; ms += 0.625) peer.deliver(0, 0, PACKET, false, instant(ms));
+  assert.equal(
+    peer.status(instant(5100)).drops["overLimit"],
+    6400 - Math.floor((last * 1000 + most) / PACKET),
+  );
+});
