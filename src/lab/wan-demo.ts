@@ -28,7 +28,7 @@ export const WAN_DEMO: WanDemoScenario = {
 
 const LOOK_MS = 100;
 const QUEUE_MS = 100;
-const IDLE_PINGS = 16;
+const IDLE_PINGS = 10;
 const IDLE_INTERVAL_MS = 50;
 const PING_WAIT_MS = 1000;
 const PING_INTERVAL_MS = 100;
