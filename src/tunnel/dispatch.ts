@@ -94,6 +94,8 @@ export class Dispatch {
       commits.advance(octets);
       this.#repeats.push(run, segment, 1, octets);
     }
+    const at = this.#eligible.indexOf(path);
+    if (at >= 0) this.#eligible.splice(at, 1);
     this.#reviewAt = instant(0);
   }
 
@@ -158,6 +160,7 @@ export class Dispatch {
     return best;
   }
 
+<<<<<<< Updated upstream
   /** How long what this end sends should be waited for at the other end when something before it is missing, milliseconds. */
   patienceMs(now: Instant): number {
     let least = Number.POSITIVE_INFINITY;
@@ -166,11 +169,37 @@ export class Dispatch {
     for (let i = 0; i < this.#eligible.length; i++) {
       const path = this.#eligible[i] as Path;
       const delay = delayOf(path, now);
+=======
+  /** It may carry packets, as last reviewed. */
+  uses(path: Path): boolean {
+    return this.#eligible.includes(path);
+  }
+
+  /**
+   * How long what this end sends should be waited for at the other end when something before it is missing, milliseconds. As it is told seldom, it
+   * is so long that it holds for paths, too, that come back.
+   */
+  get patienceMs(): number {
+    let least = Number.POSITIVE_INFINITY;
+    let most = 0;
+    let roundTrip = 0;
+    let silence = 0;
+    let count = 0;
+    for (let i = 0; i < this.#paths.length; i++) {
+      const path = this.#paths[i] as Path;
+      const delay = delayOf(path);
+      if (!path.isMeasured || delay === Number.POSITIVE_INFINITY) continue;
+      count++;
+>>>>>>> Stashed changes
       least = Math.min(least, delay);
       most = Math.max(most, delay);
       roundTrip = Math.max(roundTrip, path.smoothedMs + 4 * path.variationMs);
+      silence = Math.max(silence, path.silenceMs);
     }
-    return roundTrip === 0 ? 0 : 1.5 * (most - least) + 2 * roundTrip + 60;
+    if (count === 0) return 0;
+    // What a path took with it when it died comes by others.
+    const again = count > 1 ? Math.max(roundTrip, silence) : roundTrip;
+    return 1.5 * (most - least) + roundTrip + again + 60;
   }
 
   /** Decides which paths may carry packets. */
@@ -179,13 +208,17 @@ export class Dispatch {
     const eligible = this.#eligible;
     eligible.length = 0;
     let tier = 2;
-    for (let i = 0; i < this.#paths.length; i++) {
-      const path = this.#paths[i] as Path;
-      if (path.isUsable(now)) tier = Math.min(tier, tierOf(path));
-    }
+    // Those that come and go are better than none.
+    let isAnyUsable = false;
     for (let i = 0; i < this.#paths.length; i++) {
       const path = this.#paths[i] as Path;
       if (!path.isUsable(now)) continue;
+      isAnyUsable = true;
+      tier = Math.min(tier, tierOf(path));
+    }
+    for (let i = 0; i < this.#paths.length; i++) {
+      const path = this.#paths[i] as Path;
+      if (isAnyUsable ? !path.isUsable(now) : path.state !== "alive") continue;
       // Overflow paths stand beside primary ones, with a delay on top; else only the best tier counts.
       path.handicapMs = tier === 0 && path.tier === "overflow" ? OVERFLOW_MS : 0;
       if (tierOf(path) === tier || path.handicapMs > 0) insertByDelay(eligible, path, now);
@@ -451,12 +484,9 @@ export class Dispatch {
       // The first part took the segment's hold on the run.
       if (isSent && !isLast) runs.hold(run);
       if (isSent) continue;
-      if (offset > 0) {
-        this.drops.refused++;
-        runs.release(run);
-        return true;
-      }
-      return false;
+      if (offset === 0) return false;
+      this.#repeats.push(run, segment, 1, length);
+      return true;
     }
     return true;
   }

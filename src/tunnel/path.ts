@@ -516,13 +516,22 @@ export class Path {
     return Math.max(quickInterval(this.smoothedMs), affordableInterval(this.rate.deliveryRate));
   }
 
-  /** When the silence has lasted for too long: three reports and the variation of the round trip. */
+  /** How long nothing comes of what is sent until it is dead. */
+  get silenceMs(): number {
+    return 1.25 * this.smoothedMs + this.#graceMs;
+  }
+
+  /** Three reports and the variation of the round trip. */
+  get #graceMs(): number {
+    return 3 * this.#reportsMs + 4 * this.variationMs + 30;
+  }
+
+  /** When the silence has lasted for too long. */
   #deadAt(): Instant {
     const { sent } = this;
     if (sent.hasElicited === 0) return NEVER;
-    const grace = 3 * this.#reportsMs + 4 * this.variationMs + 30;
     const due = Math.max(this.progressAt, sent.oldestSentAt + 1.25 * this.smoothedMs);
-    return instant(due + grace);
+    return instant(due + this.#graceMs);
   }
 
   /** When something under way is asked after; of an idle path, when it is asked whether it is there. */

@@ -348,7 +348,9 @@ export class TunnelBundle {
     const testedSince = sent.reportedSentAt;
     if (!sent.handleReport(report, now, this.dispatch)) return;
     path.handleReported(now);
-    rate.handleReport(now, sent, path.limitedAt >= testedSince, path.fullAt >= testedSince);
+    // What carries nothing but probes tells only its delay.
+    const limited = path.limitedAt >= testedSince || !this.dispatch.uses(path);
+    rate.handleReport(now, sent, limited, path.fullAt >= testedSince);
     this.lanesIn.patienceMs = Math.min(MOST_PATIENCE_MS, Math.max(LEAST_PATIENCE_MS, report.patienceMs));
     if (path.state === state) return;
     this.dispatch.handleChange();

@@ -195,4 +195,23 @@ describe("paths of a bundle", () => {
     world.run(30_000);
     assert.ok((octets * 8) / 30 / 2 < 1000, `${(octets * 8) / 30 / 2} bit/s a link`);
   });
+
+  for (const flapMs of [300, 3000]) {
+    it(`lose nothing when one goes and comes back every ${flapMs} ms, and are no slower than without it`, () => {
+      const world = new World([mbit(20, 10), mbit(20, 10)]);
+      establish(world);
+      const stream = new Stream(world, 0.3);
+      world.run(2000);
+      const from = world.now;
+      const before = stream.received.length;
+      for (let i = 0; i < 12_000 / flapMs; i++) {
+        world.change(0, { outage: i % 2 === 0 });
+        world.run(flapMs);
+      }
+      const rate = ((stream.received.length - before) * 1440 * 8) / (world.now - from) / 1000;
+      assert.ok(rate > 18.5, `${rate} Mbit/s`);
+      assert.equal(world.far.bundle.lanesIn.drops.lost, 0);
+      assert.ok(stream.longestGap(from) < 200, `${stream.longestGap(from)} ms`);
+    });
+  }
 });
