@@ -160,16 +160,6 @@ export class Dispatch {
     return best;
   }
 
-<<<<<<< Updated upstream
-  /** How long what this end sends should be waited for at the other end when something before it is missing, milliseconds. */
-  patienceMs(now: Instant): number {
-    let least = Number.POSITIVE_INFINITY;
-    let most = 0;
-    let roundTrip = 0;
-    for (let i = 0; i < this.#eligible.length; i++) {
-      const path = this.#eligible[i] as Path;
-      const delay = delayOf(path, now);
-=======
   /** It may carry packets, as last reviewed. */
   uses(path: Path): boolean {
     return this.#eligible.includes(path);
@@ -179,7 +169,7 @@ export class Dispatch {
    * How long what this end sends should be waited for at the other end when something before it is missing, milliseconds. As it is told seldom, it
    * is so long that it holds for paths, too, that come back.
    */
-  get patienceMs(): number {
+  patienceMs(now: Instant): number {
     let least = Number.POSITIVE_INFINITY;
     let most = 0;
     let roundTrip = 0;
@@ -187,10 +177,9 @@ export class Dispatch {
     let count = 0;
     for (let i = 0; i < this.#paths.length; i++) {
       const path = this.#paths[i] as Path;
-      const delay = delayOf(path);
+      const delay = delayOf(path, now);
       if (!path.isMeasured || delay === Number.POSITIVE_INFINITY) continue;
       count++;
->>>>>>> Stashed changes
       least = Math.min(least, delay);
       most = Math.max(most, delay);
       roundTrip = Math.max(roundTrip, path.smoothedMs + 4 * path.variationMs);
