@@ -22,7 +22,7 @@ export const TRIAL_PAUSE_MS = 500;
 
 export type PathState = "proving" | "alive" | "dead";
 /** When a path carries packets: always, when those are full, or when none of them is there. Their numbers are on the wire. */
-export const TIERS = ["primary", "overflow", "backup"] as const;
+const TIERS = ["primary", "overflow", "backup"] as const;
 export type Tier = (typeof TIERS)[number];
 
 /** The two ends of a bundle, as random numbers that each makes when it begins. */
@@ -32,11 +32,9 @@ export interface Identities {
   peer: number;
 }
 
-export const TOKEN_LENGTH = 8;
+const TOKEN_LENGTH = 8;
 const CHALLENGE_LENGTH = 2 + TOKEN_LENGTH + 4 + 4 + 1 + 1 + 4;
 const PROOF_LENGTH = 2 + TOKEN_LENGTH + 4 + 4;
-/** The longest control message but a size probe. */
-export const LONGEST_CONTROL = 128;
 
 const FIRST_CHALLENGE_MS = 250;
 const LONGEST_CHALLENGE_MS = 2000;

@@ -62,11 +62,6 @@ const primitives: Primitives = {
   transportCipher: (_name, key) => new ClearCipher(key),
 };
 
-export interface Received {
-  readonly at: Instant;
-  readonly octets: Uint8Array;
-}
-
 /** One end: what an engine's port has, without sockets. */
 export class End implements Inlet, Outlet {
   readonly octets: Uint8Array = new Uint8Array(

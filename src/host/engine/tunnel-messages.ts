@@ -1,7 +1,5 @@
 import type { TunnelStatus as ControlStatus, PathStatus, PathTier } from "../../control/messages.ts";
 
-export type { PathStatus, TunnelPeerStatus } from "../../control/messages.ts";
-
 /** An interface whose packets go by UDP paths to peers. Addresses are resolved: "192.0.2.1:7411" or "[2001:db8::1]:7411". */
 export interface TunnelSettings {
   /** Of its interface. */
