@@ -86,6 +86,13 @@ export class Dispatch {
   /** What the path was given, and what is under way on it, is for others. */
   retire(path: Path): void {
     path.sent.abandon(this);
+    this.#takeBack(path);
+    const at = this.#eligible.indexOf(path);
+    if (at >= 0) this.#eligible.splice(at, 1);
+    this.#reviewAt = instant(0);
+  }
+
+  #takeBack(path: Path): void {
     const { runs } = this.#share;
     const { commits } = path;
     while (commits.count > 0) {
@@ -94,9 +101,6 @@ export class Dispatch {
       commits.advance(octets);
       this.#repeats.push(run, segment, 1, octets);
     }
-    const at = this.#eligible.indexOf(path);
-    if (at >= 0) this.#eligible.splice(at, 1);
-    this.#reviewAt = instant(0);
   }
 
   /** All that has a number is dropped, and numbers begin anew. */
@@ -213,6 +217,10 @@ export class Dispatch {
       if (tierOf(path) === tier || path.handicapMs > 0) insertByDelay(eligible, path, now);
     }
     this.#leaveOut(now);
+    for (let i = 0; i < this.#paths.length; i++) {
+      const path = this.#paths[i] as Path;
+      if (path.commits.count > 0 && !eligible.includes(path)) this.#takeBack(path);
+    }
     // While rates are being found, what waits says nothing about them.
     let target = LEAST_TARGET_MS;
     for (let i = 0; i < eligible.length; i++) {

@@ -136,8 +136,9 @@ export class Path {
   readonly #random: { fillRandom(into: Uint8Array): void };
   /** Whom the peer, by what it last said on this path, takes us for. */
   #takenFor = 0;
-  /** A proof with the peer's present name has gone out by this path: it takes our packets from then on. */
+  /** It was told by this path whom we take it for, so it takes our packets: the peer's name then, in a proof of ours or a challenge that was answered. */
   #answeredTo = 0;
+  #challengedPeer = 0;
   #challengeRoute = -1;
   #challengeAt: Instant = NEVER;
   #challengedAt: Instant = instant(0);
@@ -284,6 +285,7 @@ export class Path {
       this.size = BASE_SIZE;
     }
     this.#isUntold = false;
+    if (this.#challengedPeer !== 0) this.#answeredTo = this.#challengedPeer;
     const { challenges } = this;
     this.#forgetCandidate();
     if (challenges === 1) this.#takeRoundTrip(now - this.#challengedAt);
@@ -461,6 +463,7 @@ export class Path {
     const names = into + 2 + TOKEN_LENGTH;
     writeWord(octets, names, this.#identities.own);
     writeWord(octets, names + 4, this.#identities.peer);
+    this.#challengedPeer = this.#identities.peer;
     octets[names + 8] = TIERS.indexOf(this.tier);
     octets[names + 9] = 0;
     writeWord(octets, names + 10, this.receiveLimit);

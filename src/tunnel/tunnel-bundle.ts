@@ -10,7 +10,7 @@
  */
 import type { Peer } from "../crypto/peer.ts";
 import type { SessionKeys } from "../crypto/session-keys.ts";
-import { earlier, type Instant } from "../time.ts";
+import { after, earlier, type Instant, instant } from "../time.ts";
 import {
   CONTROL,
   CONTROL_KINDS,
@@ -47,6 +47,8 @@ export interface BundleSettings {
   readonly redundant: boolean;
 }
 
+/** New keys are agreed on when nothing was heard for so long by any path: who began anew does not know these. */
+const SILENCE_MS = 1000;
 const LEAST_PATIENCE_MS = 40;
 const MOST_PATIENCE_MS = 2000;
 const LONGEST_HANDSHAKE = 152;
@@ -73,6 +75,8 @@ export class TunnelBundle {
   #sessionBefore = -1;
   #formerSession = -1;
   #isPending = true;
+  #sessionAt: Instant = instant(0);
+  #hastenedAt: Instant = instant(0);
 
   constructor(
     share: BundleShare,
@@ -164,6 +168,20 @@ export class TunnelBundle {
       for (const other of this.paths) if (other.state === "alive") other.probe();
       if (this.#calls && !this.paths.some(({ state }) => state === "alive")) this.peer.hasten(now);
     }
+    if (this.#calls && this.#session !== null) this.#renewInSilence(now);
+  }
+
+  /** Once in each silence: who is not answered asks again by itself. */
+  #renewInSilence(now: Instant): void {
+    let heardAt = this.#sessionAt;
+    for (let i = 0; i < this.paths.length; i++) {
+      const path = this.paths[i] as Path;
+      if (path.state === "alive") return;
+      if (path.heardAt > heardAt) heardAt = path.heardAt;
+    }
+    if (this.#hastenedAt >= heardAt || now < after(heardAt, SILENCE_MS)) return;
+    this.#hastenedAt = now;
+    this.peer.hasten(now);
   }
 
   pollTimeout(now: Instant): Instant {
@@ -184,7 +202,7 @@ export class TunnelBundle {
     this.#isPending = false;
     this.#sendHandshakes(outlet);
     const { session } = this.peer;
-    if (session !== this.#session) this.#useSession(session);
+    if (session !== this.#session) this.#useSession(session, now);
     if (session === null) return;
     for (let i = 0; i < this.paths.length; i++) {
       const path = this.paths[i] as Path;
@@ -286,7 +304,8 @@ export class TunnelBundle {
     }
   }
 
-  #useSession(session: SessionKeys | null): void {
+  #useSession(session: SessionKeys | null, now: Instant): void {
+    this.#sessionAt = now;
     this.#sessionBefore = this.#session?.localIndex ?? -1;
     this.#session = session;
     if (session === null) return;

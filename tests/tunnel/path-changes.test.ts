@@ -214,4 +214,47 @@ describe("paths of a bundle", () => {
       assert.ok(stream.longestGap(from) < 200, `${stream.longestGap(from)} ms`);
     });
   }
+
+  it("begin anew by the same address", () => {
+    const world = new World([mbit(20, 10), mbit(20, 10)]);
+    establish(world);
+    const { bundle } = world.near;
+    const [path] = bundle.paths;
+    assert.ok(path !== undefined);
+    bundle.removePath(path);
+    const again = bundle.addPath();
+    assert.equal(again?.link, 0);
+    again.challenge(0, world.now);
+    world.run(500);
+    assert.deepEqual(statesOf(world), ALIVE);
+  });
+
+  it("keep nothing that they were given when others are to carry it", () => {
+    const world = new World([mbit(20, 10), mbit(20, 40)]);
+    establish(world);
+    const stream = new Stream(world, 0.3);
+    world.run(2000);
+    const [, path] = world.near.bundle.paths;
+    assert.ok(path !== undefined);
+    for (let i = 0; i < 10; i++) {
+      path.tier = i % 2 === 0 ? "backup" : "primary";
+      path.tell(world.now);
+      world.run(200);
+      if (i % 2 === 0) assert.equal(path.commits.count, 0);
+    }
+    world.onTick = () => {};
+    world.run(3000);
+    assert.equal(world.far.bundle.lanesIn.drops.lost, 0);
+    assert.equal(world.near.share.runs.count, 0);
+    assert.ok(stream.received.length > 10_000 / 2);
+  });
+
+  it("find a far program that began anew before they were proved to it", () => {
+    const world = new World([mbit(20, 10), mbit(20, 10)]);
+    // There are keys, but no path is alive.
+    for (let i = 0; i < 100 && world.near.peer.session === null; i++) world.run(1);
+    world.restartFar();
+    world.run(4000);
+    assert.deepEqual(statesOf(world), ALIVE);
+  });
 });
