@@ -52,6 +52,8 @@ const KEEP_ALIVE_MS = 3000;
 const FORGET_MS = 12_000;
 /** Until there is a measure. */
 const DEFAULT_ROUND_TRIP_MS = 100;
+/** After so many intervals of reports without one the path is asked. */
+const PROBE_INTERVALS = 1.5;
 /** A path that died soon after it came back has to be there longer before it is used again. */
 const FIRST_QUARANTINE_MS = 100;
 const LONGEST_QUARANTINE_MS = 10_000;
@@ -62,6 +64,13 @@ const STABLE_MS = 10_000;
 /** Sizes worth a try: Ethernet, PPPoE, tunnels. */
 const SIZES: readonly number[] = [1500, 1492, 1480, 1452, 1420, 1400, 1360, 1320];
 const TRIES_A_SIZE = 3;
+/** The proof of the first one may take so long: on a slow line it tells how slow that is. */
+const FIRST_SIZE_MS = 1000;
+/** Until then a path whose round trip is no shorter than this is not used, but no longer than that. */
+const FRESH_ROUND_TRIP_MS = 10;
+const FRESH_MS = 600;
+/** A long datagram takes so much longer than a short one where the line is slow, and not only uneven. */
+const SLOW_MS = 30;
 /** So many long datagrams lost, and none that came: they are too long by now. */
 const HOLE_DATAGRAMS = 8;
 
@@ -72,6 +81,8 @@ const REPORT_CREDIT = 20 * REPORT_OCTETS;
 const LEAST_INTERVAL_MS = 5;
 const USUAL_INTERVAL_MS = 10;
 const LONGEST_INTERVAL_MS = 60;
+/** Of a path that carries so little that reports as often as that would cost more than their part. */
+const LONGEST_SLOW_INTERVAL_MS = 350;
 
 /** How often what comes by a path is reported, if that may cost what it likes. */
 const quickInterval = (roundTripMs: number): number =>
@@ -80,9 +91,13 @@ const quickInterval = (roundTripMs: number): number =>
     Math.max(LEAST_INTERVAL_MS, Math.min(USUAL_INTERVAL_MS, roundTripMs / 2), roundTripMs / 4),
   );
 
+/** How often what comes is reported at least. @param rate of the path that reports go by, octets a millisecond */
+const longestInterval = (rate: number): number =>
+  Math.min(LONGEST_SLOW_INTERVAL_MS, Math.max(LONGEST_INTERVAL_MS, REPORT_OCTETS / (REPORT_PART * rate)));
+
 /** How long it takes until a report costs no more than its part. @param pace octets a millisecond */
-const affordableInterval = (pace: number, octets: number = REPORT_OCTETS): number =>
-  Math.min(LONGEST_INTERVAL_MS, octets / (REPORT_PART * pace));
+const affordableInterval = (pace: number, longestMs: number, octets: number = REPORT_OCTETS): number =>
+  Math.min(longestMs, octets / (REPORT_PART * pace));
 
 export class Path {
   readonly link: number;
@@ -165,6 +180,11 @@ export class Path {
   #sizeIndex = 0;
   #sizeTries = 0;
   #sizeAt: Instant = NEVER;
+  #sizeProbedAt: Instant = instant(0);
+  /** Nothing is known yet of how fast it is, not even roughly. */
+  #isFresh = true;
+  /** Of the challenge that was answered: of short datagrams. */
+  #challengeTripMs: number = Number.POSITIVE_INFINITY;
   #sizeProof = 0;
   #sizeProofRoute = -1;
 
@@ -288,7 +308,10 @@ export class Path {
     if (this.#challengedPeer !== 0) this.#answeredTo = this.#challengedPeer;
     const { challenges } = this;
     this.#forgetCandidate();
-    if (challenges === 1) this.#takeRoundTrip(now - this.#challengedAt);
+    if (challenges === 1) {
+      this.#challengeTripMs = now - this.#challengedAt;
+      this.#takeRoundTrip(this.#challengeTripMs);
+    }
     this.#probe();
     this.#searchSize(now);
     return readIndex(octets, names);
@@ -307,13 +330,18 @@ export class Path {
     this.#sizeProofRoute = route;
   }
 
-  handleSizeProof(octets: Uint8Array, at: number, to: number): void {
+  handleSizeProof(octets: Uint8Array, at: number, to: number, now: Instant): void {
     if (to - at < 4) return;
     const size = ((octets[at + 2] as number) << 8) | (octets[at + 3] as number);
     // The proof of a size before may be late.
     if (size <= this.size || !SIZES.includes(size) || this.#sizeAt === NEVER) return;
     this.size = size;
     this.#sizeAt = NEVER;
+    if (this.#sizeTries !== 1 || !this.#isFresh) return;
+    this.#isFresh = false;
+    if (this.#quarantineMs === FIRST_QUARANTINE_MS) this.#usableAt = earlier(this.#usableAt, now);
+    const longerMs = now - this.#sizeProbedAt - this.#challengeTripMs;
+    if (longerMs > SLOW_MS) this.rate.handleSlow(size / longerMs, now);
   }
 
   /** A datagram was too long for the route's first step. */
@@ -321,6 +349,11 @@ export class Path {
     if (this.size > BASE_SIZE) this.size = BASE_SIZE;
     this.#longLost = 0;
     if (this.#sizeAt === NEVER) this.#searchSize(now);
+    else if (this.#sizeTries === 1) {
+      // It was the probe: the next size at once.
+      this.#sizeTries = TRIES_A_SIZE;
+      this.#sizeAt = now;
+    }
   }
 
   /** A report of this path was taken: `sent` has what it brought. */
@@ -337,7 +370,14 @@ export class Path {
     if (!this.isUnderstood || this.#answeredTo !== this.#identities.peer) return;
     if (this.state === "dead") this.rate.handleRestored(now);
     this.#become("alive", now);
-    this.#usableAt = this.#quarantineMs > FIRST_QUARANTINE_MS ? after(now, this.#quarantineMs) : now;
+    this.#usableAt = after(now, this.#restMs);
+  }
+
+  /** How long a path that has just come alive is not used yet. */
+  get #restMs(): number {
+    if (this.#quarantineMs > FIRST_QUARANTINE_MS) return this.#quarantineMs;
+    const mayBeSlow = this.#isFresh && this.#challengeTripMs > FRESH_ROUND_TRIP_MS;
+    return mayBeSlow && this.#sizeAt !== NEVER ? FRESH_MS : 0;
   }
 
   /** The peer ends it. */
@@ -357,7 +397,9 @@ export class Path {
     const missing = REPORT_OCTETS - this.#reportCredit;
     const quick = quickInterval(this.smoothedMs);
     this.arrivals.intervalMs =
-      missing <= 0 ? quick : Math.max(quick, affordableInterval(octets / spanMs, missing));
+      missing <= 0
+        ? quick
+        : Math.max(quick, affordableInterval(octets / spanMs, longestInterval(this.rate.rate), missing));
   }
 
   /** The end of the bundle goes by it. */
@@ -444,10 +486,14 @@ export class Path {
 
   /** Writes the head of such a message; the rest of it is padding. */
   writeSizeProbe(octets: Uint8Array, into: number, now: Instant): number {
+    const size = SIZES[this.#sizeIndex] ?? 0;
     this.#sizeTries++;
-    this.#sizeAt = after(now, this.smoothedMs + 4 * this.variationMs + 50);
+    this.#sizeProbedAt = now;
+    const usualMs = this.smoothedMs + 4 * this.variationMs + 50 + size / this.rate.rate;
+    const isFirst = this.#isFresh && this.#sizeIndex === 0 && this.#sizeTries === 1;
+    this.#sizeAt = after(now, isFirst ? Math.max(usualMs, FIRST_SIZE_MS) : usualMs);
     octets[into] = CONTROL;
-    return this.#writeSize(octets, into, CONTROL_KINDS.sizeProbe, SIZES[this.#sizeIndex] ?? 0);
+    return this.#writeSize(octets, into, CONTROL_KINDS.sizeProbe, size);
   }
 
   #writeSize(octets: Uint8Array, into: number, kind: number, size: number): number {
@@ -514,7 +560,8 @@ export class Path {
 
   /** How often the peer reports what is sent now. */
   get #reportsMs(): number {
-    return Math.max(quickInterval(this.smoothedMs), affordableInterval(this.rate.deliveryRate));
+    const { rate, deliveryRate } = this.rate;
+    return Math.max(quickInterval(this.smoothedMs), affordableInterval(deliveryRate, longestInterval(rate)));
   }
 
   /** How long nothing comes of what is sent until it is dead. */
@@ -524,7 +571,10 @@ export class Path {
 
   /** Three reports and the variation of the round trip. */
   get #graceMs(): number {
-    return 3 * this.#reportsMs + 4 * this.variationMs + 30;
+    const reportsMs = this.#reportsMs;
+    const reportedMs = 3 * reportsMs + 4 * this.variationMs;
+    // A probe that is sent meanwhile has its round trip: the peer's reports may be rarer than is thought here.
+    return Math.max(reportedMs, PROBE_INTERVALS * reportsMs + 1.25 * this.smoothedMs) + 30;
   }
 
   /** When the silence has lasted for too long. */
@@ -546,7 +596,7 @@ export class Path {
     }
     if (this.#probeAt === NEVER) {
       const due = Math.max(this.progressAt, sent.oldestSentAt + 1.25 * this.smoothedMs);
-      this.#probeAt = instant(Math.max(now, due) + 1.5 * this.#reportsMs);
+      this.#probeAt = instant(Math.max(now, due) + PROBE_INTERVALS * this.#reportsMs);
     }
     return this.#probeAt;
   }

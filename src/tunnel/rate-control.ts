@@ -38,11 +38,14 @@ const INITIAL_RATE = 750;
 /** What may be in flight before anything is known. */
 const INITIAL_DATAGRAMS = 8;
 const FULL_OCTETS = 1500;
+/** What may be in flight at any time: as much as at first, but no more than a slow line takes in so long, or two datagrams. */
+const LEAST_WINDOW_MS = 250;
+const LEAST_DATAGRAMS = 2;
 /** The receivers' clocks tell no less. */
 const TICK_MS = 0.001;
 /** Longer pauses between the first datagrams are the sender's. */
 const FIRST_MS = 150;
-const LOWEST_RATE = 4;
+const LOWEST_RATE = 1;
 /** The queue that is kept standing at the bottleneck, without noise and quanta. */
 const QUEUE_MS = 4;
 /** A queue that ends the start-up. */
@@ -203,6 +206,14 @@ export class RateControl {
     this.#pressed.clear();
     this.#quietSince = now;
     this.#testedAt = now;
+  }
+
+  /** Before anything was carried a long datagram was seen to take long: it carries about so much. @param rate octets a millisecond */
+  handleSlow(rate: number, now: Instant): void {
+    if (!this.#isUnknown || rate >= this.#capacity) return;
+    this.#isUnknown = false;
+    this.#capacity = Math.max(rate, LOWEST_RATE);
+    this.#setRate(now);
   }
 
   /** The path carries again after it had been found dead. */
@@ -473,8 +484,10 @@ export class RateControl {
     if (this.#step.gain > 0 && now < this.#step.until) this.#changeAt = this.#step.until;
     // Until it is known that reports have stopped.
     const spanMs = waitMs + this.#targetMs + 2 * noiseMs + 2 * intervalMs + 10;
-    const most = this.#isUnknown ? 0 : Math.max(this.rate, this.#capacity) * spanMs;
-    this.window = Math.max(this.#firstDatagrams * this.#fullOctets, most);
+    const pace = Math.max(this.rate, this.#capacity);
+    const first = this.#firstDatagrams * this.#fullOctets;
+    const least = Math.max(LEAST_DATAGRAMS * this.#fullOctets, pace * LEAST_WINDOW_MS);
+    this.window = this.#isUnknown ? first : Math.max(Math.min(first, least), pace * spanMs);
     this.#sent.add(now, this.rate);
   }
 

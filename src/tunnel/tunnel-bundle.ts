@@ -341,7 +341,7 @@ export class TunnelBundle {
         path.handleSizeProbe(octets, from, to, route);
         break;
       case CONTROL_KINDS.sizeProof:
-        path.handleSizeProof(octets, from, to);
+        path.handleSizeProof(octets, from, to, now);
         break;
       case CONTROL_KINDS.skip:
         this.#handleSkip(octets, from + 2, to, now);
