@@ -42,6 +42,11 @@ const MOST_AHEAD_MS = 600;
 const OVERFLOW_MS = 20;
 /** What has not come after so long is given up. */
 const GIVE_UP_MS = 1500;
+/** What comes to that so soon after is given up with it. */
+const GIVE_UP_TOGETHER_MS = 250;
+const MOST_SKIPPED = 0xffff;
+/** A full datagram takes 50 ms where no more octets pass a millisecond. */
+const SLOW_PACE = 30;
 const REVIEW_MS = 10;
 /** A queue that is shorter than this part of the round trip leaves a lone TCP flow without enough to send after a loss. */
 const TARGET_ROUND_TRIPS = 0.75;
@@ -68,6 +73,8 @@ export class Dispatch {
   /** Paths that may carry packets, the one with the least delay first, as last reviewed. */
   readonly #eligible: Path[] = [];
   #reviewAt: Instant = instant(0);
+  /** What was sent last is a repeat. */
+  #hasRepeated = false;
   /** When the limit lets something be committed again. */
   #freeAt: Instant = instant(0);
 
@@ -343,17 +350,42 @@ export class Dispatch {
     while (repeats.count > 0) {
       const { run, segment } = repeats;
       if (now - runs.sinceOf(run) > GIVE_UP_MS) {
-        this.#skip(run, segment, session, outlet, now);
-        this.#dropRepeat();
+        this.#giveUp(session, outlet, now);
         continue;
       }
       const octets = runs.octetsOf(run, segment);
       const path = this.best(octets, now);
       if (path === null || !hasRoom(path, now)) return;
+      // Where each takes long, what is new takes turns with them: it may be a ping.
+      if (this.#hasRepeated && path.pace < SLOW_PACE && this.queue.octets > 0) {
+        this.#hasRepeated = false;
+        return;
+      }
       if (!this.#sendSegment(path, run, segment, session, outlet, now)) return;
       repeats.advance(octets);
       this.repeated++;
+      this.#hasRepeated = true;
     }
+  }
+
+  /** Drops the first repeat, with those next to it that are nearly as late: one message tells of all. */
+  #giveUp(session: SessionKeys, outlet: Outlet, now: Instant): void {
+    const repeats = this.#repeats;
+    const { runs } = this.#share;
+    const lane = runs.laneOf(repeats.run);
+    const first = runs.numberOf(repeats.run, repeats.segment);
+    let count = 0;
+    do {
+      this.#dropRepeat();
+      count++;
+    } while (
+      repeats.count > 0 &&
+      count < MOST_SKIPPED &&
+      now - runs.sinceOf(repeats.run) > GIVE_UP_MS - GIVE_UP_TOGETHER_MS &&
+      runs.laneOf(repeats.run) === lane &&
+      runs.numberOf(repeats.run, repeats.segment) === ((first + count) & 0xffffff)
+    );
+    this.#skip(lane, first, count, session, outlet, now);
   }
 
   #dropRepeat(): void {
@@ -364,21 +396,27 @@ export class Dispatch {
     this.drops.givenUp++;
   }
 
-  /** Tells that a number will not come. */
-  #skip(run: number, segment: number, session: SessionKeys, outlet: Outlet, now: Instant): void {
+  /** Tells that numbers will not come. */
+  #skip(
+    lane: number,
+    number: number,
+    count: number,
+    session: SessionKeys,
+    outlet: Outlet,
+    now: Instant,
+  ): void {
     const path = this.best(0, now);
     if (path === null) return;
-    const { memory, scratch, runs } = this.#share;
+    const { memory, scratch } = this.#share;
     const { octets } = memory;
-    const number = runs.numberOf(run, segment);
     octets[scratch] = CONTROL;
     octets[scratch + 1] = CONTROL_KINDS.skip;
-    octets[scratch + 2] = runs.laneOf(run);
+    octets[scratch + 2] = lane;
     octets[scratch + 3] = number >>> 16;
     octets[scratch + 4] = number >>> 8;
     octets[scratch + 5] = number;
-    octets[scratch + 6] = 0;
-    octets[scratch + 7] = 1;
+    octets[scratch + 6] = count >>> 8;
+    octets[scratch + 7] = count;
     this.sendContent(path, path.route, 8, 0, 0, -1, 0, false, session, outlet, now);
   }
 
