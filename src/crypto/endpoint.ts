@@ -56,6 +56,11 @@ export interface EndpointSettings {
   readonly cipher: CipherName;
   readonly limits?: KeyLimits;
   readonly load?: LoadLimits;
+  /**
+   * All indices of this end begin with the same 16 bits, random as they are: what is for it can be told from what strangers make up before
+   * it is looked at.
+   */
+  readonly tagged?: boolean;
 }
 
 export type TunnelDrop =
@@ -83,6 +88,7 @@ export class Endpoint {
   readonly #peers: Map<string, Peer> = new Map();
   readonly #byIndex: Map<number, Peer> = new Map();
   readonly #indexOctets: Uint8Array = new Uint8Array(4);
+  readonly #isTagged: boolean;
   /** What was dropped, and why. */
   readonly drops: Record<TunnelDrop, number> = {
     malformed: 0,
@@ -111,6 +117,8 @@ export class Endpoint {
       claim: (peer) => this.#claim(peer),
       free: (index) => void this.#byIndex.delete(index),
     };
+    primitives.fillRandom(this.#indexOctets);
+    this.#isTagged = settings.tagged ?? false;
     this.#macKey = macKeyOf(primitives, settings.key.publicKey);
     this.#mark = markOf(primitives, settings.key.publicKey);
     this.#cookies = new CookieMaker(primitives, settings.key.publicKey);
@@ -120,6 +128,16 @@ export class Endpoint {
     this.#handshakes = new TokenBucket(...load.handshakes);
     this.#proven = new SharedBucket(load.proven, fillRandom);
     this.#cookieRate = new SharedBucket(load.cookies, fillRandom);
+  }
+
+  /** The three octets behind the first of initiations for this end. */
+  get mark(): Uint8Array {
+    return this.#mark;
+  }
+
+  /** The first 16 bits of all indices, if they are tagged. */
+  get tag(): number {
+    return readIndex(this.#indexOctets, 0) >>> 16;
   }
 
   /** Indices in use: at most five a peer. */
@@ -255,7 +273,7 @@ export class Endpoint {
     const octets = this.#indexOctets;
     let index: number;
     do {
-      this.#identity.primitives.fillRandom(octets);
+      this.#identity.primitives.fillRandom(this.#isTagged ? octets.subarray(2) : octets);
       index = readIndex(octets, 0);
     } while (this.#byIndex.has(index));
     this.#byIndex.set(index, peer);

@@ -12,6 +12,7 @@ import {
   ENODEV,
   EPERM,
   getsockname,
+  getsockopt,
   type NativeBuffer,
   nativeBuffer,
   O_CLOEXEC,
@@ -33,8 +34,13 @@ const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_BINDTODEVICE = 25;
+const SO_ATTACH_FILTER = 26;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const SO_MEMINFO = 55;
+/** Of what SO_MEMINFO tells: words, and which of them counts drops. */
+const MEMINFO_WORDS = 9;
+const MEMINFO_DROPS = 8;
 export const IPPROTO_IP = 0;
 export const IP_PKTINFO = 8;
 const IP_MTU_DISCOVER = 10;
@@ -111,6 +117,23 @@ export class UdpSocket {
   /** -1: it is closed. */
   get fd(): number {
     return this.#fd;
+  }
+
+  /** Datagrams that the kernel did not hand over: there was no room, or a filter kept them off; modulo 2^32. */
+  get dropped(): number {
+    const words = nativeBuffer(4 * MEMINFO_WORDS);
+    const size = nativeBuffer(4);
+    size.view.setUint32(0, 4 * MEMINFO_WORDS, true);
+    if (getsockopt(this.#fd, SOL_SOCKET, SO_MEMINFO, words.address, size.address) < 0) return 0;
+    return words.view.getUint32(4 * MEMINFO_DROPS, true);
+  }
+
+  /** Takes only what a program of classic BPF lets through. @returns false: this kernel has no such thing, and all is taken */
+  attachFilter(program: NativeBuffer): boolean {
+    const head = nativeBuffer(16); // struct sock_fprog
+    head.view.setUint16(0, program.octets.length / 8, true);
+    head.view.setBigUint64(8, BigInt(program.address), true);
+    return setsockopt(this.#fd, SOL_SOCKET, SO_ATTACH_FILTER, head.address, 16) >= 0;
   }
 
   close(): void {

@@ -50,6 +50,10 @@ export class DaemonOnHost {
     }
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   status(): Promise<Status> {
     return this.#client.request<Status>("GET", "/status");
   }

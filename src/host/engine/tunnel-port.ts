@@ -14,6 +14,7 @@ import { PrefixTable } from "../../wire/prefix-table.ts";
 import { SEGMENT_LIMIT, Segments } from "../../wire/segments.ts";
 import { KEY_LINK, TRANSPORT } from "../../wire/tunnel-datagram.ts";
 import { monotonicNow } from "../clock.ts";
+import { datagramFilter } from "../datagram-filter.ts";
 import { EMSGSIZE, nativeBuffer } from "../libc.ts";
 import type { Netlink } from "../netlink.ts";
 import { OffloadTun } from "../offload-tun.ts";
@@ -123,7 +124,11 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     };
     const key = primitives.keyPair(settings.privateKey);
     this.#publicKey = key.publicKey;
-    this.#endpoint = new Endpoint(primitives, { key, cipher: fasterCipher() });
+    this.#endpoint = new Endpoint(primitives, {
+      key,
+      cipher: fasterCipher(),
+      tagged: settings.listen.length > 0,
+    });
     this.#intake = new DatagramIntake(memory, this.#slots, this.#routes);
     this.#outbox = new DatagramOutbox(memory, SCRATCH_OCTETS, STAGING, this.#routes, {
       failed: (route, errno) => this.#handleFailed(route, errno),
@@ -135,7 +140,12 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
       netlink.setMtu(this.index, settings.mtu);
       netlink.setSegmentLimit(this.index, SEGMENT_LIMIT);
       netlink.disableGeneratedAddresses(this.index);
-      for (const address of settings.listen) this.#listening.push(this.#open(null, address));
+      const filter = datagramFilter(this.#endpoint.mark, this.#endpoint.tag);
+      for (const address of settings.listen) {
+        const socket = this.#open(null, address);
+        this.#listening.push(socket);
+        socket.attachFilter(filter);
+      }
     } catch (error) {
       this.close();
       throw error;
@@ -279,7 +289,11 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
       publicKey: keyText(this.#publicKey),
       listen: this.#settings.listen,
       peers: this.#all.map((peer) => peer.status(now)),
-      drops: { ...this.drops, ...this.#endpoint.drops },
+      drops: {
+        ...this.drops,
+        ...this.#endpoint.drops,
+        filtered: this.#listening.reduce((sum, socket) => sum + socket.dropped, 0),
+      },
     };
   }
 
