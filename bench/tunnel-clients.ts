@@ -142,13 +142,16 @@ async function tryWith(clients: number, options: Options, world: WanWorld, base:
     const each = (sample.resident - base) / clients / 1000;
 
     process.stdout.write(
-      `  phase ${event.phase}: ${share.toFixed(1)} % of a core, ${(sample.resident / 1e6).toFixed(1)} MB, ${base > 0 ? each.toFixed(0) : "-"} kB a client; ${event.sent} sent, ${event.replies} replies\n`,
+      `  phase ${event.phase}: ${share.toFixed(1)} % of a core, ${(sample.resident / 1e6).toFixed(1)} MB, ${base > 0 ? each.toFixed(0) : "-"} kB a client; ${event.sent} sent, ${event.replies} replies, ${event.delayed} dropped by clients, ${event.cpuSeconds.toFixed(1)} s of their processor so far\n`,
     );
     before = sample;
     if (event.phase !== 2) return event.phase === 3;
     if (base === 0) return true;
-    const { drops } = (await daemon.status()).tunnels[0] ?? {};
-    process.stdout.write(`  ${JSON.stringify(drops)}\n`);
+    const [tunnel] = (await daemon.status()).tunnels;
+    const sums: Record<string, number> = { ...tunnel?.drops };
+    for (const { drops } of tunnel?.peers ?? [])
+      for (const [why, count] of Object.entries(drops)) if (count > 0) sums[why] = (sums[why] ?? 0) + count;
+    process.stdout.write(`  ${JSON.stringify(sums)}\n`);
     // Killed, so that it says no farewell.
     killedAt = monotonicNow();
     process.kill(daemon.pid, "SIGKILL");

@@ -25,4 +25,8 @@ export type LoadEvent =
       readonly at: number;
       readonly sent: number;
       readonly replies: number;
+      /** Dropped so far in the clients' queues. */
+      readonly delayed: number;
+      /** Of the load process, so far. */
+      readonly cpuSeconds: number;
     };

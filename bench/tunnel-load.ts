@@ -189,7 +189,9 @@ let lookAt = 0;
 
 function nextPhase(now: Instant): boolean {
   if (phase >= 0) {
-    say({ event: "end", phase, at: now, sent, replies });
+    const queues = clients.map(({ bundle }) => bundle.dispatch.queue.drops);
+    const delayed = queues.reduce((sum, drops) => sum + drops.delayed + drops.queueFull, 0);
+    say({ event: "end", phase, at: now, sent, replies, delayed, cpuSeconds: process.cpuUsage().user / 1e6 });
     sent = replies = 0;
   }
   phase++;
