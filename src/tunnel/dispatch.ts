@@ -127,7 +127,8 @@ export class Dispatch {
   lost(run: number, segment: number): void {
     if (run < 0) return;
     const { runs } = this.#share;
-    if (this.redundant) runs.release(run);
+    // Another path has carried it, too, if there is one.
+    if (this.redundant && this.#eligible.length > 1) runs.release(run);
     else this.#repeats.push(run, segment, 1, runs.octetsOf(run, segment));
   }
 

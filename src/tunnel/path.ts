@@ -60,6 +60,8 @@ const LONGEST_QUARANTINE_MS = 10_000;
 /** Meanwhile it is asked so often. */
 const QUARANTINE_PROBE_MS = 200;
 const STABLE_MS = 10_000;
+/** What still comes of a path that the peer has ended does not bring it back. */
+const ENDED_MS = 200;
 
 /** Sizes worth a try: Ethernet, PPPoE, tunnels. */
 const SIZES: readonly number[] = [1500, 1492, 1480, 1452, 1420, 1400, 1360, 1320];
@@ -177,6 +179,7 @@ export class Path {
   #quarantineMs = FIRST_QUARANTINE_MS;
   #usableAt: Instant = instant(0);
   #farewell = false;
+  #endedAt: Instant = instant(Number.NEGATIVE_INFINITY);
   #sizeIndex = 0;
   #sizeTries = 0;
   #sizeAt: Instant = NEVER;
@@ -226,6 +229,11 @@ export class Path {
   /** Packets that come by it are for this bundle, and not for one before it. */
   get isUnderstood(): boolean {
     return this.#takenFor === this.#identities.own;
+  }
+
+  /** Packets are taken at both ends. */
+  get #isMutual(): boolean {
+    return this.isUnderstood && this.#answeredTo === this.#identities.peer;
   }
 
   /** Routes that it has asked, or is about to: the bundle holds them. */
@@ -366,8 +374,8 @@ export class Path {
     if (sent.ackedOctets === 0) return;
     this.progressAt = now;
     this.#probeAt = NEVER;
-    if (this.state === "alive" || this.route < 0) return;
-    if (!this.isUnderstood || this.#answeredTo !== this.#identities.peer) return;
+    if (this.state === "alive" || this.route < 0 || now < after(this.#endedAt, ENDED_MS)) return;
+    if (!this.#isMutual) return;
     if (this.state === "dead") this.rate.handleRestored(now);
     this.#become("alive", now);
     this.#usableAt = after(now, this.#restMs);
@@ -382,6 +390,7 @@ export class Path {
 
   /** The peer ends it. */
   handleFarewell(now: Instant): void {
+    this.#endedAt = now;
     if (this.state === "alive") this.#become("dead", now);
   }
 
@@ -423,7 +432,11 @@ export class Path {
       if (now >= this.#tailAt(now)) this.#probe();
       if (this.#quarantineMs > FIRST_QUARANTINE_MS && now >= after(this.#usableAt, STABLE_MS))
         this.#quarantineMs = FIRST_QUARANTINE_MS;
-    } else if (this.route >= 0 && now >= after(this.#probedAt, this.#retryMs(now))) this.#probe();
+    } else if (this.route >= 0 && now >= after(this.#probedAt, this.#retryMs(now))) {
+      this.#probe();
+      // What was said when one of the two did not know the other yet is said again.
+      if (this.#challengeRoute < 0 && !this.#isMutual) this.challenge(this.route, now);
+    }
     return false;
   }
 

@@ -49,6 +49,8 @@ export interface BundleSettings {
 
 /** New keys are agreed on when nothing was heard for so long by any path: who began anew does not know these. */
 const SILENCE_MS = 1000;
+/** A peer does not begin anew more often; it says so more than once. */
+const MEETING_MS = 200;
 const LEAST_PATIENCE_MS = 40;
 const MOST_PATIENCE_MS = 2000;
 const LONGEST_HANDSHAKE = 152;
@@ -77,6 +79,7 @@ export class TunnelBundle {
   #isPending = true;
   #sessionAt: Instant = instant(0);
   #hastenedAt: Instant = instant(0);
+  #metAt: Instant = instant(Number.NEGATIVE_INFINITY);
 
   constructor(
     share: BundleShare,
@@ -289,7 +292,8 @@ export class TunnelBundle {
     if (name === 0 || name === identities.peer) return;
     const { localIndex } = this.peer.session ?? {};
     // What the one before said comes late.
-    if (session !== localIndex) return;
+    if (session !== localIndex || now < after(this.#metAt, MEETING_MS)) return;
+    this.#metAt = now;
     const isFirst = identities.peer === 0;
     identities.peer = name;
     if (isFirst) return;

@@ -13,6 +13,8 @@ import type { PathSettings, TunnelPeerSettings } from "./tunnel-messages.ts";
 
 /** A path that was asked so often in vain is tried with the next of the peer's addresses. */
 const TRIES_AN_ADDRESS = 3;
+/** One that was there is waited for before another address is asked. */
+const LEAVE_MS = 1000;
 
 /** A path of ours, with the ways to each of the peer's addresses. */
 interface OwnPath {
@@ -107,7 +109,7 @@ export class TunnelPeer implements Inlet, Scheduled {
     const own: OwnPath = { settings, path, routes, next: 0 };
     this.#own.set(settings.path, own);
     apply(path, settings);
-    this.#call(own, now);
+    this.#call(own, own.next, now);
     this.peer.hasten(now);
     this.isDirty = true;
     return true;
@@ -199,18 +201,21 @@ export class TunnelPeer implements Inlet, Scheduled {
     for (const own of this.#own.values()) {
       const { path, routes } = own;
       if (routes.length < 2 || path.state === "alive") continue;
-      const tried = this.peer.session === null ? this.peer.attempts - 1 : path.challenges;
       if (this.peer.session === null) {
-        const next = Math.max(0, tried) % routes.length;
-        if (next !== own.next) this.#call({ ...own, next }, now, own);
-      } else if (tried >= TRIES_AN_ADDRESS)
-        this.#call({ ...own, next: (own.next + 1) % routes.length }, now, own);
+        const next = Math.max(0, this.peer.attempts - 1) % routes.length;
+        if (next !== own.next) this.#call(own, next, now);
+      } else if (path.candidate < 0 ? now - path.changedAt >= LEAVE_MS : path.challenges > TRIES_AN_ADDRESS) {
+        let next = (own.next + 1) % routes.length;
+        // Where it was it is asked anyway.
+        if (routes[next] === path.route) next = (next + 1) % routes.length;
+        this.#call(own, next, now);
+      }
     }
   }
 
-  #call(own: OwnPath, now: Instant, kept: OwnPath = own): void {
-    kept.next = own.next;
-    const route = own.routes[own.next];
+  #call(own: OwnPath, next: number, now: Instant): void {
+    own.next = next;
+    const route = own.routes[next];
     if (route === undefined) return;
     own.path.headers = this.#routes.isIpv6(route) ? 48 : 28;
     own.path.challenge(route, now);
