@@ -41,6 +41,8 @@ const FULL_OCTETS = 1500;
 /** What may be in flight at any time: as much as at first, but no more than a slow line takes in so long, or two datagrams. */
 const LEAST_WINDOW_MS = 250;
 const LEAST_DATAGRAMS = 2;
+/** On a path that takes longer for a datagram the rate is not doubled at first. */
+const SLOW_QUANTUM_MS = 50;
 /** The receivers' clocks tell no less. */
 const TICK_MS = 0.001;
 /** Longer pauses between the first datagrams are the sender's. */
@@ -213,6 +215,7 @@ export class RateControl {
     if (!this.#isUnknown || rate >= this.#capacity) return;
     this.#isUnknown = false;
     this.#capacity = Math.max(rate, LOWEST_RATE);
+    this.isStarting = !this.#isSlow;
     this.#setRate(now);
   }
 
@@ -227,12 +230,17 @@ export class RateControl {
   #restart(now: Instant): void {
     this.#testedAt = now;
     this.#capacity = Math.max(Math.min(this.#capacity, INITIAL_RATE), this.#capacity / 2);
-    this.isStarting = true;
+    this.isStarting = !this.#isSlow;
     this.#isPressed = false;
     this.#pressed.clear();
     this.#step.gain = 0;
     this.#quietSince = now;
     this.#stuck.clear();
+  }
+
+  /** Great steps would fill a queue long before anything is seen of them. */
+  get #isSlow(): boolean {
+    return this.#quantumMs > SLOW_QUANTUM_MS;
   }
 
   /** How long the bottleneck takes for one datagram. */
