@@ -186,21 +186,17 @@ export class Dispatch {
     let most = 0;
     let roundTrip = 0;
     let silence = 0;
-    let count = 0;
     for (let i = 0; i < this.#paths.length; i++) {
       const path = this.#paths[i] as Path;
       const delay = delayOf(path, now);
       if (!path.isMeasured || delay === Number.POSITIVE_INFINITY) continue;
-      count++;
       least = Math.min(least, delay);
       most = Math.max(most, delay);
       roundTrip = Math.max(roundTrip, path.smoothedMs + 4 * path.variationMs);
       silence = Math.max(silence, path.silenceMs);
     }
-    if (count === 0) return 0;
-    // What a path took with it when it died comes by others.
-    const again = count > 1 ? Math.max(roundTrip, silence) : roundTrip;
-    return 1.5 * (most - least) + roundTrip + again + 60;
+    // What a path took with it when it died comes by others; what is lost once more takes about as long.
+    return roundTrip === 0 ? 0 : 1.5 * (most - least) + roundTrip + Math.max(roundTrip, silence) + 60;
   }
 
   /** Decides which paths may carry packets. */
