@@ -118,6 +118,12 @@ export class Dispatch {
     this.#numbers.fill(0);
   }
 
+  /** There is no path, and has been none for long: what waits would only take room that others need. */
+  dropWaiting(): void {
+    this.drops.noPath += this.queue.packets;
+    this.queue.clear();
+  }
+
   /** By SentLog. */
   acked(run: number, _segment: number): void {
     if (run >= 0) this.#share.runs.release(run);

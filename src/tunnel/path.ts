@@ -257,6 +257,13 @@ export class Path {
     if (route >= 0) this.challenge(route, now);
   }
 
+  /** There are new keys, which may be those of another program: who is there is asked at once. */
+  renew(now: Instant): void {
+    if (this.state === "alive") return;
+    const route = this.#challengeRoute >= 0 ? this.#challengeRoute : this.route;
+    if (route >= 0) this.challenge(route, now);
+  }
+
   /** How often the present candidate has been asked in vain. */
   get challenges(): number {
     return this.#challengeRoute < 0 ? 0 : this.#challenges;

@@ -10,7 +10,7 @@
  */
 import type { Peer } from "../crypto/peer.ts";
 import type { SessionKeys } from "../crypto/session-keys.ts";
-import { after, earlier, type Instant, instant } from "../time.ts";
+import { after, earlier, type Instant, instant, NEVER } from "../time.ts";
 import {
   CONTROL,
   CONTROL_KINDS,
@@ -51,6 +51,8 @@ export interface BundleSettings {
 const SILENCE_MS = 1000;
 /** A peer does not begin anew more often; it says so more than once. */
 const MEETING_MS = 200;
+/** What waits is kept for so long without a path. */
+const NO_PATH_MS = 2000;
 const LEAST_PATIENCE_MS = 40;
 const MOST_PATIENCE_MS = 2000;
 const LONGEST_HANDSHAKE = 152;
@@ -79,6 +81,8 @@ export class TunnelBundle {
   #isPending = true;
   #sessionAt: Instant = instant(0);
   #hastenedAt: Instant = instant(0);
+  /** When there was a path last; at first, when there was something to send. */
+  #aliveAt: Instant = NEVER;
   #metAt: Instant = instant(Number.NEGATIVE_INFINITY);
 
   constructor(
@@ -205,6 +209,7 @@ export class TunnelBundle {
     this.#isPending = false;
     this.#sendHandshakes(outlet);
     const { session } = this.peer;
+    this.#clearQueue(now);
     if (session !== this.#session) this.#useSession(session, now);
     if (session === null) return;
     for (let i = 0; i < this.paths.length; i++) {
@@ -214,6 +219,17 @@ export class TunnelBundle {
     }
     this.dispatch.send(session, outlet, now);
     this.peer.checkWear(now);
+  }
+
+  #clearQueue(now: Instant): void {
+    for (let i = 0; i < this.paths.length; i++) {
+      if ((this.paths[i] as Path).state !== "alive") continue;
+      this.#aliveAt = now;
+      return;
+    }
+    if (this.#aliveAt === NEVER) this.#aliveAt = now;
+    if (this.dispatch.queue.packets > 0 && now >= after(this.#aliveAt, NO_PATH_MS))
+      this.dispatch.dropWaiting();
   }
 
   /** A datagram by this route was too long for its first step. @returns false: none of its paths goes there */
@@ -313,8 +329,10 @@ export class TunnelBundle {
     this.#sessionBefore = this.#session?.localIndex ?? -1;
     this.#session = session;
     if (session === null) return;
-    for (const path of this.paths)
+    for (const path of this.paths) {
       path.sent.beginSession(session.remoteIndex, session.nextCounter(path.link));
+      if (this.#calls) path.renew(now);
+    }
   }
 
   #handleControl(

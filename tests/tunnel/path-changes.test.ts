@@ -268,4 +268,20 @@ describe("paths of a bundle", () => {
     world.run(1000);
     assert.ok(stream.received.length >= stream.sent - 2, `${stream.received.length} of ${stream.sent}`);
   });
+
+  it("hold no packets when all of them have been gone for a while, and carry what comes then", () => {
+    const world = new World([mbit(20, 10)]);
+    establish(world);
+    const stream = new Stream(world, 1);
+    world.run(500);
+    world.change(0, { outage: true });
+    world.run(4000);
+    const { near } = world;
+    assert.ok(near.slots.small.count - near.slots.small.free < 200, "only what was under way");
+    assert.ok(near.bundle.dispatch.drops.noPath > 1000);
+    world.change(0, { outage: false });
+    const from = world.now;
+    world.run(2000);
+    assert.ok(stream.times.filter((time) => time > from).length > 1400);
+  });
 });
