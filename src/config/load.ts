@@ -145,17 +145,14 @@ function readTunnels(
   problems: Problems,
 ): readonly TunnelConfig[] {
   const paths = tables.lines.filter(isPath);
-  const interfaces = tables.lines.filter((line) => !isPath(line)).map(({ name }) => name);
+  const serialLines = tables.lines.filter((line) => !isPath(line));
+  const slaves = serialLines.filter(({ table }) => table.master !== undefined);
   const callerNames = callers.map(({ name }) => name);
   for (const [at, path] of paths.entries()) {
     const { masterNames, serverNames, masters } = tables;
     const serial = masters.map(({ name }) => name).filter((name) => !callerNames.includes(name));
     const earlier = paths.slice(0, at);
-    checkPath(
-      path,
-      { callers: callerNames, masterNames, serverNames, interfaces, earlier, serial },
-      problems,
-    );
+    checkPath(path, { callers: callerNames, masterNames, serverNames, slaves, earlier, serial }, problems);
   }
   const called = callers.map((caller) => {
     const tunnel = completeCaller(
@@ -167,7 +164,7 @@ function readTunnels(
   });
   const taken = new Map([
     ...tables.masterNames.map((name) => [name, `master.${name}`] as const),
-    ...interfaces.map((name) => [name, `line.${name}`] as const),
+    ...serialLines.map(({ name }) => [name, `line.${name}`] as const),
   ]);
   const servers = tables.servers.map(completeServer);
   for (const [at, server] of servers.entries()) {

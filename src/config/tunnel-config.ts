@@ -46,6 +46,8 @@ export interface PathConfig {
   readonly device: string | null;
   /** Its own address; null: as the routes say. */
   readonly address: string | null;
+  /** HOST:PORT each, where the peer is reached by it; empty: where it is by the others. */
+  readonly servers: readonly string[];
   readonly tier: PathTier;
   /** Bits per second; null: what it carries. */
   readonly sendBps: number | null;

@@ -31,6 +31,12 @@ const presharedKeyFile = (): z.ZodString => path("/etc/eql/preshared.key");
 const publicKey = (): z.ZodString =>
   text(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, "a public key: 44 characters, as `eql pubkey` prints it");
 
+const servers = (): OneOrMore =>
+  oneOrMore(
+    serverFault,
+    'HOST:PORT, such as "vpn.example.org:7411" or "[2001:db8::1]:7411", or several in a list',
+  );
+
 /** Of masters: with a prefix length, or more than one, only if they call a server. */
 export const masterAddress = (): OneOrMore =>
   oneOrMore(
@@ -40,10 +46,7 @@ export const masterAddress = (): OneOrMore =>
 
 /** What a master has that calls a server, besides the keys of every interface. */
 export const callingKeys = {
-  server: oneOrMore(
-    serverFault,
-    'HOST:PORT, such as "vpn.example.org:7411" or "[2001:db8::1]:7411", or several in a list',
-  )
+  server: servers()
     .optional()
     .describe("The server that is called by the master's UDP lines; of several, the first that answers"),
   "server-key": publicKey().optional().describe("The server's public key"),
@@ -58,6 +61,9 @@ export const callingKeys = {
 
 /** What a line has that is a UDP path. */
 export const pathKeys = {
+  server: servers()
+    .optional()
+    .describe("UDP: where the server is reached by this line, in place of the master's"),
   "local-address": address()
     .optional()
     .describe("UDP: its own address; without it, the one that the routes give"),

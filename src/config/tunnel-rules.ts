@@ -93,8 +93,8 @@ export interface PathSurroundings {
   /** All masters, also those with errors. */
   readonly masterNames: readonly string[];
   readonly serverNames: readonly string[];
-  /** Lines that become interfaces. */
-  readonly interfaces: readonly string[];
+  /** Serial lines that join a master. */
+  readonly slaves: readonly Checked<LineTable>[];
   readonly earlier: readonly Checked<LineTable>[];
   /** Masters that are without errors and call nobody. */
   readonly serial: readonly string[];
@@ -116,11 +116,16 @@ export function checkPath(
   if (device?.startsWith("/")) {
     say("device", `found ${show(device)}; allowed: the name of an interface, such as "wwan0"`);
   }
-  const made = [...around.masterNames, ...around.serverNames, ...around.interfaces].find(
-    (each) => each === device,
-  );
+  const made = [...around.masterNames, ...around.serverNames].find((each) => each === device);
   if (made !== undefined) {
-    say("device", `found ${show(device)}, which is made here; allowed: an interface that exists without eql`);
+    say("device", `found ${show(device)}, which leads to peers itself; allowed: an interface below it`);
+  }
+  const slave = around.slaves.find(({ name: each }) => each === device);
+  if (slave !== undefined) {
+    say(
+      "device",
+      `found ${show(device)}, which joins ${slave.table.master}; allowed: a line that stays alone`,
+    );
   }
   const known = around.callers.join(", ");
   if (master !== null && around.serial.includes(master)) {

@@ -40,7 +40,7 @@ describe("a line that is added later", () => {
       "sl1",
       { device: "/dev/ttyS1", baud: 9600 },
       "line sl1: baud: unknown key; allowed: device, interface, protocol, speed, rate, rtscts, carrier, lock, role, dial, numbers, answer, up-command, mtu, master, " +
-        "address, peer, routes, default-route, echo-interval, echo-failures, local-address, tier, send-limit, receive-limit",
+        "address, peer, routes, default-route, echo-interval, echo-failures, server, local-address, tier, send-limit, receive-limit",
     ],
     [
       "the device of another line",

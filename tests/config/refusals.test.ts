@@ -339,7 +339,7 @@ it("lists all errors of a file", () => {
       "4 errors",
       '  daemon.log-level: found 3; allowed: "trace", "debug", "info", "warn", "error"',
       "  line.sl0.sped: unknown key; allowed: device, interface, protocol, speed, rate, rtscts, carrier, lock, role, dial, numbers, answer, up-command, mtu, master, " +
-        "address, peer, routes, default-route, echo-interval, echo-failures, local-address, tier, send-limit, receive-limit",
+        "address, peer, routes, default-route, echo-interval, echo-failures, server, local-address, tier, send-limit, receive-limit",
       '  line.sl1.master: found "x"; allowed: eql',
       '  line.sl2.device: found "/dev/ttyS0", which line.sl1 has already',
     ].join("\n"),

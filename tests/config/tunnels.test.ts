@@ -53,7 +53,15 @@ describe("a master that calls a server", () => {
           receiveBps: null,
           redundant: false,
           paths: [
-            { name: "any", device: null, address: null, tier: "primary", sendBps: null, receiveBps: null },
+            {
+              name: "any",
+              device: null,
+              address: null,
+              servers: [],
+              tier: "primary",
+              sendBps: null,
+              receiveBps: null,
+            },
           ],
         },
       ],
@@ -75,11 +83,33 @@ describe("a master that calls a server", () => {
     const { paths } = onlyPeer(
       CALLER +
         path("lte", 'device = "wwan0"', 'tier = "backup"', "send-limit = 1_000_000") +
-        path("dsl", 'device = "eth0"', 'local-address = "fd00:0::7"', "receive-limit = 5000"),
+        path(
+          "dsl",
+          'device = "eth0"',
+          'local-address = "fd00:0::7"',
+          "receive-limit = 5000",
+          'server = ["10.9.0.1:7411", "[fd00:0::1]:7411"]',
+        ),
     );
     assert.deepEqual(paths, [
-      { name: "lte", device: "wwan0", address: null, tier: "backup", sendBps: 1e6, receiveBps: null },
-      { name: "dsl", device: "eth0", address: "fd00::7", tier: "primary", sendBps: null, receiveBps: 5000 },
+      {
+        name: "lte",
+        device: "wwan0",
+        address: null,
+        servers: [],
+        tier: "backup",
+        sendBps: 1e6,
+        receiveBps: null,
+      },
+      {
+        name: "dsl",
+        device: "eth0",
+        address: "fd00::7",
+        servers: ["10.9.0.1:7411", "[fd00::1]:7411"],
+        tier: "primary",
+        sendBps: null,
+        receiveBps: 5000,
+      },
     ]);
   });
 });
@@ -170,9 +200,14 @@ describe("what does not agree", () => {
       "master.eql: found 33 lines; allowed: at most 32",
     ],
     [
-      "a path by an interface that is made here",
+      "a path by an interface of paths",
       CALLER + path("a", 'device = "eql"'),
-      'line.a.device: found "eql", which is made here; allowed: an interface that exists without eql',
+      'line.a.device: found "eql", which leads to peers itself; allowed: an interface below it',
+    ],
+    [
+      "a path over a line that joins a master",
+      `${CALLER}[master.old]\n[line.sl0]\ndevice = "/dev/ttyS0"\nmaster = "old"\n${path("a", 'device = "sl0"')}`,
+      'line.a.device: found "sl0", which joins old; allowed: a line that stays alone',
     ],
     [
       "a server without IPv4 that masquerades, with a small MTU",

@@ -16,6 +16,8 @@ const NOTHING: Step = { remove: false, add: null };
 /** A configured path: whether the engine has it, and whether it should. It comes and goes with its device. */
 export class CalledPath {
   config: PathConfig;
+  /** Addresses of its own servers; empty: it goes to the peer's, or they are not known. */
+  servers: readonly string[] = [];
   /** Why the engine has it not, in words. */
   reason = "the server is not known yet";
   #uplink: Uplink | null = null;
@@ -24,6 +26,11 @@ export class CalledPath {
 
   constructor(config: PathConfig) {
     this.config = config;
+  }
+
+  /** Whether it waits for addresses of its own. */
+  get isLost(): boolean {
+    return this.config.servers.length > 0 && this.servers.length === 0;
   }
 
   get isThere(): boolean {

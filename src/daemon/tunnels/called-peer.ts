@@ -5,7 +5,7 @@ import { EqlError } from "../../errors.ts";
 import type { PathSettings, TunnelPeerSettings } from "../../host/engine/tunnel-messages.ts";
 import type { Instant } from "../../time.ts";
 import { CalledPath } from "./called-path.ts";
-import { findServers, isNamed } from "./server-names.ts";
+import { findServers, isNamed, type ServerAddresses } from "./server-names.ts";
 import { type TunnelTools, tellRefusal } from "./tunnel-tools.ts";
 import type { Uplink, Uplinks } from "./uplinks.ts";
 
@@ -47,6 +47,9 @@ export class CalledPeer {
     this.redundant = config.redundant;
     this.#silentSince = tools.now();
     if (!config.servers.some(isNamed)) this.#found = config.servers;
+    for (const path of this.#paths) {
+      if (!path.config.servers.some(isNamed)) path.servers = path.config.servers;
+    }
   }
 
   /** Whether the engine knows it. */
@@ -62,8 +65,9 @@ export class CalledPeer {
 
   /** Addresses to which datagrams go by the routes; empty: all paths are bound to interfaces. */
   get unboundServers(): readonly string[] {
-    const isUnbound = this.#paths.some(({ config }) => config.device === null);
-    return isUnbound ? this.#found.map((place) => parseHostPort(place)?.host ?? "") : [];
+    const unbound = this.#paths.filter(({ config }) => config.device === null);
+    const places = unbound.flatMap((path) => this.#placesOf(path));
+    return [...new Set(places)].map((place) => parseHostPort(place)?.host ?? "");
   }
 
   /** Interfaces by which paths leave. */
@@ -86,8 +90,9 @@ export class CalledPeer {
     if (this.#isAskingDue(now)) void this.#ask(now);
     if (this.#found.length > 0 && !isEqual(this.#found, this.#servers)) await this.#addPeer(this.#found);
     if (this.#servers === null) return;
-    const families = new Set(this.#servers.map((place) => (place.startsWith("[") ? 6 : 4)));
     for (const path of this.#paths) {
+      if (path.isLost) continue;
+      const families = new Set(this.#placesOf(path).map((place) => (place.startsWith("[") ? 6 : 4)));
       const { remove, add } = path.next(uplinks, families, now);
       if (remove) await this.#removePath(path, add === null);
       if (add !== null) await this.#addPath(path, add, now);
@@ -128,24 +133,38 @@ export class CalledPeer {
       receiveBps = path.config.receiveBps,
     } = change;
     const config = { ...path.config, tier, sendBps, receiveBps };
-    if (path.isThere) await this.#tools.engine.request("changePath", this.#settingsOf(config));
+    if (path.isThere) await this.#tools.engine.request("changePath", this.#settingsOf(config, path.servers));
     path.config = config;
     return true;
   }
 
   #isAskingDue(now: Instant): boolean {
     if (this.#isAsking) return false;
-    if (this.#found.length === 0) return now - this.#askedAt >= UNKNOWN_RETRY_MS;
+    if (this.#found.length === 0 || this.#paths.some(({ isLost }) => isLost))
+      return now - this.#askedAt >= UNKNOWN_RETRY_MS;
     const isSilent = this.#alive.size === 0 && now - this.#silentSince >= SILENCE_MS;
-    return isSilent && now - this.#askedAt >= SILENCE_MS && this.#config.servers.some(isNamed);
+    return isSilent && now - this.#askedAt >= SILENCE_MS && this.#isNamed;
+  }
+
+  get #isNamed(): boolean {
+    return [this.#config, ...this.#config.paths].some(({ servers }) => servers.some(isNamed));
   }
 
   /** Finds the servers' addresses; what is found is used at the next review. */
   async #ask(now: Instant): Promise<void> {
     this.#isAsking = true;
     this.#askedAt = now;
-    const { places, trouble } = await findServers(this.#config.servers, this.#known, this.#tools.resolve);
+    const find = (servers: readonly string[]): Promise<ServerAddresses> =>
+      findServers(servers, this.#known, this.#tools.resolve);
+    const [{ places, trouble: first }, ...own] = await Promise.all([
+      find(this.#config.servers),
+      ...this.#paths.map(({ config }) => find(config.servers)),
+    ]);
+    const trouble = [...new Set([first, ...own.map((each) => each.trouble)])].filter(Boolean).join("; ");
     this.#isAsking = false;
+    for (const [at, path] of this.#paths.entries()) {
+      path.servers = own[at]?.places ?? [];
+    }
     if (trouble !== "" && trouble !== this.#trouble)
       this.#tools.log.warn({ tunnel: this.#settings.tunnel, reason: trouble }, "a server is not found");
     this.#trouble = trouble;
@@ -173,7 +192,7 @@ export class CalledPeer {
     const { name, device } = path.config;
     const before = path.reason;
     try {
-      await this.#tools.engine.request("addPath", this.#settingsOf(path.config));
+      await this.#tools.engine.request("addPath", this.#settingsOf(path.config, path.servers));
       path.added(uplink);
       this.#tools.log.info({ tunnel, path: name, device: device ?? undefined }, "path added");
     } catch (error) {
@@ -216,9 +235,15 @@ export class CalledPeer {
     return this.#paths.find(({ config }) => config.name === name);
   }
 
-  #settingsOf({ name: path, device, address, tier, sendBps, receiveBps }: PathConfig): PathSettings {
+  /** Where it leads. */
+  #placesOf({ config, servers }: CalledPath): readonly string[] {
+    return config.servers.length > 0 ? servers : this.#found;
+  }
+
+  #settingsOf(config: PathConfig, servers: readonly string[]): PathSettings {
     const { tunnel, peer } = this.#settings;
-    return { tunnel, peer, path, device, address, tier, sendBps, receiveBps };
+    const { name: path, device, address, tier, sendBps, receiveBps } = config;
+    return { tunnel, peer, path, device, address, servers, tier, sendBps, receiveBps };
   }
 }
 

@@ -36,6 +36,8 @@ export interface PathSettings {
   readonly device: string | null;
   /** Its own address; null: as the routes say. */
   readonly address: string | null;
+  /** Where the peer is called by it, the first one first; empty: where the peer is called. */
+  readonly servers: readonly string[];
   readonly tier: PathTier;
   /** Most that is sent and received by it, in bits per second; null: what it carries. */
   readonly sendBps: number | null;

@@ -233,7 +233,7 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     const sockets: UdpSocket[] = [];
     const routes: number[] = [];
     try {
-      for (const server of peer.settings.servers) {
+      for (const server of settings.servers.length > 0 ? settings.servers : peer.settings.servers) {
         const family = server.startsWith("[") ? 6 : 4;
         if (settings.address !== null && settings.address.includes(":") !== (family === 6)) continue;
         let socket = sockets.find((each) => each.family === family);

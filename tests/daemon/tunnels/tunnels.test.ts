@@ -225,6 +225,7 @@ describe("paths", () => {
       path: "dsl",
       device: "eth0",
       address: null,
+      servers: [],
       receiveBps: null,
     };
     assert.deepEqual(made, [

@@ -25,7 +25,11 @@ function twoAddresses(): { world: World; peer: TunnelPeer } {
   near.peer = peer.peer;
   near.bundle = peer.bundle;
   near.turn = (now) => peer.turn(near, now);
-  peer.addPath({ ...common, path: "a", device: null, address: null, tier: "primary" }, [0, 1], world.now);
+  peer.addPath(
+    { ...common, path: "a", device: null, address: null, servers: [], tier: "primary" },
+    [0, 1],
+    world.now,
+  );
   return { world, peer };
 }
 
