@@ -50,6 +50,8 @@ const SELDOM_AFTER_MS = 60_000;
 const KEEP_ALIVE_MS = 3000;
 /** The end that is called believes that a path is there for so long. */
 const FORGET_MS = 12_000;
+/** It forgets a path that nobody has been heard of by for so long. */
+const GONE_MS = 300_000;
 /** Until there is a measure. */
 const DEFAULT_ROUND_TRIP_MS = 100;
 /** After so many intervals of reports without one the path is asked. */
@@ -239,6 +241,11 @@ export class Path {
   /** Routes that it has asked, or is about to: the bundle holds them. */
   get candidate(): number {
     return this.#challengeRoute;
+  }
+
+  /** The peer has no such path any more, as far as can be known. */
+  isGone(now: Instant): boolean {
+    return !this.#calls && this.state !== "alive" && now >= after(this.heardAt, GONE_MS);
   }
 
   /** Asks who is there. */

@@ -192,9 +192,12 @@ export class SentLog {
       this.#measuredFirst = first;
     } else {
       const spanMs = arrivalMs - this.#measuredMs;
-      if (spanMs <= 0 || ((report.totalDatagrams - this.#totalDatagrams) | 0) <= 0) return;
-      this.deliveredOctets = (report.totalOctets - this.#totalOctets) >>> 0;
-      this.deliveredMs = spanMs;
+      if (spanMs <= 0) return;
+      // Less than before: the receiver's path was made anew.
+      if (((report.totalDatagrams - this.#totalDatagrams) | 0) > 0) {
+        this.deliveredOctets = (report.totalOctets - this.#totalOctets) >>> 0;
+        this.deliveredMs = spanMs;
+      }
     }
     this.#totalOctets = report.totalOctets;
     this.#totalDatagrams = report.totalDatagrams;

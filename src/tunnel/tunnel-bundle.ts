@@ -168,6 +168,13 @@ export class TunnelBundle {
     this.lanesIn.handleTimeout(now);
     for (let i = 0; i < this.paths.length; i++) {
       const path = this.paths[i] as Path;
+      if (path.isGone(now)) {
+        this.removePath(path);
+        path.route = -1;
+        this.#events.pathChanged(path);
+        i--;
+        continue;
+      }
       if (!path.handleTimeout(now)) continue;
       this.dispatch.retire(path);
       this.#events.pathChanged(path);
@@ -418,12 +425,14 @@ export class TunnelBundle {
     for (;;) {
       const length = this.peer.pollTransmit(datagram);
       if (length === 0) return;
+      let keyRoute = this.#calls ? -1 : this.keyRoute;
       for (const { route, candidate, state } of this.paths) {
         this.#sendHandshake(route, length, outlet);
+        if (route === keyRoute) keyRoute = -1;
         if (state !== "alive" && candidate !== route) this.#sendHandshake(candidate, length, outlet);
       }
       // A peer that began anew is not where its paths were.
-      if (!this.#calls) this.#sendHandshake(this.keyRoute, length, outlet);
+      this.#sendHandshake(keyRoute, length, outlet);
     }
   }
 

@@ -284,4 +284,41 @@ describe("paths of a bundle", () => {
     world.run(2000);
     assert.ok(stream.times.filter((time) => time > from).length > 1400);
   });
+
+  it("are measured anew when the receiver's path is another one by the same link", () => {
+    const world = new World([mbit(20, 10)]);
+    establish(world);
+    new Stream(world, 1, 1440, true);
+    world.run(1500);
+    const { bundle } = world.near;
+    const [path] = bundle.paths;
+    assert.ok(path !== undefined);
+    bundle.removePath(path);
+    bundle.addPath()?.challenge(0, world.now);
+    world.run(500);
+    world.change(0, { rateBps: 5e6 });
+    world.run(2000);
+    const rate = (world.far.bundle.paths[0]?.rate.rate ?? 0) / 125;
+    assert.ok(rate > 4.5 && rate < 6, `${rate} Mbit/s`);
+  });
+
+  it("are forgotten by the end that is called when they are gone for long", () => {
+    const world = new World([mbit(20, 10), mbit(20, 10)]);
+    establish(world);
+    const { bundle } = world.near;
+    const path = bundle.paths[1];
+    assert.ok(path !== undefined);
+    bundle.removePath(path);
+    let last = 0;
+    world.onSend = (from, way) => {
+      if (from === "far" && way === 1) last = world.now;
+      return true;
+    };
+    world.run(330_000);
+    assert.equal(world.far.bundle.paths.length, 1);
+    assert.ok(last < 320_000, `${last} ms`);
+    bundle.addPath()?.challenge(1, world.now);
+    world.run(500);
+    assert.deepEqual(statesOf(world), ALIVE);
+  });
 });

@@ -227,7 +227,8 @@ export class TunnelPeer implements Inlet, Scheduled {
     if (path.route !== held) {
       if (path.route >= 0) this.#routes.hold(path.route);
       if (held >= 0) this.#routes.release(held);
-      this.#held.set(path, path.route);
+      if (path.route >= 0) this.#held.set(path, path.route);
+      else this.#held.delete(path);
     }
     this.#events.pathChanged(this, path);
   }
