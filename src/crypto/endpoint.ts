@@ -73,6 +73,9 @@ export type TunnelDrop =
   | "unknownIndex"
   | "replayed";
 
+/** Initiations that are known to have been answered without a handshake, a power of two. */
+const ANSWERED = 256;
+
 const nameOf = (publicKey: Uint8Array): string => String.fromCharCode(...publicKey);
 
 export class Endpoint {
@@ -89,6 +92,8 @@ export class Endpoint {
   readonly #byIndex: Map<number, Peer> = new Map();
   readonly #indexOctets: Uint8Array = new Uint8Array(4);
   readonly #isTagged: boolean;
+  /** Words of MAC 1 of initiations that were answered, by their last bits: clients send a copy by each path. */
+  readonly #answered: Int32Array = new Int32Array(ANSWERED);
   /** What was dropped, and why. */
   readonly drops: Record<TunnelDrop, number> = {
     malformed: 0,
@@ -232,12 +237,16 @@ export class Endpoint {
     if (!hasMark(datagram, this.#mark)) return "wrongMac";
     if (!this.#checks.take(source, now)) return "overload";
     if (!isMacRight(this.#identity.primitives, this.#macKey, datagram, INITIATION.mac1)) return "wrongMac";
+    const word = readIndex(datagram, INITIATION.mac1);
     if (!this.#handshakes.take(now)) {
       if (!this.#cookies.isShown(datagram, source, now)) {
         if (this.#cookieRate.take(source, now)) this.#reply = this.#cookies.reply(datagram, source, now);
         return "overload";
       }
       if (!this.#proven.take(source, now)) return "overload";
+    } else if (this.#answered[word & (ANSWERED - 1)] === word) {
+      this.#handshakes.giveBack();
+      return "oldHandshake";
     }
     const received = ReceivedInitiation.read(this.#identity, datagram);
     if (received === null) return "forged";
@@ -247,7 +256,9 @@ export class Endpoint {
       return "stranger";
     }
     this.#reply = peer.handleInitiation(received, now);
-    return this.#reply === null ? "oldHandshake" : null;
+    if (this.#reply === null) return "oldHandshake";
+    this.#answered[word & (ANSWERED - 1)] = word;
+    return null;
   }
 
   #takeResponse(datagram: Uint8Array, source: Uint8Array, now: Instant): TunnelDrop | null {

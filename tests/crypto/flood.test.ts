@@ -60,6 +60,24 @@ describe("a flood of first messages", () => {
     assert.ok(pair.talks());
   });
 
+  it("costs nothing more in copies, which a client sends by each path", () => {
+    const pair = new TunnelPair({ far: { load: { ...load, handshakes: [0, 2] } }, way: () => [] });
+    pair.runFor(10);
+    const first = pair.sent[0]?.datagram ?? assert.fail();
+    const { drops } = pair.far.endpoint;
+    for (let at = 0; at < 10; at++) pair.deliver(pair.far, first);
+    assert.deepEqual([drops.oldHandshake, drops.overload], [9, 0]);
+    // There is one handshake left.
+    pair.near.peer.hasten(pair.now);
+    pair.runFor(1000);
+    const next = pair.sent.findLast(({ datagram }) => datagram[0] === INITIATION_TYPE)?.datagram;
+    assert.notEqual(next, first);
+    const replies = pair.sent.length;
+    pair.deliver(pair.far, next ?? assert.fail());
+    assert.deepEqual([drops.oldHandshake, drops.overload], [9, 0]);
+    assert.equal(pair.sent.length, replies + 1);
+  });
+
   it("is got through with a cookie, if it is whole and comes from the right address", () => {
     const pair = new TunnelPair({ far: { load: { ...load, handshakes: [0, 0] } } });
     let cookies = 0;
