@@ -148,11 +148,11 @@ export class TunnelPeer implements Inlet, Scheduled {
     return true;
   }
 
-  /** What is due at `now`, then all that is to be sent. */
-  turn(outlet: Outlet, now: Instant): void {
+  /** What was due by `until`, then all that is to be sent. */
+  turn(outlet: Outlet, now: Instant, until: Instant = now): void {
     this.isDirty = false;
     const { bundle, peer } = this;
-    if (this.dueAt <= now) bundle.handleTimeout(now);
+    if (this.dueAt <= until) bundle.handleTimeout(now);
     if (this.#own.size > 0) this.#tryAddresses(now);
     bundle.transmit(outlet, now);
     for (let event = peer.pollEvent(); event !== undefined; event = peer.pollEvent()) {

@@ -45,6 +45,8 @@ const NET_HEADER = 10;
 /** Runs and batches read in one go before others get their turn. */
 const TUN_BATCH = 16;
 const SOCKET_BATCH = 4;
+/** How long nothing is missed of peers while what has come is still being read. */
+const MOST_BEHIND_MS = 500;
 /** A slot with less in it is not held for long: what has to wait is copied. */
 const CROWDED_OCTETS = 16_384;
 /** Octets of a handshake datagram. */
@@ -93,6 +95,10 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
   readonly #seed: number;
   readonly drops = { noPeer: 0, malformed: 0, noSlot: 0 };
   #lastStranger: Uint8Array | null = null;
+  /** More has come than was read in this turn. */
+  #isBehind = false;
+  /** When all that had come was read. */
+  #readAt: Instant = instant(0);
 
   constructor(
     settings: TunnelSettings,
@@ -161,12 +167,17 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
   turn(now: Instant): void {
     this.#coalescer.flush();
     const turning = this.#turning;
+    if (!this.#isBehind) this.#readAt = now;
+    // What is missing of a peer may have come, and not been read.
+    const isLate = now - this.#readAt > MOST_BEHIND_MS;
+    const until = this.#isBehind && !isLate ? instant(0) : now;
+    this.#isBehind = false;
     // First all of them: one that is due again at once is for the next turn.
-    for (let peer = this.#due.takeDue(now); peer !== undefined; peer = this.#due.takeDue(now))
+    for (let peer = this.#due.takeDue(until); peer !== undefined; peer = this.#due.takeDue(until))
       turning.push(peer);
     for (let i = 0; i < turning.length; i++) {
       const peer = turning[i] as TunnelPeer;
-      peer.turn(this.#outbox, now);
+      peer.turn(this.#outbox, now, until);
       this.#due.set(peer, peer.dueAt);
     }
     turning.length = 0;
@@ -418,6 +429,7 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
       this.#coalescer.flush();
       if (!intake.isMore) return;
     }
+    this.#isBehind = true;
   }
 
   #handleDatagram(

@@ -45,3 +45,35 @@ it("takes from a peer what it may send in the long run, and counts the rest", ()
     6400 - Math.floor((last * 1000 + most) / PACKET),
   );
 });
+
+it("misses nothing of a peer before what has come is read", () => {
+  const end = new End();
+  const keys = { publicKey: new End().publicKey, presharedKey: null };
+  const limits = { sendBps: null, receiveBps: null };
+  const peer = new TunnelPeer(
+    {
+      ...keys,
+      ...limits,
+      tunnel: "eql",
+      peer: "s",
+      servers: ["192.0.2.1:7411"],
+      networks: [],
+      redundant: false,
+    },
+    0,
+    end.endpoint.addPeer({ ...keys, initiates: true }, instant(0)),
+    end.share,
+    { deliver: () => {} },
+    new Routes(64),
+    { peerChanged: () => {}, pathChanged: () => {} },
+    1,
+  );
+  peer.turn(end, instant(0));
+  peer.turn(end, instant(10));
+  assert.equal(peer.peer.attempts, 1);
+  const { dueAt } = peer;
+  peer.turn(end, instant(dueAt + 1), instant(dueAt - 1));
+  assert.equal(peer.peer.attempts, 1);
+  peer.turn(end, instant(dueAt + 2));
+  assert.equal(peer.peer.attempts, 2);
+});
