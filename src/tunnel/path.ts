@@ -161,6 +161,7 @@ export class Path {
   #challengeRoute = -1;
   #challengeAt: Instant = NEVER;
   #challengedAt: Instant = instant(0);
+  #candidateAt: Instant = instant(0);
   #challengeMs = FIRST_CHALLENGE_MS;
   #challenges = 0;
   /** The peer has not confirmed yet that it knows tier and limit. */
@@ -253,6 +254,7 @@ export class Path {
     this.#challengeRoute = route;
     this.#challengeMs = FIRST_CHALLENGE_MS;
     this.#challengeAt = now;
+    this.#candidateAt = now;
     this.#challenges = 0;
     this.#random.fillRandom(this.#token);
   }
@@ -293,7 +295,7 @@ export class Path {
     this.#session = session;
     this.#counter = counter;
     if (route === this.route || route === this.#challengeRoute) return;
-    if (this.#challenges > 0 && now < after(this.#challengedAt, CANDIDATE_MS)) return;
+    if (this.#challenges > 0 && now < after(this.#candidateAt, CANDIDATE_MS)) return;
     this.challenge(route, now);
   }
 

@@ -321,4 +321,11 @@ describe("paths of a bundle", () => {
     world.run(500);
     assert.deepEqual(statesOf(world), ALIVE);
   });
+
+  it("come up though answers come from another address than is called", () => {
+    const world = new World([mbit(20, 10)]);
+    world.rebindFar(0);
+    establish(world);
+    assert.equal(world.near.bundle.paths[0]?.route, world.ways[0]?.nearSees);
+  });
 });
