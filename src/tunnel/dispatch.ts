@@ -251,6 +251,8 @@ export class Dispatch {
       const extra = kept === 0 ? 0 : path.rate.baseOneWayMs - (eligible[0] as Path).rate.baseOneWayMs;
       if (kept > 0 && extra > (WORTH_MS * path.rate.rate) / rates) {
         if (path.leftOutAt === NEVER) path.leftOutAt = now;
+        // One datagram may keep others waiting for half a second.
+        if (path.pace < SLOW_PACE) path.trialMs = LONGEST_TRIAL_PAUSE_MS;
         if (now - path.leftOutAt >= path.trialMs) {
           path.leftOutAt = now;
           path.trialMs = Math.min(LONGEST_TRIAL_PAUSE_MS, 2 * path.trialMs);

@@ -332,10 +332,8 @@ export class Path {
     if (this.#challengedPeer !== 0) this.#answeredTo = this.#challengedPeer;
     const { challenges } = this;
     this.#forgetCandidate();
-    if (challenges === 1) {
-      this.#challengeTripMs = now - this.#challengedAt;
-      this.#takeRoundTrip(this.#challengeTripMs);
-    }
+    if (challenges === 1) this.#takeRoundTrip(now - this.#challengedAt);
+    this.#challengeTripMs = challenges === 1 ? now - this.#challengedAt : this.smoothedMs;
     this.#probe();
     this.#searchSize(now);
     return readIndex(octets, names);
