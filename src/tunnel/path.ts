@@ -189,8 +189,8 @@ export class Path {
   #sizeProbedAt: Instant = instant(0);
   /** Nothing is known yet of how fast it is, not even roughly. */
   #isFresh = true;
-  /** Of the challenge that was answered: of short datagrams. */
-  #challengeTripMs: number = Number.POSITIVE_INFINITY;
+  /** The least round trip seen: of a short datagram that waited behind none. */
+  #leastTripMs: number = Number.POSITIVE_INFINITY;
   #sizeProof = 0;
   #sizeProofRoute = -1;
 
@@ -333,7 +333,6 @@ export class Path {
     const { challenges } = this;
     this.#forgetCandidate();
     if (challenges === 1) this.#takeRoundTrip(now - this.#challengedAt);
-    this.#challengeTripMs = challenges === 1 ? now - this.#challengedAt : this.smoothedMs;
     this.#probe();
     this.#searchSize(now);
     return readIndex(octets, names);
@@ -362,7 +361,7 @@ export class Path {
     if (this.#sizeTries !== 1 || !this.#isFresh) return;
     this.#isFresh = false;
     if (this.#quarantineMs === FIRST_QUARANTINE_MS) this.#usableAt = earlier(this.#usableAt, now);
-    const longerMs = now - this.#sizeProbedAt - this.#challengeTripMs;
+    const longerMs = now - this.#sizeProbedAt - this.#leastTripMs;
     if (longerMs > SLOW_MS) this.rate.handleSlow(size / longerMs, now);
   }
 
@@ -398,7 +397,7 @@ export class Path {
   /** How long a path that has just come alive is not used yet. */
   get #restMs(): number {
     if (this.#quarantineMs > FIRST_QUARANTINE_MS) return this.#quarantineMs;
-    const mayBeSlow = this.#isFresh && this.#challengeTripMs > FRESH_ROUND_TRIP_MS;
+    const mayBeSlow = this.#isFresh && this.#leastTripMs > FRESH_ROUND_TRIP_MS;
     return mayBeSlow && this.#sizeAt !== NEVER ? FRESH_MS : 0;
   }
 
@@ -644,6 +643,7 @@ export class Path {
   }
 
   #takeRoundTrip(sampleMs: number): void {
+    if (sampleMs < this.#leastTripMs) this.#leastTripMs = sampleMs;
     if (!this.#measured) {
       this.#measured = true;
       this.smoothedMs = sampleMs;
