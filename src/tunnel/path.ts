@@ -189,8 +189,8 @@ export class Path {
   #sizeProbedAt: Instant = instant(0);
   /** Nothing is known yet of how fast it is, not even roughly. */
   #isFresh = true;
-  /** The least round trip seen: of a short datagram that waited behind none. */
-  #leastTripMs: number = Number.POSITIVE_INFINITY;
+  /** Of the challenge that was answered: of short datagrams, both ways by this path. */
+  #challengeTripMs: number = Number.POSITIVE_INFINITY;
   #sizeProof = 0;
   #sizeProofRoute = -1;
 
@@ -333,8 +333,11 @@ export class Path {
     const { challenges } = this;
     this.#forgetCandidate();
     if (challenges === 1) this.#takeRoundTrip(now - this.#challengedAt);
+    const tripMs = challenges === 1 ? now - this.#challengedAt : this.smoothedMs;
+    this.#challengeTripMs = tripMs;
     this.#probe();
-    this.#searchSize(now);
+    // The answer to the other end's challenge goes before what takes long.
+    this.#searchSize(this.#calls && this.#isFresh ? after(now, tripMs / 2) : now);
     return readIndex(octets, names);
   }
 
@@ -361,7 +364,7 @@ export class Path {
     if (this.#sizeTries !== 1 || !this.#isFresh) return;
     this.#isFresh = false;
     if (this.#quarantineMs === FIRST_QUARANTINE_MS) this.#usableAt = earlier(this.#usableAt, now);
-    const longerMs = now - this.#sizeProbedAt - this.#leastTripMs;
+    const longerMs = now - this.#sizeProbedAt - this.#challengeTripMs;
     if (longerMs > SLOW_MS) this.rate.handleSlow(size / longerMs, now);
   }
 
@@ -397,7 +400,7 @@ export class Path {
   /** How long a path that has just come alive is not used yet. */
   get #restMs(): number {
     if (this.#quarantineMs > FIRST_QUARANTINE_MS) return this.#quarantineMs;
-    const mayBeSlow = this.#isFresh && this.#leastTripMs > FRESH_ROUND_TRIP_MS;
+    const mayBeSlow = this.#isFresh && this.#challengeTripMs > FRESH_ROUND_TRIP_MS;
     return mayBeSlow && this.#sizeAt !== NEVER ? FRESH_MS : 0;
   }
 
@@ -643,7 +646,6 @@ export class Path {
   }
 
   #takeRoundTrip(sampleMs: number): void {
-    if (sampleMs < this.#leastTripMs) this.#leastTripMs = sampleMs;
     if (!this.#measured) {
       this.#measured = true;
       this.smoothedMs = sampleMs;
