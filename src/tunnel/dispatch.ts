@@ -195,11 +195,11 @@ export class Dispatch {
     for (let i = 0; i < this.#paths.length; i++) {
       const path = this.#paths[i] as Path;
       const delay = delayOf(path, now);
-      if (!path.isMeasured || delay === Number.POSITIVE_INFINITY) continue;
+      if (!path.roundTrip.isMeasured || delay === Number.POSITIVE_INFINITY) continue;
       least = Math.min(least, delay);
       most = Math.max(most, delay);
-      roundTrip = Math.max(roundTrip, path.smoothedMs + 4 * path.variationMs);
-      silence = Math.max(silence, path.silenceMs);
+      roundTrip = Math.max(roundTrip, path.smoothedMs + 4 * path.roundTrip.variationMs);
+      silence = Math.max(silence, path.life.silenceMs);
     }
     // What a path took with it when it died comes by others; what is lost once more takes about as long.
     return roundTrip === 0 ? 0 : 1.5 * (most - least) + roundTrip + Math.max(roundTrip, silence) + 60;

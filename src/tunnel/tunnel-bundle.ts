@@ -31,7 +31,8 @@ import { Report } from "../wire/tunnel-report.ts";
 import { Dispatch } from "./dispatch.ts";
 import { LanesIn } from "./lanes-in.ts";
 import type { Inlet, Outlet } from "./memory.ts";
-import { type Identities, Path } from "./path.ts";
+import { Path } from "./path.ts";
+import type { Identities } from "./path-proof.ts";
 import { type BundleShare, PADDING_SCRATCH } from "./share.ts";
 
 /** What a bundle tells its host. */
@@ -150,7 +151,7 @@ export class TunnelBundle {
     const whole = headers + TRANSPORT.overhead + length;
     path.handleArrival(route, session, counter, whole, now);
     // It is not reported, so that it is sent again when it is not stale.
-    if (!control && (!path.isUnderstood || session === this.#formerSession)) {
+    if (!control && (!path.proof.isUnderstood || session === this.#formerSession)) {
       this.drops.stale++;
       this.#isPending = true;
       return;
@@ -168,9 +169,9 @@ export class TunnelBundle {
     this.lanesIn.handleTimeout(now);
     for (let i = 0; i < this.paths.length; i++) {
       const path = this.paths[i] as Path;
-      if (path.isGone(now)) {
+      if (path.life.isGone(now)) {
         this.removePath(path);
-        path.route = -1;
+        path.leave();
         this.#events.pathChanged(path);
         i--;
         continue;
@@ -179,7 +180,7 @@ export class TunnelBundle {
       this.dispatch.retire(path);
       this.#events.pathChanged(path);
       // It may be the peer that is not there any more.
-      for (const other of this.paths) if (other.state === "alive") other.probe();
+      for (const other of this.paths) if (other.state === "alive") other.life.probe();
       if (this.#calls && !this.paths.some(({ state }) => state === "alive")) this.peer.hasten(now);
     }
     if (this.#calls && this.#session !== null) this.#renewInSilence(now);
@@ -191,7 +192,7 @@ export class TunnelBundle {
     for (let i = 0; i < this.paths.length; i++) {
       const path = this.paths[i] as Path;
       if (path.state === "alive") return;
-      if (path.heardAt > heardAt) heardAt = path.heardAt;
+      if (path.life.heardAt > heardAt) heardAt = path.life.heardAt;
     }
     if (this.#hastenedAt >= heardAt || now < after(heardAt, SILENCE_MS)) return;
     this.#hastenedAt = now;
@@ -243,14 +244,14 @@ export class TunnelBundle {
   handleTooLong(route: number, now: Instant): boolean {
     const path = this.paths.find((each) => each.route === route);
     if (path === undefined) return false;
-    path.handleTooLong(now);
+    path.search.handleTooLong(now);
     this.#isPending = true;
     return true;
   }
 
   /** Tells the peer that all paths end here; `transmit` sends it. */
   sayFarewell(): void {
-    for (const path of this.paths) path.sayFarewell();
+    for (const path of this.paths) path.life.sayFarewell();
   }
 
   /** Lets go of all that is held. It is not used after that. */
@@ -367,7 +368,7 @@ export class TunnelBundle {
         this.#meet(path.handleProof(octets, from, to, route, now), session, now);
         break;
       case CONTROL_KINDS.sizeProbe:
-        path.handleSizeProbe(octets, from, to, route);
+        path.search.handleProbe(octets, from, to, route);
         break;
       case CONTROL_KINDS.sizeProof:
         path.handleSizeProof(octets, from, to, now);
@@ -416,7 +417,7 @@ export class TunnelBundle {
   }
 
   #handleFarewell(path: Path, now: Instant): void {
-    path.handleFarewell(now);
+    path.life.handleFarewell(now);
     this.dispatch.retire(path);
   }
 

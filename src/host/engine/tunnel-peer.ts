@@ -204,7 +204,11 @@ export class TunnelPeer implements Inlet, Scheduled {
       if (this.peer.session === null) {
         const next = Math.max(0, this.peer.attempts - 1) % routes.length;
         if (next !== own.next) this.#call(own, next, now);
-      } else if (path.candidate < 0 ? now - path.changedAt >= LEAVE_MS : path.challenges > TRIES_AN_ADDRESS) {
+      } else if (
+        path.candidate < 0
+          ? now - path.life.changedAt >= LEAVE_MS
+          : path.proof.challenges > TRIES_AN_ADDRESS
+      ) {
         let next = (own.next + 1) % routes.length;
         // Where it was it is asked anyway.
         if (routes[next] === path.route) next = (next + 1) % routes.length;
@@ -244,7 +248,7 @@ export class TunnelPeer implements Inlet, Scheduled {
       local: path.route < 0 ? null : this.#routes.localText(path.route),
       remote: this.remoteOf(path),
       rateBps: Math.round(rate.rate * 8000),
-      roundTripMs: path.isMeasured ? path.smoothedMs : null,
+      roundTripMs: path.roundTrip.isMeasured ? path.smoothedMs : null,
       queueMs: path.isUsable(now) ? rate.queueMs : 0,
       loss: rate.lossRate,
       mtu: path.size,
@@ -265,5 +269,5 @@ const burstOf = (bps: number): number => Math.max(65_536, bps / 32);
 function apply(path: Path, settings: PathSettings): void {
   path.tier = settings.tier;
   path.rate.ceiling = settings.sendBps === null ? Number.POSITIVE_INFINITY : settings.sendBps / 8000;
-  path.receiveLimit = settings.receiveBps === null ? 0 : Math.ceil(settings.receiveBps / 1000);
+  path.proof.receiveLimit = settings.receiveBps === null ? 0 : Math.ceil(settings.receiveBps / 1000);
 }
