@@ -4,6 +4,7 @@ import type { Status } from "../control/messages.ts";
 import { type BondOptions, bondConfig, FAR_ADDRESS, NEAR_ADDRESS } from "./bond-config.ts";
 import { DaemonProcess } from "./daemon-process.ts";
 import { Host } from "./namespace.ts";
+import { withOwned } from "./owned.ts";
 import { type ProcessUsage, processUsage } from "./process-usage.ts";
 import { Scratch } from "./scratch.ts";
 import { VirtualLines } from "./virtual-line.ts";
@@ -138,27 +139,9 @@ export function startSide(
   return { host, address, daemon: new DaemonProcess(host, file, socket) };
 }
 
-/**
- * Runs work on a bond and takes the bond down, whatever happens.
- * @param signal aborted: the bond goes down at once, and this rejects with the signal's reason
- */
-export async function withBond<T>(
+/** Runs work on a bond and takes the bond down, whatever happens. */
+export const withBond = <T>(
   options: BondOptions,
   work: (bond: Bond) => Promise<T>,
   signal?: AbortSignal,
-): Promise<T> {
-  signal?.throwIfAborted();
-  const bond = await Bond.start(options);
-  const abort = (): void => void bond.close();
-  signal?.addEventListener("abort", abort);
-  try {
-    signal?.throwIfAborted();
-    return await work(bond);
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  } finally {
-    signal?.removeEventListener("abort", abort);
-    await bond.close();
-  }
-}
+): Promise<T> => withOwned(() => Bond.start(options), work, signal);

@@ -1,11 +1,12 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { LifeState, Status } from "../control/messages.ts";
 import { monotonicNow } from "../host/clock.ts";
 import { FAR_ADDRESS } from "./bond-config.ts";
 import { DialWorld, type DialWorldOptions, nearModem } from "./dial-scenario.ts";
 import { type DialNote, type DialProgress, type DialStep, DialWatch, isBundled } from "./dial-watch.ts";
 import { transferLimit } from "./limit.ts";
+import { whileLooking } from "./looking.ts";
 import { DEFAULT_SEED, patienceMs } from "./measure.ts";
+import { withOwned } from "./owned.ts";
 import { round } from "./statistics.ts";
 import { type TcpTransferResult, transferTcp } from "./transfer.ts";
 
@@ -76,40 +77,19 @@ export interface DialDemoResult {
 export async function runDialDemo(options: DialDemoOptions): Promise<DialDemoResult> {
   const { carriers, mtu, bytes, trainingMs = TRAINING_MS, signal } = options;
   const watch = new DialWatch(carriers, bytes);
-  signal?.throwIfAborted();
   const onPhoneEvent: DialWorldOptions["onPhoneEvent"] = (event) => watch.handlePhone(event);
-  const world = await DialWorld.start({ carriers, mtu, trainingMs, onPhoneEvent });
-  const abort = (): void => void world.close();
-  signal?.addEventListener("abort", abort);
-  const look = async (): Promise<void> => {
-    await watch.look(world);
-    options.onProgress(watch.progress(), watch.takeNotes());
-  };
-  const stop = new AbortController();
-  const looking = lookOn(look, stop.signal);
-  try {
-    signal?.throwIfAborted();
-    const facts = await runCalls(world, watch, options);
-    stop.abort();
-    await looking;
-    await look();
-    return dialResult(options, watch, facts);
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  } finally {
-    signal?.removeEventListener("abort", abort);
-    stop.abort();
-    await looking.catch(() => {}); // the work's own failure counts
-    await world.close();
-  }
-}
-
-async function lookOn(look: () => Promise<void>, stop: AbortSignal): Promise<void> {
-  while (!stop.aborted) {
-    await look();
-    await delay(LOOK_MS, undefined, { signal: stop }).catch(() => {});
-  }
+  const facts = await withOwned(
+    () => DialWorld.start({ carriers, mtu, trainingMs, onPhoneEvent }),
+    (world) => {
+      const look = async (): Promise<void> => {
+        await watch.look(world);
+        options.onProgress(watch.progress(), watch.takeNotes());
+      };
+      return whileLooking(look, LOOK_MS, () => runCalls(world, watch, options));
+    },
+    signal,
+  );
+  return dialResult(options, watch, facts);
 }
 
 interface DialFacts {

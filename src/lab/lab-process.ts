@@ -3,9 +3,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { EqlError } from "../errors.ts";
 import type { Host } from "./namespace.ts";
-import type { LabEvent, LabRole } from "./transfer-roles.ts";
-
-type EventOf<Kind extends LabEvent["event"]> = Extract<LabEvent, { event: Kind }>;
+import type { LabEvent, LabEventOf, LabRole } from "./transfer-roles.ts";
 
 /** One of our own scripts on a host (`transfer-main.ts`), which reports by lines of JSON on its standard output. */
 export class LabProcess {
@@ -51,9 +49,9 @@ export class LabProcess {
    * Waits for the first report of a kind.
    * @throws EqlError TRANSFER_FAILED when the process ends without it or `deadlineMs` passes
    */
-  async event<Kind extends LabEvent["event"]>(kind: Kind, deadlineMs: number): Promise<EventOf<Kind>> {
-    const found = (): EventOf<Kind> | undefined =>
-      this.#events.find((event): event is EventOf<Kind> => event.event === kind);
+  async event<Kind extends LabEvent["event"]>(kind: Kind, deadlineMs: number): Promise<LabEventOf<Kind>> {
+    const found = (): LabEventOf<Kind> | undefined =>
+      this.#events.find((event): event is LabEventOf<Kind> => event.event === kind);
     await this.#until(() => this.#ended || found() !== undefined, deadlineMs);
     const event = found();
     if (event !== undefined) return event;

@@ -4,6 +4,7 @@ import { EqlError } from "../errors.ts";
 
 /** Which Debian package, or its like, a program comes from. */
 const PACKAGES = {
+  fastd: "fastd",
   ip: "iproute2",
   nsenter: "util-linux",
   setpriv: "util-linux",

@@ -12,21 +12,29 @@ export class TransferData {
   #octetsLeft = 0;
 
   constructor(seed: number) {
-    this.#b = seed >>> 0;
+    this.#b = seed | 0;
     for (let i = 0; i < 12; i++) this.#next();
   }
 
   /** Writes the next `into.length` octets; any split of the stream gives the same octets. */
   fill(into: Uint8Array): void {
-    for (let i = 0; i < into.length; i++) {
-      if (this.#octetsLeft === 0) {
-        this.#word = this.#next();
-        this.#octetsLeft = 4;
-      }
-      into[i] = this.#word & 0xff;
-      this.#word >>>= 8;
-      this.#octetsLeft--;
+    const { length } = into;
+    let i = 0;
+    while (i < length && this.#octetsLeft > 0) into[i++] = this.#nextOctet();
+    const view = new DataView(into.buffer, into.byteOffset, length);
+    for (; i + 4 <= length; i += 4) view.setInt32(i, this.#next(), true);
+    while (i < length) into[i++] = this.#nextOctet();
+  }
+
+  #nextOctet(): number {
+    if (this.#octetsLeft === 0) {
+      this.#word = this.#next();
+      this.#octetsLeft = 4;
     }
+    const octet = this.#word & 0xff;
+    this.#word >>>= 8;
+    this.#octetsLeft--;
+    return octet;
   }
 
   #next(): number {
@@ -39,10 +47,12 @@ export class TransferData {
   }
 }
 
+const PIECE = 65_536;
+
 /** Hands out `bytes` octets of the stream of `seed` in pieces; a piece is valid until the next call. */
 export function forEachPiece(bytes: number, seed: number, onPiece: (piece: Uint8Array) => void): void {
   const data = new TransferData(seed);
-  const buffer = new Uint8Array(16384);
+  const buffer = new Uint8Array(PIECE);
   for (let left = bytes; left > 0; left -= buffer.length) {
     const piece = buffer.subarray(0, Math.min(left, buffer.length));
     data.fill(piece);

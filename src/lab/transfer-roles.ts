@@ -131,3 +131,5 @@ export type LabEvent =
     }
   | EchoEvent
   | { readonly event: "pinged"; readonly sent: number; readonly answered: number };
+
+export type LabEventOf<Kind extends LabEvent["event"]> = Extract<LabEvent, { event: Kind }>;

@@ -1,35 +1,16 @@
 import { createHash } from "node:crypto";
 import { EqlError } from "../errors.ts";
 import { monotonicNow } from "../host/clock.ts";
-import {
-  accept,
-  check,
-  close,
-  connect,
-  EAGAIN,
-  listen,
-  nativeBuffer,
-  recv,
-  send,
-  shutdown,
-} from "../host/libc.ts";
-import {
-  bindPort,
-  openSocket,
-  report,
-  SOCK_STREAM,
-  SOCKADDR_LENGTH,
-  setCongestionControl,
-  setReceiveTimeout,
-  socketAddress,
-} from "./raw-socket.ts";
+import { check, close, EAGAIN, nativeBuffer, recv, send, shutdown } from "../host/libc.ts";
+import { report, setReceiveTimeout } from "./raw-socket.ts";
+import { acceptOne, connectTo } from "./tcp-connection.ts";
 import { forEachPiece } from "./transfer-data.ts";
 import type { TcpReceiveRole, TcpSendRole } from "./transfer-roles.ts";
 
 const SHUT_WR = 1;
 const MSG_NOSIGNAL = 0x4000;
 const PROGRESS_MS = 200;
-const PIECE = 16384;
+const PIECE = 65_536;
 
 /** The two ends of a TCP transfer, each a process of its own that blocks in its calls. */
 
@@ -41,14 +22,7 @@ const stalled = (octets: number, bytes: number, seconds: number): EqlError =>
 
 /** @throws EqlError SYSTEM_CALL_FAILED; TRANSFER_FAILED when nothing arrives for `stallSeconds` */
 export function receiveTcp({ port, bytes, stallSeconds }: TcpReceiveRole): void {
-  const listener = openSocket(SOCK_STREAM, 0, "open a socket to listen");
-  bindPort(listener, port);
-  setReceiveTimeout(listener, stallSeconds);
-  check(listen(listener, 1), `listen on port ${port}`);
-  report({ event: "listening" });
-  const connection = check(accept(listener, 0), "wait for the sender");
-  setReceiveTimeout(connection, stallSeconds);
-
+  const connection = acceptOne(port, stallSeconds, stallSeconds);
   const hash = createHash("sha256");
   const buffer = nativeBuffer(PIECE);
   let octets = 0;
@@ -69,20 +43,13 @@ export function receiveTcp({ port, bytes, stallSeconds }: TcpReceiveRole): void 
   }
   report({ event: "received", at, octets, sha256: hash.digest("hex") });
   close(connection);
-  close(listener);
 }
 
 /** @throws EqlError SYSTEM_CALL_FAILED */
 export function sendTcp(role: TcpSendRole): void {
   const { address, port, sourcePort, bytes, seed, stallSeconds } = role;
-  const connection = openSocket(SOCK_STREAM, 0, "open a socket to send");
-  bindPort(connection, sourcePort);
+  const connection = connectTo(address, port, sourcePort);
   setReceiveTimeout(connection, stallSeconds);
-  const congestion = setCongestionControl(connection, "cubic");
-  const to = socketAddress(address, port);
-  report({ event: "connecting", at: monotonicNow(), congestion });
-  check(connect(connection, to.address, SOCKADDR_LENGTH), `connect to ${address}:${port}`);
-
   const hash = createHash("sha256");
   const native = nativeBuffer(PIECE);
   forEachPiece(bytes, seed, (piece) => {

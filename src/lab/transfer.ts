@@ -3,7 +3,7 @@ import { EqlError } from "../errors.ts";
 import { LabProcess } from "./lab-process.ts";
 import type { Host } from "./namespace.ts";
 import { forEachPiece } from "./transfer-data.ts";
-import type { EchoEvent, LabEvent } from "./transfer-roles.ts";
+import type { EchoEvent, LabEvent, LabEventOf, LabRole } from "./transfer-roles.ts";
 
 /** Transfers between two hosts: a process on each, timed on the clock that both share, hashed on both ends. */
 
@@ -30,7 +30,9 @@ export interface TcpTransferOptions {
 export interface TcpTransferResult {
   /** Octets received. */
   readonly octets: number;
-  /** Both ends hashed what the seed says, and all of it. */
+  /** Of what was received. */
+  readonly sha256: string;
+  /** All of it, and the sender's hash is the same. */
   readonly intact: boolean;
   /** CLOCK_MONOTONIC, ms: before the connect, and when the last octet was received. */
   readonly startedAt: number;
@@ -39,6 +41,36 @@ export interface TcpTransferResult {
   readonly octetsPerSecond: number;
   /** Name of the congestion control that was in force. */
   readonly congestion: string;
+}
+
+/** One end of a transfer. */
+interface End {
+  readonly host: Host;
+  readonly role: LabRole;
+  /** @param octets received so far */
+  readonly onProgress?: ((octets: number, atMs: number) => void) | undefined;
+}
+
+/**
+ * Starts a receiver, and a sender when that listens; both are gone when the work is done.
+ * @throws EqlError TRANSFER_FAILED
+ */
+export async function withEnds<T>(
+  { host, role, onProgress }: End,
+  from: End,
+  work: (receiver: LabProcess, sender: LabProcess, connecting: LabEventOf<"connecting">) => Promise<T>,
+): Promise<T> {
+  const receiver = new LabProcess(host, role, (event) => {
+    if (event.event === "progress") onProgress?.(event.octets, event.at);
+  });
+  let sender: LabProcess | null = null;
+  try {
+    await receiver.event("listening", START_MS);
+    sender = new LabProcess(from.host, from.role);
+    return await work(receiver, sender, await sender.event("connecting", START_MS));
+  } finally {
+    await Promise.all([sender?.stop(), receiver.stop()]);
+  }
 }
 
 export function transferHash(bytes: number, seed: number): string {
@@ -57,47 +89,30 @@ export async function transferTcp(
   options: TcpTransferOptions,
 ): Promise<TcpTransferResult> {
   const { address, bytes, seed, index = 0, deadlineMs, onProgress } = options;
-  const port = FIRST_PORT + index;
-  const watch = (event: LabEvent): void => {
-    if (event.event === "progress") onProgress?.(event.octets, event.at);
-  };
-  const receiver = new LabProcess(
-    to,
-    { role: "tcp-receive", port, bytes, stallSeconds: STALL_SECONDS },
-    watch,
+  const [port, sourcePort] = [FIRST_PORT + index, FIRST_SOURCE_PORT + index];
+  const shared = { port, bytes, stallSeconds: STALL_SECONDS };
+  return withEnds(
+    { host: to, role: { role: "tcp-receive", ...shared }, onProgress },
+    { host: from, role: { role: "tcp-send", ...shared, address, sourcePort, seed } },
+    async (receiver, sender, connecting) => {
+      const [received, sent] = await Promise.all([
+        receiver.event("received", deadlineMs),
+        sender.event("sent", deadlineMs),
+      ]);
+      onProgress?.(received.octets, received.at);
+      const seconds = (received.at - connecting.at) / 1000;
+      return {
+        octets: received.octets,
+        sha256: received.sha256,
+        intact: received.octets === bytes && received.sha256 === sent.sha256,
+        startedAt: connecting.at,
+        endedAt: received.at,
+        seconds,
+        octetsPerSecond: received.octets / seconds,
+        congestion: connecting.congestion,
+      };
+    },
   );
-  let sender: LabProcess | null = null;
-  try {
-    await receiver.event("listening", START_MS);
-    sender = new LabProcess(from, {
-      role: "tcp-send",
-      address,
-      port,
-      sourcePort: FIRST_SOURCE_PORT + index,
-      bytes,
-      seed,
-      stallSeconds: STALL_SECONDS,
-    });
-    const [connecting, received, sent] = await Promise.all([
-      sender.event("connecting", START_MS),
-      receiver.event("received", deadlineMs),
-      sender.event("sent", deadlineMs),
-    ]);
-    onProgress?.(received.octets, received.at);
-    const meant = transferHash(bytes, seed);
-    const seconds = (received.at - connecting.at) / 1000;
-    return {
-      octets: received.octets,
-      intact: received.octets === bytes && received.sha256 === meant && sent.sha256 === meant,
-      startedAt: connecting.at,
-      endedAt: received.at,
-      seconds,
-      octetsPerSecond: received.octets / seconds,
-      congestion: connecting.congestion,
-    };
-  } finally {
-    await Promise.all([sender?.stop(), receiver.stop()]);
-  }
 }
 
 export interface DatagramResult {
@@ -131,29 +146,26 @@ export async function transferDatagrams(
 ): Promise<DatagramResult> {
   const { deadlineMs, idleSeconds = DATAGRAM_IDLE_SECONDS, onStart, ...offered } = options;
   const { datagrams } = offered;
-  const port = FIRST_PORT;
-  const receiver = new LabProcess(to, { role: "udp-receive", port, datagrams, idleSeconds });
-  let sender: LabProcess | null = null;
-  try {
-    await receiver.event("listening", START_MS);
-    sender = new LabProcess(from, { role: "udp-send", port, sourcePort: FIRST_SOURCE_PORT, ...offered });
-    await sender.event("connecting", START_MS);
-    onStart?.();
-    const [{ datagrams: sent }, { datagrams: received, reordered, duplicates }] = await Promise.all([
-      sender.event("datagrams-sent", deadlineMs),
-      receiver.event("datagrams-received", deadlineMs),
-    ]);
-    return {
-      sent,
-      received,
-      reordered,
-      duplicates,
-      deliveredPercent: (100 * received) / sent,
-      reorderedPercent: (100 * reordered) / sent,
-    };
-  } finally {
-    await Promise.all([sender?.stop(), receiver.stop()]);
-  }
+  const [port, sourcePort] = [FIRST_PORT, FIRST_SOURCE_PORT];
+  return withEnds(
+    { host: to, role: { role: "udp-receive", port, datagrams, idleSeconds } },
+    { host: from, role: { role: "udp-send", port, sourcePort, ...offered } },
+    async (receiver, sender) => {
+      onStart?.();
+      const [{ datagrams: sent }, { datagrams: received, reordered, duplicates }] = await Promise.all([
+        sender.event("datagrams-sent", deadlineMs),
+        receiver.event("datagrams-received", deadlineMs),
+      ]);
+      return {
+        sent,
+        received,
+        reordered,
+        duplicates,
+        deliveredPercent: (100 * received) / sent,
+        reorderedPercent: (100 * reordered) / sent,
+      };
+    },
+  );
 }
 
 /** Pings at a steady pace until stopped. */

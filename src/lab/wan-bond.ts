@@ -6,12 +6,13 @@ import { DaemonProcess } from "./daemon-process.ts";
 import type { Host } from "./namespace.ts";
 import { type ProcessUsage, processUsage } from "./process-usage.ts";
 import { Scratch } from "./scratch.ts";
+import type { WanTunnel } from "./wan-tunnel.ts";
 import { serverAddress, uplink, type WanWorld } from "./wan-world.ts";
 
 /** Uplinks of a {@link WanWorld} bonded by a daemon on each of its hosts. */
 
 const BOND_CLIENT = "10.98.0.2";
-export const BOND_SERVER = "10.98.0.1";
+const BOND_SERVER = "10.98.0.1";
 const PORT = 7411;
 const MASTER = "eql";
 const SERVER = "eqls";
@@ -30,7 +31,8 @@ export interface WanKeys {
   readonly publicKey: string;
 }
 
-export class WanBond {
+export class WanBond implements WanTunnel {
+  readonly address = BOND_SERVER;
   readonly client: DaemonProcess;
   readonly server: DaemonProcess;
   readonly #scratch: Scratch;
@@ -68,12 +70,10 @@ export class WanBond {
     }
   }
 
-  /** Of the daemons, so far; null for one that has ended. */
   usage(): readonly (ProcessUsage | null)[] {
     return [this.client, this.server].map(({ pid }) => processUsage(pid));
   }
 
-  /** May be called again. */
   close(): Promise<void> {
     this.#closing ??= Promise.all([this.client.stop(), this.server.stop()]).then(() => this.#scratch.close());
     return this.#closing;

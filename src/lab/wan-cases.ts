@@ -11,8 +11,10 @@ export interface WanCase {
   readonly seconds: number;
   /** Of both directions, from when the transfer begins. */
   readonly changes: readonly WanLaterChange[];
-  /** The one link of `links` that others must not make slower: the case is measured beside it alone. */
-  readonly beside?: number;
+  /** The one link of `links` that others must not make slower: it is measured by itself, too. */
+  readonly alone?: number;
+  /** Nothing is sent: what the bond itself costs is measured. */
+  readonly idle?: true;
 }
 
 const SECONDS = 20;
@@ -61,14 +63,15 @@ export const WAN_CASES: readonly WanCase[] = [
   ]),
   wanCase("f", "40/20/10/5 Mbit/s, 10/20/30/40 ms", [link(40, 10), link(20, 20), link(10, 30), link(5, 40)]),
   wanCase("g", "2 x 20 Mbit/s, one cut from 8 s to 14 s", twin, { changes: cut(1, 8, 14) }),
-  wanCase("h", "100 + 1 Mbit/s, 10/300 ms", [link(100, 10), link(1, 300)], { beside: 0 }),
+  wanCase("h", "100 + 1 Mbit/s, 10/300 ms", [link(100, 10), link(1, 300)], { alone: 0 }),
   wanCase("i", "2 x 20 Mbit/s, halved and doubled every 5 s", twin, { changes: halvings(twin, 5) }),
   wanCase("u", "2 cables without limit", [null, null]),
+  wanCase("idle", "2 x 20 Mbit/s, 10 ms, nothing to send", twin, { seconds: 30, idle: true }),
 ];
 
 /** The same with one of its links alone. */
 export function onlyLink(wan: WanCase, link: number): WanCase {
-  const { beside: _, ...rest } = wan;
+  const { alone: _, ...rest } = wan;
   return {
     ...rest,
     links: wan.links.slice(link, link + 1),

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { whileLooking } from "./looking.ts";
 import { median, percentile, round } from "./statistics.ts";
 import { Pinger, pingTimes } from "./transfer.ts";
 import type { EchoEvent } from "./transfer-roles.ts";
-import { BOND_SERVER, WanBond } from "./wan-bond.ts";
+import { WanBond } from "./wan-bond.ts";
 import type { WanLaterChange } from "./wan-emulator-roles.ts";
 import { type StreamResult, streamTcp } from "./wan-traffic.ts";
 import { type WanDemoScenario, type WanNote, type WanProgress, WanWatch } from "./wan-watch.ts";
@@ -91,25 +91,11 @@ async function runOn(
     await watch.look(world, bond);
     onProgress(watch.progress(), watch.takeNotes());
   };
-  const stop = new AbortController();
-  const looking = lookOn(look, stop.signal);
   try {
-    const facts = await runStream(world, bond, scenario, watch);
-    stop.abort();
-    await looking;
-    await look();
+    const facts = await whileLooking(look, LOOK_MS, () => runStream(world, bond, scenario, watch));
     return demoResult(scenario, watch, facts);
   } finally {
-    stop.abort();
-    await looking.catch(() => {}); // the work's own failure counts
     await bond.close();
-  }
-}
-
-async function lookOn(look: () => Promise<void>, stop: AbortSignal): Promise<void> {
-  while (!stop.aborted) {
-    await look();
-    await delay(LOOK_MS, undefined, { signal: stop }).catch(() => {});
   }
 }
 
@@ -129,9 +115,9 @@ async function runStream(
   watch: WanWatch,
 ): Promise<Facts> {
   const pings = { count: IDLE_PINGS, intervalMs: IDLE_INTERVAL_MS, lastWaitMs: PING_WAIT_MS };
-  const idle = await pingTimes(client, BOND_SERVER, pings);
+  const idle = await pingTimes(client, bond.address, pings);
   const echoes: EchoEvent[] = [];
-  const pinger = await Pinger.start(client, BOND_SERVER, PING_INTERVAL_MS, (echo) => {
+  const pinger = await Pinger.start(client, bond.address, PING_INTERVAL_MS, (echo) => {
     echoes.push(echo);
     watch.handleEcho(echo);
   });
@@ -147,7 +133,7 @@ async function runStream(
   };
   try {
     const stream = await streamTcp(client, server, {
-      address: BOND_SERVER,
+      address: bond.address,
       seconds,
       onStart: () => void begin().catch(() => {}), // an emulator that has ended is noticed by the stream
       onProgress: (octets, at) => watch.handleReceived(octets, at),

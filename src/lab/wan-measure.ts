@@ -2,10 +2,12 @@ import { MachineLoad } from "./process-usage.ts";
 import { median, percentile, round } from "./statistics.ts";
 import { tcpCounters } from "./tcp-counters.ts";
 import { Pinger, pingTimes, transferDatagrams } from "./transfer.ts";
-import { BOND_SERVER, WanBond } from "./wan-bond.ts";
+import { WanBond, type WanBondOptions } from "./wan-bond.ts";
 import { meanBps, sumBps, type WanCase } from "./wan-cases.ts";
+import { Fastd } from "./wan-fastd.ts";
 import type { WanRecorder } from "./wan-timeline.ts";
 import { streamTcp } from "./wan-traffic.ts";
+import { processorSeconds, type WanTunnel } from "./wan-tunnel.ts";
 import { serverAddress, type WanWorld, withWorld } from "./wan-world.ts";
 
 /** One case of `eql bench wan`, measured: traffic from client to server, and round trips beside it. */
@@ -27,10 +29,17 @@ const PATIENCE_MS = 30_000;
 
 export type WanTraffic = "tcp" | "udp";
 
+/** Another tunnel that ours is measured beside. */
+export type WanRivalName = "fastd";
+
+/** Over the bond of all links; over the first one without a tunnel; by another tunnel over that. */
+export type WanWay = "bond" | "direct" | WanRivalName;
+
 export interface WanMeasureOptions {
   readonly wan: WanCase;
-  /** Without a bond, over the first link. */
-  readonly direct?: boolean;
+  /** How packets get there: by a bond without it. */
+  readonly way?: WanWay;
+  /** Of a bond. */
   readonly redundant?: boolean;
   readonly traffic?: WanTraffic;
   /** Is given what goes on; costs little. */
@@ -38,8 +47,6 @@ export interface WanMeasureOptions {
   /** How many round trips are measured before the traffic; 20 without it. */
   readonly idlePings?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called when the way is there. */
-  readonly onReady?: (world: WanWorld, bond: WanBond | null) => void;
 }
 
 export interface WanMeasurement {
@@ -60,7 +67,7 @@ export interface WanMeasurement {
   readonly tcp: { readonly retransmitted: number; readonly timeouts: number } | null;
   /** Of UDP: per cent that did not come, and that came after a later one. */
   readonly udp: { readonly lostPercent: number; readonly reorderedPercent: number } | null;
-  /** Of both daemons; null without a bond. */
+  /** Of both ends of the tunnel; null without one. */
   readonly processorSecondsPerGB: number | null;
   /** How busy all cores were, in per cent, and how late the emulator was at worst. */
   readonly machinePercent: number;
@@ -73,28 +80,38 @@ type Traffic = Pick<WanMeasurement, "goodputBps" | "longestStallMs" | "longestSt
 
 /** @throws EqlError when the way does not come up or the transfer does not begin; damaged data is a result */
 export function measureWan(options: WanMeasureOptions): Promise<WanMeasurement> {
-  const { wan, direct = false, redundant = false, signal } = options;
+  const { wan, way = "bond", redundant = false, signal } = options;
   const work = async (world: WanWorld): Promise<WanMeasurement> => {
-    const bond = direct ? null : await WanBond.start(world, { links: wan.links.length, redundant });
+    const tunnel = await startTunnel(world, way, { links: wan.links.length, redundant });
     try {
-      options.onReady?.(world, bond);
-      return await measureOn(world, bond, options);
+      return await measureOn(world, tunnel, options);
     } finally {
       options.recorder?.end();
-      await bond?.close();
+      await tunnel?.close();
     }
   };
   return withWorld({ links: wan.links }, work, signal);
 }
 
+function startTunnel(world: WanWorld, way: WanWay, options: WanBondOptions): Promise<WanTunnel | null> {
+  switch (way) {
+    case "bond":
+      return WanBond.start(world, options);
+    case "fastd":
+      return Fastd.start(world);
+    case "direct":
+      return Promise.resolve(null);
+  }
+}
+
 async function measureOn(
   world: WanWorld,
-  bond: WanBond | null,
+  tunnel: WanTunnel | null,
   options: WanMeasureOptions,
 ): Promise<WanMeasurement> {
   const { client, emulator } = world;
   const { wan, traffic = "tcp", idlePings = IDLE_PINGS, recorder } = options;
-  const address = bond === null ? serverAddress(0) : BOND_SERVER;
+  const address = tunnel?.address ?? serverAddress(0);
   const idle = await pingTimes(client, address, {
     count: idlePings,
     intervalMs: IDLE_INTERVAL_MS,
@@ -102,7 +119,7 @@ async function measureOn(
   });
   await emulator?.counts(); // lateness counts from here on
   const tcpBefore = tcpCounters(client.pid);
-  const usageBefore = bond?.usage();
+  const usageBefore = tunnel?.usage();
   const load = new MachineLoad();
   let pinging: Promise<Pinger> | null = null;
   const begin = (): void => {
@@ -114,21 +131,16 @@ async function measureOn(
     );
   };
   const run = traffic === "udp" ? runUdp : runTcp;
-  const result = await run(world, address, bond !== null, wan, begin, recorder);
+  const result = await run(world, address, tunnel !== null, wan, begin, recorder);
   recorder?.end();
   const machinePercent = round(100 * load.share(), 1);
   const times = await (await (pinging as Promise<Pinger> | null))?.stop();
-  const usageAfter = bond?.usage();
+  const usageAfter = tunnel?.usage();
   const late = await emulator?.counts();
   const tcpAfter = tcpCounters(client.pid);
   const { seconds, ...rest } = result;
   const share = (of: number | null): number | null =>
     of === null ? null : round((100 * result.goodputBps) / of, 2);
-  const processorSeconds = [0, 1].reduce(
-    (sum, side) =>
-      sum + (usageAfter?.[side]?.cpuSeconds ?? Number.NaN) - (usageBefore?.[side]?.cpuSeconds ?? Number.NaN),
-    0,
-  );
   return {
     ...rest,
     goodputBps: Math.round(result.goodputBps),
@@ -147,7 +159,9 @@ async function measureOn(
             timeouts: tcpAfter.timeouts - tcpBefore.timeouts,
           },
     processorSecondsPerGB:
-      bond === null ? null : round(processorSeconds / ((result.goodputBps * seconds) / 8e9), 2),
+      usageBefore === undefined || usageAfter === undefined
+        ? null
+        : round(processorSeconds(usageBefore, usageAfter) / ((result.goodputBps * seconds) / 8e9), 2),
     machinePercent,
     emulatorLateMs: late === undefined ? null : round(Math.max(late.latestMs, recorder?.latestMs ?? 0), 1),
   };

@@ -1,6 +1,12 @@
 import { median, round } from "./statistics.ts";
 import { onlyLink, type WanCase } from "./wan-cases.ts";
-import { measureWan, PING_INTERVAL_MS, type WanMeasurement, type WanMeasureOptions } from "./wan-measure.ts";
+import {
+  measureWan,
+  PING_INTERVAL_MS,
+  type WanMeasurement,
+  type WanMeasureOptions,
+  type WanRivalName,
+} from "./wan-measure.ts";
 import { WanRecorder, type WanTimeline } from "./wan-timeline.ts";
 
 /** A case measured several times. */
@@ -13,41 +19,67 @@ export interface WanResult {
   readonly aloneBps: number | null;
   /** Medians of runs that took turns. */
   readonly percentOfAlone: number | null;
+  /** null: it was not asked for. */
+  readonly beside: WanRival | null;
   /** Of the run whose goodput is nearest to the median; null: it was not asked for. */
   readonly timeline: WanTimeline | null;
+}
+
+/** Another tunnel that took turns with ours: its medians, and ours divided by them. */
+export interface WanRival {
+  readonly name: WanRivalName;
+  readonly goodputBps: number;
+  readonly processorSecondsPerGB: number | null;
+  readonly throughputRatio: number;
+  readonly processorRatio: number | null;
 }
 
 export interface WanRunOptions extends WanMeasureOptions {
   readonly repeat: number;
   /** Whether the result has one. */
   readonly timeline?: boolean;
-  readonly onRun?: (measured: WanMeasurement, alone: boolean) => void;
+  readonly beside?: WanRivalName | undefined;
 }
 
 /** @throws EqlError as {@link measureWan} */
 export async function runWan(options: WanRunOptions): Promise<WanResult> {
-  const { wan, repeat, timeline = false, onRun } = options;
-  const { beside } = wan;
+  const { wan, repeat, timeline = false, beside } = options;
+  const { alone } = wan;
   const runs: WanMeasurement[] = [];
-  const alone: WanMeasurement[] = [];
+  const alones: WanMeasurement[] = [];
+  const others: WanMeasurement[] = [];
   const timelines: WanTimeline[] = [];
   for (let run = 0; run < repeat; run++) {
-    if (beside !== undefined) {
-      const measured = await measureWan({ ...options, wan: onlyLink(wan, beside) });
-      alone.push(measured);
-      onRun?.(measured, true);
-    }
+    if (alone !== undefined) alones.push(await measureWan({ ...options, wan: onlyLink(wan, alone) }));
+    if (beside !== undefined) others.push(await measureWan({ ...options, way: beside }));
     const recorder = timeline ? new WanRecorder() : undefined;
-    const measured = await measureWan({ ...options, recorder });
-    runs.push(measured);
+    runs.push(await measureWan({ ...options, recorder }));
     if (recorder !== undefined) timelines.push(recorder.timeline(PING_INTERVAL_MS));
-    onRun?.(measured, false);
   }
   const measured = medianOf(runs);
-  const aloneBps = beside === undefined ? null : median(alone.map(({ goodputBps }) => goodputBps));
-  const percentOfAlone = aloneBps === null ? null : round((100 * measured.goodputBps) / aloneBps, 2);
-  const nearest = nearestRun(runs, measured.goodputBps);
-  return { wan, measured, runs, aloneBps, percentOfAlone, timeline: timelines[nearest] ?? null };
+  const aloneBps = alone === undefined ? null : median(alones.map(({ goodputBps }) => goodputBps));
+  return {
+    wan,
+    measured,
+    runs,
+    aloneBps,
+    percentOfAlone: aloneBps === null ? null : round((100 * measured.goodputBps) / aloneBps, 2),
+    beside: beside === undefined ? null : rivalOf(beside, medianOf(others), measured),
+    timeline: timelines[nearestRun(runs, measured.goodputBps)] ?? null,
+  };
+}
+
+export function rivalOf(name: WanRivalName, other: WanMeasurement, ours: WanMeasurement): WanRival {
+  const { goodputBps, processorSecondsPerGB } = other;
+  const own = ours.processorSecondsPerGB;
+  return {
+    name,
+    goodputBps,
+    processorSecondsPerGB,
+    throughputRatio: round(ours.goodputBps / goodputBps, 2),
+    processorRatio:
+      own === null || processorSecondsPerGB === null ? null : round(own / processorSecondsPerGB, 2),
+  };
 }
 
 /** The number of the run whose goodput is nearest. */

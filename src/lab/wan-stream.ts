@@ -1,27 +1,8 @@
 import { EqlError } from "../errors.ts";
 import { monotonicNow } from "../host/clock.ts";
-import {
-  accept,
-  check,
-  close,
-  connect,
-  EAGAIN,
-  listen,
-  type NativeBuffer,
-  nativeBuffer,
-  recv,
-  send,
-} from "../host/libc.ts";
-import {
-  bindPort,
-  openSocket,
-  report,
-  SOCK_STREAM,
-  SOCKADDR_LENGTH,
-  setCongestionControl,
-  setReceiveTimeout,
-  socketAddress,
-} from "./raw-socket.ts";
+import { close, EAGAIN, type NativeBuffer, nativeBuffer, recv, send } from "../host/libc.ts";
+import { report } from "./raw-socket.ts";
+import { acceptOne, connectTo } from "./tcp-connection.ts";
 import { TransferData } from "./transfer-data.ts";
 import type { StreamReceiveRole, StreamSendRole } from "./transfer-roles.ts";
 
@@ -52,15 +33,8 @@ function makeRounds(): NativeBuffer {
 export function receiveStream({ port, seconds }: StreamReceiveRole): void {
   const rounds = Buffer.from(makeRounds().octets);
   const buffer = nativeBuffer(CHUNK);
-  const listener = openSocket(SOCK_STREAM, 0, "open a socket to listen");
-  bindPort(listener, port);
-  setReceiveTimeout(listener, ACCEPT_SECONDS);
-  check(listen(listener, 1), `listen on port ${port}`);
-  report({ event: "listening" });
-  const connection = check(accept(listener, 0), "wait for the sender", "TRANSFER_FAILED");
+  const connection = acceptOne(port, ACCEPT_SECONDS, WAIT_SECONDS);
   const at = monotonicNow();
-  setReceiveTimeout(connection, WAIT_SECONDS);
-
   const endAt = at + seconds * 1000;
   const tenths = Array.from({ length: Math.ceil((seconds * 1000) / TENTH_MS) }, () => 0);
   let octets = 0;
@@ -96,7 +70,6 @@ export function receiveStream({ port, seconds }: StreamReceiveRole): void {
   }
   report({ event: "streamed", at, seconds, octets, intact, tenths, stalls, longestStallMs, longestStallAt });
   close(connection);
-  close(listener);
 }
 
 const closedEarly = (length: number, ms: number): EqlError =>
@@ -105,11 +78,7 @@ const closedEarly = (length: number, ms: number): EqlError =>
 /** @throws EqlError SYSTEM_CALL_FAILED: it never began */
 export function sendStream({ address, port }: StreamSendRole): void {
   const rounds = makeRounds();
-  const connection = openSocket(SOCK_STREAM, 0, "open a socket to send");
-  const congestion = setCongestionControl(connection, "cubic");
-  const to = socketAddress(address, port);
-  report({ event: "connecting", at: monotonicNow(), congestion });
-  check(connect(connection, to.address, SOCKADDR_LENGTH), `connect to ${address}:${port}`);
+  const connection = connectTo(address, port, null);
   for (let from = 0; ; ) {
     const sent = send(connection, rounds.address + from, CHUNK, MSG_NOSIGNAL);
     if (sent < 0) break; // the receiver has had enough

@@ -1,11 +1,9 @@
-import { LabProcess } from "./lab-process.ts";
 import type { Host } from "./namespace.ts";
-import type { LabEvent } from "./transfer-roles.ts";
+import { withEnds } from "./transfer.ts";
 
 /** One TCP stream (cubic) between two hosts for a given time. */
 
 const PORT = 10_500;
-const START_MS = 20_000;
 const PATIENCE_MS = 20_000;
 
 export interface StreamOptions {
@@ -44,30 +42,25 @@ export interface StreamResult {
 export async function streamTcp(from: Host, to: Host, options: StreamOptions): Promise<StreamResult> {
   const { address, seconds, index = 0, onStart, onProgress } = options;
   const port = PORT + index;
-  const receiver = new LabProcess(to, { role: "stream-receive", port, seconds }, (event: LabEvent) => {
-    if (event.event === "progress") onProgress?.(event.octets, event.at);
-  });
-  let sender: LabProcess | null = null;
-  try {
-    await receiver.event("listening", START_MS);
-    sender = new LabProcess(from, { role: "stream-send", address, port });
-    const { congestion } = await sender.event("connecting", START_MS);
-    onStart?.();
-    const streamed = await receiver.event("streamed", seconds * 1000 + PATIENCE_MS);
-    const { at, octets, intact, tenths, stalls, longestStallMs, longestStallAt } = streamed;
-    return {
-      startedAt: at,
-      seconds,
-      octets,
-      goodputBps: (octets * 8) / seconds,
-      intact,
-      tenthsBps: tenths.map((inTenth) => inTenth * 80),
-      stallsMs: stalls,
-      longestStallMs,
-      longestStallAt,
-      congestion,
-    };
-  } finally {
-    await Promise.all([sender?.stop(), receiver.stop()]);
-  }
+  return withEnds(
+    { host: to, role: { role: "stream-receive", port, seconds }, onProgress },
+    { host: from, role: { role: "stream-send", address, port } },
+    async (receiver, _sender, { congestion }) => {
+      onStart?.();
+      const streamed = await receiver.event("streamed", seconds * 1000 + PATIENCE_MS);
+      const { at, octets, intact, tenths, stalls, longestStallMs, longestStallAt } = streamed;
+      return {
+        startedAt: at,
+        seconds,
+        octets,
+        goodputBps: (octets * 8) / seconds,
+        intact,
+        tenthsBps: tenths.map((inTenth) => inTenth * 80),
+        stallsMs: stalls,
+        longestStallMs,
+        longestStallAt,
+        congestion,
+      };
+    },
+  );
 }

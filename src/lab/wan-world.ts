@@ -1,5 +1,6 @@
 import type { WanSettings } from "../sim/wan-path.ts";
 import { Host } from "./namespace.ts";
+import { withOwned } from "./owned.ts";
 import { findTool } from "./tool.ts";
 import { WanEmulator } from "./wan-emulator.ts";
 
@@ -127,23 +128,8 @@ async function layCable(ip: string, client: Host, server: Host, device: string):
 }
 
 /** Runs work in a world of its own and takes it down, whatever happens. */
-export async function withWorld<T>(
+export const withWorld = <T>(
   options: WanWorldOptions,
   work: (world: WanWorld) => Promise<T>,
   signal?: AbortSignal,
-): Promise<T> {
-  signal?.throwIfAborted();
-  const world = await WanWorld.start(options);
-  const abort = (): void => void world.close();
-  signal?.addEventListener("abort", abort);
-  try {
-    signal?.throwIfAborted();
-    return await work(world);
-  } catch (error) {
-    signal?.throwIfAborted(); // what failed did so because the world went away
-    throw error;
-  } finally {
-    signal?.removeEventListener("abort", abort);
-    await world.close();
-  }
-}
+): Promise<T> => withOwned(() => WanWorld.start(options), work, signal);

@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import {
-  describeWan,
-  plotFile,
-  plotSubtitle,
-  selectCases,
-  wanReport,
-} from "../../src/cli/commands/bench-wan.ts";
+import { plotFile, plotSubtitle, selectCases } from "../../src/cli/commands/bench-wan.ts";
+import { describeIdle, describeWan, idleReport, wanReport } from "../../src/cli/format-wan.ts";
 import { WAN_CASES, type WanCase } from "../../src/lab/wan-cases.ts";
 import type { WanMeasurement } from "../../src/lab/wan-measure.ts";
 import type { WanResult } from "../../src/lab/wan-runs.ts";
@@ -32,6 +27,7 @@ const result: WanResult = {
   runs: [measured],
   aloneBps: null,
   percentOfAlone: null,
+  beside: null,
   timeline: null,
 };
 
@@ -51,6 +47,56 @@ describe("the JSON of `eql bench wan`", () => {
   it("has all runs where there are several, and the fast link alone where that counts", () => {
     const report = wanReport({ ...result, runs: [measured, measured], aloneBps: 9e7, percentOfAlone: 99.5 });
     assert.deepEqual({ ...report, aloneBps: 9e7, percentOfAlone: 99.5, runs: [measured, measured] }, report);
+  });
+});
+
+describe("another tunnel beside ours", () => {
+  const beside = {
+    name: "fastd",
+    goodputBps: 700e6,
+    processorSecondsPerGB: 15,
+    throughputRatio: 3,
+    processorRatio: 0.4,
+  } as const;
+
+  it("is told of by name, with both ratios", () => {
+    assert.deepEqual(Object.entries(wanReport({ ...result, beside }))[6], ["beside", beside]);
+    assert.ok(!("beside" in wanReport(result)));
+    const text = describeWan([{ ...result, beside }]);
+    assert.match(
+      text,
+      /beside fastd with 700\.00 Mbit\/s and 15 processor seconds per GB: 3 times .* 0\.4 times/,
+    );
+  });
+});
+
+describe("a bond that is idle", () => {
+  const idle = {
+    clientPercent: 0.3,
+    serverPercent: 0.2,
+    linkBps: [
+      { up: 300, down: 310 },
+      { up: 290, down: 280 },
+    ],
+    machinePercent: 1,
+  };
+  const [case_] = WAN_CASES.filter((one) => one.idle === true);
+  const told = { wan: case_ as WanCase, idle, runs: [idle] };
+
+  it("is told of by what each end and each link costs", () => {
+    assert.deepEqual(Object.entries(idleReport(told)).slice(0, 6), [
+      ["case", "idle"],
+      ["links", told.wan.links],
+      ["seconds", 30],
+      ["clientPercent", 0.3],
+      ["serverPercent", 0.2],
+      ["linkBps", idle.linkBps],
+    ]);
+    const report = idleReport({ ...told, runs: [idle, idle] });
+    assert.deepEqual({ ...report, runs: [idle, idle] }, report);
+    const text = describeIdle(told);
+    assert.match(text, /^idle: 2 x 20 Mbit\/s.*\n {2}0\.3 % of a core for the client, 0\.2 % for the server/);
+    assert.match(text, /link 2: 290 bit\/s from the client, 280 bit\/s to it\n$/);
   });
 });
 
@@ -90,12 +136,24 @@ describe("--plot", () => {
 });
 
 describe("--case", () => {
+  const select = (wanted: string, more: Partial<Parameters<typeof selectCases>[2]> = {}): string =>
+    selectCases(WAN_CASES, wanted, { traffic: "tcp", ...more })
+      .map(({ name }) => name)
+      .join();
+
   it("names some cases, or all", () => {
-    assert.equal(selectCases(WAN_CASES, "all"), WAN_CASES);
-    assert.deepEqual(
-      selectCases(WAN_CASES, "g, a").map(({ name }) => name),
-      ["g", "a"],
-    );
-    assert.throws(() => selectCases(WAN_CASES, "a,z"), /no case "z"; allowed: all, or some of a, b,/);
+    assert.equal(select("all"), WAN_CASES.map(({ name }) => name).join());
+    assert.equal(select("g, a"), "g,a");
+    assert.throws(() => select("a,z"), /no case "z"; allowed: all, or some of a, b,/);
+  });
+
+  it("has to go with the other options; of all, those are meant that do", () => {
+    assert.equal(select("all", { traffic: "udp" }), "a,b,c,d,e,f,g,h,i");
+    assert.equal(select("all", { direct: 4 }), "f");
+    assert.throws(() => select("f,a", { direct: 3 }), /--direct is 3; allowed: 1 to 2 in case a/);
+    assert.throws(() => select("u", { traffic: "udp" }), /case u has none/);
+    assert.throws(() => select("idle", { direct: 1 }), /not for case idle/);
+    assert.equal(select("a,u", { beside: "fastd" }), "a,u");
+    assert.throws(() => select("a", { beside: "fastd" }), /--beside is for cases without limit/);
   });
 });

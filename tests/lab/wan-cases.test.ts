@@ -11,9 +11,9 @@ const byName = (name: string): WanCase => {
 describe("the cases of `eql bench wan`", () => {
   it("have names of their own, and change only links that they have, in time", () => {
     assert.equal(new Set(WAN_CASES.map(({ name }) => name)).size, WAN_CASES.length);
-    for (const { links, changes, seconds, beside } of WAN_CASES) {
+    for (const { links, changes, seconds, alone } of WAN_CASES) {
       assert.ok(changes.every(({ link, atMs }) => link < links.length && atMs < seconds * 1000));
-      assert.ok(beside === undefined || beside < links.length);
+      assert.ok(alone === undefined || alone < links.length);
     }
   });
 

@@ -21,7 +21,7 @@ describe("measuring a case without a bond", { concurrency: true }, () => {
   it("tells of goodput, round trips and the stall of an outage", async (t) => {
     if (!needsHosts(t, ["ip", "nsenter", "setpriv"])) return;
     const recorder = new WanRecorder();
-    const measured = await measureWan({ wan: BRIEF, direct: true, idlePings: 2, recorder });
+    const measured = await measureWan({ wan: BRIEF, way: "direct", idlePings: 2, recorder });
     assert.equal(measured.intact, true);
     assert.ok(measured.goodputBps > 0 && (measured.percentOfSum ?? 100) < 75, `${measured.percentOfSum}`);
     // There were three quarters of the link.
@@ -44,7 +44,7 @@ describe("measuring a case without a bond", { concurrency: true }, () => {
 
   it("counts datagrams that are lost, and those alone", async (t) => {
     if (!needsHosts(t, ["ip", "nsenter", "setpriv"])) return;
-    const options = { wan: BRIEF, direct: true, traffic: "udp", idlePings: 2, repeat: 1 } as const;
+    const options = { wan: BRIEF, way: "direct", traffic: "udp", idlePings: 2, repeat: 1 } as const;
     const { measured, runs, percentOfAlone, timeline } = await runWan(options);
     assert.equal(runs.length, 1);
     assert.deepEqual([percentOfAlone, timeline], [null, null]);
@@ -83,5 +83,5 @@ it("can leave one link of a case, with its changes", () => {
     [0, 0],
   );
   const h = onlyLink(WAN_CASES.find(({ name }) => name === "h") as WanCase, 0);
-  assert.deepEqual([h.links.length, h.beside], [1, undefined]);
+  assert.deepEqual([h.links.length, h.alone], [1, undefined]);
 });

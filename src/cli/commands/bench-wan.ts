@@ -2,10 +2,12 @@ import { accessSync, constants, writeFileSync } from "node:fs";
 import { dirname, join, parse } from "node:path";
 import { Command, Option } from "commander";
 import { EqlError } from "../../errors.ts";
+import { findTool } from "../../lab/tool.ts";
 import type { WanCase } from "../../lab/wan-cases.ts";
-import type { WanTraffic } from "../../lab/wan-measure.ts";
+import type { WanIdleResult } from "../../lab/wan-idle.ts";
+import type { WanRivalName, WanTraffic } from "../../lab/wan-measure.ts";
 import type { WanResult } from "../../lab/wan-runs.ts";
-import { type Column, formatTable } from "../format-table.ts";
+import { describeIdle, describeWan, idleReport, wanReport } from "../format-wan.ts";
 import { inLab } from "../lab-options.ts";
 import { whole } from "../options.ts";
 
@@ -15,34 +17,56 @@ interface WanOptions {
   readonly traffic: WanTraffic;
   readonly direct?: number;
   readonly redundant?: true;
+  readonly beside?: WanRivalName;
   readonly plot?: string;
   readonly json?: true;
 }
 
+type CaseOptions = Pick<WanOptions, "traffic" | "direct" | "beside">;
+
 const MOST_LINKS = 4;
 
-/** @throws EqlError REQUEST_INVALID */
-export function selectCases(all: readonly WanCase[], wanted: string): readonly WanCase[] {
-  if (wanted === "all") return all;
-  return wanted.split(",").map((text) => {
-    const found = all.find(({ name }) => name === text.trim());
-    if (found !== undefined) return found;
-    const names = all.map(({ name }) => name).join(", ");
-    throw new EqlError("REQUEST_INVALID", `there is no case "${text}"; allowed: all, or some of ${names}`);
-  });
+/**
+ * All cases that go with the options, or those that are named.
+ * @throws EqlError REQUEST_INVALID
+ */
+export function selectCases(
+  all: readonly WanCase[],
+  wanted: string,
+  options: CaseOptions,
+): readonly WanCase[] {
+  const chosen =
+    wanted === "all"
+      ? all.filter((wan) => complaintOf(wan, options) === null)
+      : wanted.split(",").map((text) => named(all, text.trim()));
+  for (const wan of chosen) {
+    const complaint = complaintOf(wan, options);
+    if (complaint !== null) throw new EqlError("REQUEST_INVALID", complaint);
+  }
+  if (options.beside !== undefined && !chosen.some(isUnlimited)) {
+    throw new EqlError("REQUEST_INVALID", "--beside is for cases without limit, such as u");
+  }
+  return chosen;
 }
 
-/** @throws EqlError REQUEST_INVALID */
-function checkCase({ name, links }: WanCase, { direct, traffic }: WanOptions): void {
-  if (direct !== undefined && direct > links.length) {
-    throw new EqlError(
-      "REQUEST_INVALID",
-      `--direct is ${direct}; allowed: 1 to ${links.length} in case ${name}`,
-    );
-  }
-  if (traffic === "udp" && links.includes(null)) {
-    throw new EqlError("REQUEST_INVALID", `--traffic udp is sent at the links' rate; case ${name} has none`);
-  }
+function named(all: readonly WanCase[], wanted: string): WanCase {
+  const found = all.find(({ name }) => name === wanted);
+  if (found !== undefined) return found;
+  const names = all.map(({ name }) => name).join(", ");
+  throw new EqlError("REQUEST_INVALID", `there is no case "${wanted}"; allowed: all, or some of ${names}`);
+}
+
+const isUnlimited = ({ links }: WanCase): boolean => links.every((settings) => settings === null);
+
+/** Why a case does not go with the options; null: it does. */
+function complaintOf({ name, links, idle }: WanCase, { direct, traffic }: CaseOptions): string | null {
+  if (direct !== undefined && direct > links.length)
+    return `--direct is ${direct}; allowed: 1 to ${links.length} in case ${name}`;
+  if (traffic === "udp" && links.includes(null))
+    return `--traffic udp is sent at the links' rate; case ${name} has none`;
+  if (idle === true && (direct !== undefined || traffic === "udp"))
+    return `--direct and --traffic udp are not for case ${name}, in which nothing is sent`;
+  return null;
 }
 
 /** The file for the picture of a case: of several, each has its own. */
@@ -76,53 +100,6 @@ function checkPlot(file: string): void {
   }
 }
 
-/** The keys of the JSON object; those that others rely on come first. */
-export function wanReport({ wan, measured, runs, aloneBps, percentOfAlone }: WanResult): object {
-  const { goodputBps, percentOfSum, pingMs, longestStallMs, ...more } = measured;
-  const beside = percentOfAlone === null ? {} : { aloneBps, percentOfAlone };
-  return {
-    case: wan.name,
-    links: wan.links,
-    goodputBps,
-    percentOfSum,
-    pingMs,
-    longestStallMs,
-    ...beside,
-    ...more,
-    ...(runs.length > 1 ? { runs } : {}),
-  };
-}
-
-const orNothing = (value: number | null): number | string => value ?? "";
-
-const COLUMNS: readonly Column<WanResult>[] = [
-  { title: "CASE", cell: ({ wan }) => wan.name },
-  { title: "LINKS", cell: ({ wan }) => wan.summary },
-  { title: "MBIT/S", cell: ({ measured }) => Number((measured.goodputBps / 1e6).toFixed(2)) },
-  { title: "% OF SUM", cell: ({ measured }) => orNothing(measured.percentOfSum) },
-  { title: "PING IDLE", cell: ({ measured }) => measured.pingMs.idle },
-  { title: "P50", cell: ({ measured }) => measured.pingMs.p50 },
-  { title: "P95", cell: ({ measured }) => measured.pingMs.p95 },
-  { title: "STALL", cell: ({ measured }) => orNothing(measured.longestStallMs) },
-];
-
-function notes({ measured, percentOfAlone }: WanResult): readonly string[] {
-  const { udp, tcp, percentOfMean, percentOfSum, processorSecondsPerGB, machinePercent } = measured;
-  return [
-    ...(measured.intact ? [] : ["ARRIVED DAMAGED: it is not what was sent"]),
-    ...(percentOfMean === percentOfSum ? [] : [`${percentOfMean} % of what there was on average`]),
-    ...(percentOfAlone === null ? [] : [`${percentOfAlone} % of the fast link alone`]),
-    ...(udp === null ? [] : [`${udp.lostPercent} % lost, ${udp.reorderedPercent} % out of order`]),
-    ...(tcp === null ? [] : [`${tcp.retransmitted} segments sent again, ${tcp.timeouts} time-outs`]),
-    processorSecondsPerGB === null
-      ? `the machine ${machinePercent} % busy`
-      : `both daemons ${processorSecondsPerGB} processor seconds per GB, the machine ${machinePercent} % busy`,
-  ];
-}
-
-/** Milliseconds where nothing else is said. */
-export const describeWan = (results: readonly WanResult[]): string => formatTable(COLUMNS, results, notes);
-
 export const wanCommand = (): Command =>
   new Command("wan")
     .summary("one transfer over emulated uplinks")
@@ -146,6 +123,14 @@ export const wanCommand = (): Command =>
       ),
     )
     .option("--redundant", "all packets by two paths")
+    .addOption(
+      new Option(
+        "--beside <NAME>",
+        "where links have no limit: another tunnel too, over one of them, by turns with ours",
+      )
+        .choices(["fastd"] satisfies WanRivalName[])
+        .conflicts(["direct"]),
+    )
     .option(
       "--plot <FILE>",
       "an SVG of rates and round trips by time; of several cases, FILE has each one's name",
@@ -155,7 +140,8 @@ export const wanCommand = (): Command =>
       "after",
       `
 Percentages are of the sum of the links' rates, counted with all headers. Round trips (idle, and the median
-and 95th percentile under load) and the longest time without any octet are in milliseconds.
+and 95th percentile under load) and the longest time without any octet are in milliseconds. In case idle
+nothing is sent: it tells what a bond costs by itself.
 
 Exit code 0: all octets arrived intact.
 
@@ -164,6 +150,7 @@ Examples:
   eql bench wan --case all --repeat 3
   eql bench wan --case d --direct 2 --json
   eql bench wan --case g --plot g.svg
+  eql bench wan --case u --beside fastd --repeat 3
 `,
     )
     .action((options: WanOptions) =>
@@ -171,19 +158,29 @@ Examples:
         const { onlyLink, WAN_CASES } = await import("../../lab/wan-cases.ts");
         const { runWan } = await import("../../lab/wan-runs.ts");
         const { wanPlot } = await import("../../lab/wan-plot.ts");
-        const { repeat, traffic, redundant = false, json = false, direct, plot } = options;
-        const cases = selectCases(WAN_CASES, options.case);
-        for (const wan of cases) checkCase(wan, options);
+        const { runIdle } = await import("../../lab/wan-idle.ts");
+        const { repeat, traffic, redundant = false, json = false, direct, beside, plot } = options;
+        const cases = selectCases(WAN_CASES, options.case, options);
         if (plot !== undefined) checkPlot(plot);
+        if (beside !== undefined) findTool(beside);
+        const print = (report: object): void => void process.stdout.write(`${JSON.stringify(report)}\n`);
         const results: WanResult[] = [];
+        const idles: WanIdleResult[] = [];
         for (const each of cases) {
+          if (each.idle === true) {
+            const result = await runIdle({ wan: each, repeat, signal });
+            idles.push(result);
+            if (json) print(idleReport(result));
+            continue;
+          }
           const wan = direct === undefined ? each : onlyLink(each, direct - 1);
           const result = await runWan({
             wan,
             repeat,
             traffic,
             redundant,
-            direct: direct !== undefined,
+            way: direct === undefined ? "bond" : "direct",
+            beside: isUnlimited(wan) ? beside : undefined,
             timeline: plot !== undefined,
             signal,
           });
@@ -192,10 +189,13 @@ Examples:
             const picture = wanPlot(wan, result.timeline, plotSubtitle(options, result));
             writeFileSync(plotFile(plot, wan.name, cases.length > 1), picture);
           }
-          if (json) process.stdout.write(`${JSON.stringify(wanReport(result))}\n`);
+          if (json) print(wanReport(result));
           else process.stderr.write(`case ${wan.name}: ${result.measured.goodputBps / 1e6} Mbit/s\n`);
         }
-        if (!json) process.stdout.write(describeWan(results));
+        if (!json) {
+          if (results.length > 0) process.stdout.write(describeWan(results));
+          process.stdout.write(idles.map(describeIdle).join(""));
+        }
         return results.every(({ measured }) => measured.intact) ? 0 : 1;
       }),
     );
