@@ -15,6 +15,7 @@ import {
 } from "./control-routes.ts";
 import { listenAt, lockSocket, type SocketPlace } from "./control-socket.ts";
 import type { DaemonApi } from "./daemon-api.ts";
+import { lazyValidator } from "./lazy-validator.ts";
 
 /**
  * The daemon's ear: the requests of control/messages.ts, as HTTP on a unix socket and on nothing else.
@@ -173,6 +174,13 @@ function build(api: DaemonApi, log: ControlLog, held: HeldAnswers): FastifyInsta
       void (reply as FastifyReply).code(status).send(body);
     },
     schemaErrorFormatter: (errors, part) => describeComplaint(errors, part),
+    schemaController: {
+      compilersFactory: {
+        buildValidator: lazyValidator,
+        // No answer has a schema: fastify's own serializer would be loaded in vain.
+        buildSerializer: () => () => JSON.stringify,
+      },
+    },
     ajv: {
       customOptions: {
         removeAdditional: false,

@@ -1,5 +1,6 @@
+import { createRequire } from "node:module";
 import { type Logger, pino } from "pino";
-import pretty from "pino-pretty";
+import type { PinoPretty } from "pino-pretty";
 import type { LogLevel } from "../config/config.ts";
 
 /**
@@ -13,6 +14,8 @@ export function makeLog(level: LogLevel): Logger {
   // A terminal that was closed or a disk that is full is no reason to stop carrying.
   destination.on("error", () => {});
   if (!process.stderr.isTTY) return pino(options, destination);
+  // Loaded for terminals only: it is slow to load.
+  const pretty = createRequire(import.meta.url)("pino-pretty") as typeof PinoPretty;
   return pino(
     options,
     pretty({ destination, sync: true, colorize: true, translateTime: "HH:MM:ss", ignore: "pid,hostname" }),
