@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { WanSettings } from "../../src/sim/wan-path.ts";
-import { numbered, numberIn, World } from "./world.ts";
+import { numbered, numberIn, WAYS, World } from "./world.ts";
 
 /* What happens to paths while packets go by them. */
 
@@ -328,4 +328,31 @@ describe("paths of a bundle", () => {
     establish(world);
     assert.equal(world.near.bundle.paths[0]?.route, world.ways[0]?.nearSees);
   });
+
+  // Who asks by another address before the first can have answered hears from both of them.
+  for (const delayMs of [10, 300, 600]) {
+    for (const afterMs of [50, 250, 450, 900]) {
+      it(`settle when two addresses are called ${afterMs} ms apart over ${delayMs} ms`, () => {
+        const world = new World([mbit(20, 10), mbit(20, delayMs)]);
+        const way = world.ways[1];
+        const path = world.near.bundle.paths[1];
+        assert.ok(way !== undefined && path !== undefined);
+        way.hasAddresses = true;
+        world.run(afterMs);
+        path.challenge(way.nearSees + WAYS, world.now);
+        world.run(10 * delayMs + 2500);
+        assert.deepEqual(statesOf(world), ALIVE);
+        const far = world.far.bundle.paths[1];
+        assert.equal(far?.route, path.route);
+        let controls = 0;
+        world.onSend = (_from, on) => {
+          if (on === 1) controls++;
+          return true;
+        };
+        world.run(6000);
+        assert.ok(controls < 40, `${controls} datagrams in six idle seconds`);
+        assert.equal(far.route, path.route);
+      });
+    }
+  }
 });

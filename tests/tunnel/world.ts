@@ -177,6 +177,8 @@ export interface Way {
   /** By which each end sees what the other one sends by it; what is sent to an earlier one is lost. */
   nearSees: number;
   farSees: number;
+  /** The far end has several addresses: each route of the near end's leads to one of them, and each end sees the other's number of it. */
+  hasAddresses: boolean;
 }
 
 export interface WorldOptions {
@@ -185,7 +187,7 @@ export interface WorldOptions {
 }
 
 /** Routes of one way are that far apart. */
-const WAYS = 32;
+export const WAYS = 32;
 
 interface Datagram {
   readonly octets: Uint8Array;
@@ -213,7 +215,14 @@ export class World {
     this.#options = options;
     for (const [i, settings] of links.entries()) {
       const up = new WanPath(settings, 2 * i + 1);
-      this.ways.push({ up, down: new WanPath(settings, 2 * i + 2), mtu: 1500, nearSees: i, farSees: i });
+      this.ways.push({
+        up,
+        down: new WanPath(settings, 2 * i + 2),
+        mtu: 1500,
+        nearSees: i,
+        farSees: i,
+        hasAddresses: false,
+      });
     }
     this.near = new End(this.#nearKey, options.limits);
     this.far = this.#makeFar();
@@ -247,7 +256,8 @@ export class World {
     near.meet(this.far.publicKey, true, this.#options.redundant ?? false, this.now);
     near.onDatagram = (route, octets) => {
       const way = this.ways[route % WAYS] as Way;
-      if (this.onSend("near", route % WAYS, octets)) this.#send(way.up, octets, way.farSees, way);
+      if (!this.onSend("near", route % WAYS, octets)) return;
+      this.#send(way.up, octets, way.hasAddresses ? route : way.farSees, way);
     };
     for (const way of this.ways) near.bundle.addPath()?.challenge(way.nearSees, this.now);
   }
@@ -258,8 +268,9 @@ export class World {
     far.meet(nearKey, false, this.#options.redundant ?? false, this.now);
     far.onDatagram = (route, octets) => {
       const way = this.ways[route % WAYS] as Way;
-      if (!this.onSend("far", route % WAYS, octets) || route !== way.farSees) return;
-      this.#send(way.down, octets, way.nearSees, way);
+      if (!this.onSend("far", route % WAYS, octets)) return;
+      if (way.hasAddresses) this.#send(way.down, octets, route, way);
+      else if (route === way.farSees) this.#send(way.down, octets, way.nearSees, way);
     };
     return far;
   }
