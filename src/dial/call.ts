@@ -28,7 +28,7 @@ export function makeCall(settings: CallSettings, number: string | null): Dialogu
   const parts: Dialogue[] = [];
   if (modem !== null) parts.push(new ModemDialogue(modem, number ?? ""));
   if (script !== null) parts.push(new ScriptDialogue(script, number ?? "", modem === null));
-  else if (login !== null) parts.push(new LoginDialogue(login));
+  else if (login !== null) parts.push(new LoginDialogue(login, modem !== null));
   return new Call(parts, modem === null && script === null);
 }
 

@@ -27,6 +27,8 @@ const PROMPT_QUIET_MS = 200;
 const REFUSAL_QUIET_MS = 1000;
 /** An empty line makes far sides say again what they want. */
 const POKE_AFTER_MS = 5000;
+/** One that was not called has said it long ago. */
+const POKE_UNCALLED_AFTER_MS = 1000;
 /** Far sides refuse some 3 s after a wrong password, so silence for longer is consent. */
 const CONSENT_MS = 5000;
 /** A far side that was woken by noise asks again for the name. */
@@ -52,6 +54,7 @@ type Stage =
  */
 export class LoginDialogue implements Dialogue {
   readonly #settings: LoginSettings;
+  readonly #firstPokeMs: number;
   readonly #output = new DialogueOutput();
   readonly #link = new LinkWatch();
   readonly #text = new PromptText();
@@ -61,8 +64,10 @@ export class LoginDialogue implements Dialogue {
   #endsAt: Instant = NEVER;
   #dueAt: Instant = NEVER;
 
-  constructor(settings: LoginSettings) {
+  /** @param called whether the far side was called, and not just waits at the end of the line */
+  constructor(settings: LoginSettings, called: boolean) {
     this.#settings = settings;
+    this.#firstPokeMs = called ? POKE_AFTER_MS : POKE_UNCALLED_AFTER_MS;
     this.#ready = new StringWatch(settings.ready === null ? [] : [toOctets(settings.ready)]);
   }
 
@@ -77,7 +82,7 @@ export class LoginDialogue implements Dialogue {
 
   start(now: Instant): void {
     this.#endsAt = after(now, this.#settings.waitMs);
-    this.#dueAt = after(now, POKE_AFTER_MS);
+    this.#dueAt = after(now, this.#firstPokeMs);
   }
 
   handleOctets(octets: Uint8Array, from: number, to: number, now: Instant): void {

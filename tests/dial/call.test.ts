@@ -89,6 +89,13 @@ describe("a call", () => {
     assert.deepEqual(talked.events[0], { type: "connected", carrierBps: null });
   });
 
+  it("wakes a far side that waits at the other end of a cable, which has said its prompt long ago, soon", () => {
+    const far: readonly Reply[] = [{ after: "\r", text: "\r\nlogin: " }, ...FAR.slice(1)];
+    const talked = talk(makeCall(DIRECT, null), far);
+    assert.deepEqual([talked.end, talked.sent], [OK, "\rjoe\rhello2u2\r"]);
+    assert.equal(talked.endedAt, 1000 + 200 + 200 + 500);
+  });
+
   it("of nothing is over at once, and leaves all", () => {
     const talked = talk(makeCall(NOTHING, null), [{ after: "", text: PPP }]);
     assert.deepEqual([talked.end, talked.unread, connected(talked)], [OK, PPP, [null]]);

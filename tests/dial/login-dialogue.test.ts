@@ -9,7 +9,7 @@ import { type Reply, type Talked, talk } from "./talk.ts";
 const OK = { ok: true };
 const PPP = "~\xff}#\xc0!}!}!";
 const login = (replies: readonly Reply[], more: Partial<LoginSettings> = {}, split = 1): Talked =>
-  talk(new LoginDialogue({ ...LOGIN, ...more }), replies, split);
+  talk(new LoginDialogue({ ...LOGIN, ...more }, true), replies, split);
 const failure = ({ end }: Talked): unknown => (end?.ok === false ? [end.failure, end.reason] : end);
 const says = (text: string, delayMs = 100): Reply => ({ after: "", text, delayMs });
 
@@ -183,7 +183,7 @@ describe("LoginDialogue", () => {
     const command = fc.constantFrom(null, "ppp");
     fc.assert(
       fc.property(fc.array(chunk, { maxLength: 40 }), command, (chunks, after_) => {
-        const dialogue = new LoginDialogue({ ...LOGIN, after: after_, ready: "ready" });
+        const dialogue = new LoginDialogue({ ...LOGIN, after: after_, ready: "ready" }, true);
         let now = instant(0);
         dialogue.start(now);
         for (const octets of chunks) {
