@@ -27,6 +27,11 @@ export interface TunnelPeerSettings {
   readonly redundant: boolean;
 }
 
+/** What of a peer can be changed while it is there; what is left out stays. */
+export type TunnelPeerChange = Partial<
+  Pick<TunnelPeerSettings, "networks" | "receiveBps" | "redundant" | "sendBps">
+>;
+
 /** One path of a peer that is called. */
 export interface PathSettings {
   readonly tunnel: string;
@@ -59,8 +64,9 @@ export interface TunnelOperations {
     readonly request: { readonly tunnel: string; readonly peer: string };
     readonly reply: null;
   };
+  /** Its session and its paths go on. */
   changeTunnelPeer: {
-    readonly request: { readonly tunnel: string; readonly peer: string; readonly redundant: boolean };
+    readonly request: { readonly tunnel: string; readonly peer: string } & TunnelPeerChange;
     readonly reply: null;
   };
   /** Refused when its device is not there (DEVICE_MISSING), or its address is not (ADDRESS_MISSING). */

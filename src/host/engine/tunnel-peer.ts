@@ -9,7 +9,7 @@ import type { BundleShare } from "../../tunnel/share.ts";
 import { TunnelBundle } from "../../tunnel/tunnel-bundle.ts";
 import type { Scheduled } from "./due-heap.ts";
 import type { Routes } from "./routes.ts";
-import type { PathSettings, TunnelPeerSettings } from "./tunnel-messages.ts";
+import type { PathSettings, TunnelPeerChange, TunnelPeerSettings } from "./tunnel-messages.ts";
 
 /** A path that was asked so often in vain is tried with the next of the peer's addresses. */
 const TRIES_AN_ADDRESS = 3;
@@ -50,7 +50,7 @@ export class TunnelPeer implements Inlet, Scheduled {
   /** The source that was last found to be its own; 0: none yet. */
   lastSource = 0;
   /** Octets that it may send; null: as many as it likes. */
-  readonly #receiving: TokenBucket | null;
+  #receiving: TokenBucket | null;
   #overLimit = 0;
   readonly #sink: PacketSink;
   readonly #routes: Routes;
@@ -77,7 +77,7 @@ export class TunnelPeer implements Inlet, Scheduled {
     this.#routes = routes;
     this.#events = events;
     const { sendBps, receiveBps } = settings;
-    this.#receiving = receiveBps === null ? null : new TokenBucket(receiveBps / 8, burstOf(receiveBps));
+    this.#receiving = bucketOf(receiveBps);
     const calls = settings.servers.length > 0;
     this.bundle = new TunnelBundle(
       share,
@@ -87,7 +87,16 @@ export class TunnelPeer implements Inlet, Scheduled {
       { calls, redundant: settings.redundant },
       seed,
     );
-    if (sendBps !== null) this.bundle.dispatch.limit = sendBps / 8000;
+    this.bundle.dispatch.limit = limitOf(sendBps);
+  }
+
+  change(change: TunnelPeerChange): void {
+    const { sendBps, receiveBps, redundant } = change;
+    this.settings = { ...this.settings, ...change };
+    const { dispatch } = this.bundle;
+    if (sendBps !== undefined) dispatch.limit = limitOf(sendBps);
+    if (receiveBps !== undefined) this.#receiving = bucketOf(receiveBps);
+    if (redundant !== undefined) dispatch.redundant = redundant;
   }
 
   deliver(slot: number, from: number, length: number, vouched: boolean, now: Instant): void {
@@ -205,9 +214,7 @@ export class TunnelPeer implements Inlet, Scheduled {
         const next = Math.max(0, this.peer.attempts - 1) % routes.length;
         if (next !== own.next) this.#call(own, next, now);
       } else if (
-        path.candidate < 0
-          ? now - path.life.changedAt >= LEAVE_MS
-          : path.proof.challenges > TRIES_AN_ADDRESS
+        path.candidate < 0 ? now - path.life.changedAt >= LEAVE_MS : path.proof.challenges > TRIES_AN_ADDRESS
       ) {
         let next = (own.next + 1) % routes.length;
         // Where it was it is asked anyway.
@@ -262,6 +269,12 @@ export class TunnelPeer implements Inlet, Scheduled {
 export interface PacketSink {
   deliver(peer: TunnelPeer, slot: number, from: number, length: number, vouched: boolean): void;
 }
+
+const bucketOf = (bps: number | null): TokenBucket | null =>
+  bps === null ? null : new TokenBucket(bps / 8, burstOf(bps));
+
+/** Octets a millisecond. */
+const limitOf = (bps: number | null): number => (bps === null ? Number.POSITIVE_INFINITY : bps / 8000);
 
 /** What is taken at once, octets: of a quarter of a second, so that the windows of TCP grow, and no less than a run. */
 const burstOf = (bps: number): number => Math.max(65_536, bps / 32);

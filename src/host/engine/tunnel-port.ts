@@ -28,6 +28,7 @@ import { Routes } from "./routes.ts";
 import type {
   EngineTunnelStatus,
   PathSettings,
+  TunnelPeerChange,
   TunnelPeerSettings,
   TunnelSettings,
 } from "./tunnel-messages.ts";
@@ -205,10 +206,7 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     this.#all.push(peer);
     if (initiates) this.#called.push(peer);
     this.#mark(peer);
-    for (const network of settings.networks) {
-      const prefix = parsePrefix(network);
-      if (prefix !== null) this.#networks.set(prefix, id);
-    }
+    this.#lead(peer);
   }
 
   removePeer(name: string, now: Instant): void {
@@ -229,8 +227,23 @@ export class TunnelPort implements PacketSink, TunnelPeerEvents {
     this.#due.remove(peer);
   }
 
-  changePeer(name: string, redundant: boolean): void {
-    this.#peer(name).bundle.dispatch.redundant = redundant;
+  changePeer(name: string, change: TunnelPeerChange): void {
+    const peer = this.#peer(name);
+    peer.change(change);
+    this.#mark(peer);
+    if (change.networks === undefined) return;
+    this.#networks.remove(peer.id);
+    this.#lead(peer);
+  }
+
+  /** From now on a peer's networks lead to it. */
+  #lead({ id, settings }: TunnelPeer): void {
+    for (const network of settings.networks) {
+      const prefix = parsePrefix(network);
+      if (prefix !== null) this.#networks.set(prefix, id);
+    }
+    // What was another's own may not be any more.
+    for (const peer of this.#all) peer.lastSource = 0;
   }
 
   /** @throws EqlError PATH_EXISTS, PEER_UNKNOWN, and as UdpSocket */

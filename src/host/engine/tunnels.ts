@@ -88,8 +88,8 @@ export class Tunnels {
       this.#port(tunnel).removePeer(peer, now);
       return null;
     },
-    changeTunnelPeer: ({ tunnel, peer, redundant }) => {
-      this.#port(tunnel).changePeer(peer, redundant);
+    changeTunnelPeer: ({ tunnel, peer, ...change }) => {
+      this.#port(tunnel).changePeer(peer, change);
       return null;
     },
     addPath: (settings, now) => {

@@ -46,6 +46,46 @@ it("takes from a peer what it may send in the long run, and counts the rest", ()
   );
 });
 
+it("takes other limits while it is there", () => {
+  const end = new End();
+  const keys = { publicKey: new End().publicKey, presharedKey: null };
+  const peer = new TunnelPeer(
+    {
+      ...keys,
+      tunnel: "eqls",
+      peer: "c",
+      servers: [],
+      networks: ["10.98.0.2/32"],
+      sendBps: null,
+      receiveBps: null,
+      redundant: false,
+    },
+    0,
+    end.endpoint.addPeer({ ...keys, initiates: false }, instant(0)),
+    end.share,
+    { deliver: () => {} },
+    new Routes(64),
+    { peerChanged: () => {}, pathChanged: () => {} },
+    1,
+  );
+  const overLimit = (): number => {
+    for (let n = 0; n < 100; n++) peer.deliver(0, 0, PACKET, false, instant(0));
+    return peer.status(instant(0)).drops["overLimit"] ?? 0;
+  };
+  const { dispatch } = peer.bundle;
+  assert.equal(overLimit(), 0);
+  peer.change({ sendBps: 8e6, receiveBps: 1e6, redundant: true });
+  assert.deepEqual([dispatch.limit, dispatch.redundant], [1000, true]);
+  const dropped = overLimit();
+  assert.equal(dropped, 100 - Math.floor(65_536 / PACKET));
+  peer.change({ networks: ["10.98.0.3/32"] });
+  assert.deepEqual([dispatch.limit, dispatch.redundant], [1000, true]);
+  assert.deepEqual(peer.settings.networks, ["10.98.0.3/32"]);
+  peer.change({ sendBps: null, receiveBps: null });
+  assert.equal(dispatch.limit, Number.POSITIVE_INFINITY);
+  assert.equal(overLimit(), dropped);
+});
+
 it("misses nothing of a peer before what has come is read", () => {
   const end = new End();
   const keys = { publicKey: new End().publicKey, presharedKey: null };
