@@ -21,7 +21,10 @@ export interface Identities {
   peer: number;
 }
 
+/** What tells challenges from others; its last octet, which one of a candidate it is. */
 const TOKEN_LENGTH = 8;
+/** So many of a candidate may still be answered, a power of two. */
+const ANSWERABLE = 8;
 const CHALLENGE_LENGTH = 2 + TOKEN_LENGTH + 4 + 4 + 1 + 1 + 4;
 const PROOF_LENGTH = 2 + TOKEN_LENGTH + 4 + 4;
 
@@ -51,15 +54,16 @@ export class PathProof {
   sendLimit = 0;
   /** The peer's name in the proof that was taken last. */
   peer = 0;
-  /** How long that took from its challenge; -1: there was more than one. */
-  tripMs = -1;
+  /** How long that took from its challenge. */
+  tripMs = 0;
   readonly #calls: boolean;
   readonly #identities: Identities;
   readonly #random: { fillRandom(into: Uint8Array): void };
   readonly #token = new Uint8Array(TOKEN_LENGTH);
   readonly #theirToken = new Uint8Array(TOKEN_LENGTH);
   #challengeMs = FIRST_CHALLENGE_MS;
-  #challengedAt: Instant = instant(0);
+  /** When the last ones were made, by their numbers. */
+  readonly #challengedAt = new Float64Array(ANSWERABLE);
   #candidateAt: Instant = instant(0);
   /** Whom the peer, by what it last said on this path, takes us for. */
   #takenFor = 0;
@@ -146,14 +150,16 @@ export class PathProof {
   /** `octets[at, to)`: a proof. @returns whether it proves that the candidate is the route now */
   handleProof(octets: Uint8Array, at: number, to: number, route: number, now: Instant): boolean {
     if (to - at < PROOF_LENGTH || route !== this.candidate) return false;
-    for (let i = 0; i < TOKEN_LENGTH; i++) if (octets[at + 2 + i] !== this.#token[i]) return false;
+    for (let i = 0; i < TOKEN_LENGTH - 1; i++) if (octets[at + 2 + i] !== this.#token[i]) return false;
+    const which = octets[at + 1 + TOKEN_LENGTH] as number;
+    if (((this.challenges - 1 - which) & 0xff) >= Math.min(this.challenges, ANSWERABLE)) return false;
     const names = at + 2 + TOKEN_LENGTH;
     this.#takeNames(octets, names);
     this.peer = readIndex(octets, names);
     this.route = route;
     this.#isUntold = false;
     if (this.#challengedPeer !== 0) this.#answeredTo = this.#challengedPeer;
-    this.tripMs = this.challenges === 1 ? now - this.#challengedAt : -1;
+    this.tripMs = now - (this.#challengedAt[which % ANSWERABLE] as number);
     this.#forgetCandidate();
     return true;
   }
@@ -161,6 +167,8 @@ export class PathProof {
   writeChallenge(octets: Uint8Array, into: number, now: Instant): number {
     octets[into] = CONTROL;
     octets[into + 1] = CONTROL_KINDS.challenge;
+    this.#token[TOKEN_LENGTH - 1] = this.challenges;
+    this.#challengedAt[this.challenges % ANSWERABLE] = now;
     octets.set(this.#token, into + 2);
     const names = into + 2 + TOKEN_LENGTH;
     this.#writeNames(octets, names);
@@ -169,7 +177,6 @@ export class PathProof {
     octets[names + 9] = 0;
     writeWord(octets, names + 10, this.receiveLimit);
     this.challenges++;
-    this.#challengedAt = now;
     this.challengeAt = after(now, this.#challengeMs);
     this.#challengeMs = Math.min(LONGEST_CHALLENGE_MS, 2 * this.#challengeMs);
     this.#limitChallenges();

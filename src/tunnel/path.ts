@@ -177,9 +177,8 @@ export class Path {
     const before = this.route;
     const proof = this.proof;
     if (!proof.handleProof(octets, at, to, route, now)) return 0;
-    if (proof.tripMs >= 0) this.roundTrip.take(proof.tripMs);
-    const tripMs = proof.tripMs >= 0 ? proof.tripMs : this.smoothedMs;
-    this.search.handleProved(route !== before, tripMs, this.#calls, now);
+    this.roundTrip.take(proof.tripMs);
+    this.search.handleProved(route !== before, proof.tripMs, this.#calls, now);
     this.life.probe();
     return proof.peer;
   }

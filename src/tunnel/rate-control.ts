@@ -255,7 +255,8 @@ export class RateControl {
       if (sampleOctets > this.#fullOctets) this.#fullOctets = sampleOctets;
       // As a full datagram would have fared.
       const shorterMs = (this.#fullOctets - sampleOctets) / this.#capacity;
-      if (shorterMs <= SHORTER_MOST_MS)
+      // Without any delay it could not be compared with other paths.
+      if (shorterMs <= SHORTER_MOST_MS || this.#gauge.baseMs === Number.POSITIVE_INFINITY)
         this.#gauge.handle(now, figures.oneWayMs + shorterMs, this.#times.loopMs);
     }
     this.#times.update(this.#gauge.queueMs, this.#quantumMs);
