@@ -14,7 +14,7 @@ import { WanEmulator } from "./wan-emulator.ts";
  */
 
 export interface WanWorldOptions {
-  /** What each uplink does, in both directions alike; null: a cable of the kernel's own, without limit. */
+  /** What each uplink does, in both directions alike; null: a cable of the kernel's own, without limit. Cables are the last. */
   readonly links: readonly (Partial<WanSettings> | null)[];
   /** Of the uplinks, in octets; 1500 without it. */
   readonly mtu?: number;
@@ -107,14 +107,16 @@ async function startEmulator(
   links: WanWorldOptions["links"],
   seed: number,
 ): Promise<WanEmulator | null> {
-  if (links.every((settings) => settings === null)) return null;
-  if (links.includes(null)) throw new RangeError("links are all emulated, or all cables");
+  const emulated = links.filter((settings) => settings !== null);
+  if (emulated.length === 0) return null;
+  if (emulated.some((settings, link) => settings !== links[link]))
+    throw new RangeError("emulated links come before cables");
   return WanEmulator.start(
-    links.map((settings, link) => ({
+    emulated.map((settings, link) => ({
       client: { pid: client, device: uplink(link) },
       server: { pid: server, device: uplink(link) },
-      up: settings ?? {},
-      down: settings ?? {},
+      up: settings,
+      down: settings,
       seed: seed + link,
     })),
   );
