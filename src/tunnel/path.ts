@@ -23,6 +23,8 @@ import { SizeSearch } from "./size-search.ts";
 
 /** How long a path that is left out is believed to be worth too little, at first. */
 export const TRIAL_PAUSE_MS = 500;
+/** A path is given so much at a time: fewer wake-ups, and no longer queue at the bottleneck than that. */
+export const BURST_MS = 1;
 /** What a size probe may take longer than a short datagram, besides its octets. */
 const PROBE_SLACK_MS = 50;
 
@@ -128,6 +130,11 @@ export class Path {
   get pace(): number {
     const { rate, window } = this.rate;
     return Math.min(rate, window / this.roundTrip.smoothedMs);
+  }
+
+  /** It can be given something to send. */
+  hasRoom(now: Instant): boolean {
+    return this.isOpen && this.freeAt <= now + BURST_MS && this.sent.inFlight < this.rate.window;
   }
 
   /** Asks who is there. */

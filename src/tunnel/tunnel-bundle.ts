@@ -220,12 +220,13 @@ export class TunnelBundle {
     this.#clearQueue(now);
     if (session !== this.#session) this.#useSession(session, now);
     if (session === null) return;
+    this.dispatch.sender.begin(session, outlet);
     for (let i = 0; i < this.paths.length; i++) {
       const path = this.paths[i] as Path;
-      this.#sendControls(path, session, outlet, now);
-      while (path.arrivals.isDue(now)) if (!this.#sendReport(path, session, outlet, now)) break;
+      this.#sendControls(path, now);
+      while (path.arrivals.isDue(now)) if (!this.#sendReport(path, now)) break;
     }
-    this.dispatch.send(session, outlet, now);
+    this.dispatch.send(now);
     this.peer.checkWear(now);
   }
 
@@ -398,11 +399,11 @@ export class TunnelBundle {
     if (!sent.handleReport(report, now, this.dispatch)) return;
     path.handleReported(now);
     // What carries nothing but probes tells only its delay.
-    const limited = path.limitedAt >= testedSince || !this.dispatch.uses(path);
+    const limited = path.limitedAt >= testedSince || !this.dispatch.choice.uses(path);
     rate.handleReport(now, sent, limited, path.fullAt >= testedSince);
     this.lanesIn.patienceMs = Math.min(MOST_PATIENCE_MS, Math.max(LEAST_PATIENCE_MS, report.patienceMs));
     if (path.state === state) return;
-    this.dispatch.handleChange();
+    this.dispatch.choice.handleChange();
     this.#events.pathChanged(path);
   }
 
@@ -446,60 +447,37 @@ export class TunnelBundle {
     outlet.commit(length);
   }
 
-  #sendControls(path: Path, session: SessionKeys, outlet: Outlet, now: Instant): void {
+  #sendControls(path: Path, now: Instant): void {
     const { memory, scratch } = this.#share;
+    const { sender } = this.dispatch;
     for (;;) {
       const length = path.pollControl(memory.octets, scratch, now);
       if (length === 0) break;
       const { controlRoute, controlElicits } = path;
-      this.dispatch.sendContent(
-        path,
-        controlRoute,
-        length,
-        0,
-        0,
-        -1,
-        0,
-        controlElicits,
-        session,
-        outlet,
-        now,
-      );
+      sender.sendControl(path, controlRoute, length, controlElicits, now);
     }
     const size = path.sizeProbeDue(now);
     if (size === 0) return;
     const head = path.writeSizeProbe(memory.octets, scratch, now);
     const padding = scratch + PADDING_SCRATCH;
-    this.dispatch.sendContent(
-      path,
-      path.route,
-      head,
-      padding,
-      size - head,
-      -1,
-      0,
-      false,
-      session,
-      outlet,
-      now,
-    );
+    sender.send(path, path.route, head, padding, size - head, -1, 0, false, now);
   }
 
   /** What came by a path is told by the same one; what is urgent, or of one that is not there, by the best. @returns false: not now */
-  #sendReport(path: Path, session: SessionKeys, outlet: Outlet, now: Instant): boolean {
+  #sendReport(path: Path, now: Instant): boolean {
     const { memory, scratch } = this.#share;
     const { octets } = memory;
     const { arrivals } = path;
     const isFine = path.state === "alive" && !arrivals.urgent;
-    const via = isFine ? path : (this.dispatch.best(0, now) ?? path);
+    const via = isFine ? path : (this.dispatch.choice.best(0, now) ?? path);
     const route = via.route >= 0 ? via.route : via.candidate;
     if (route < 0) return false;
     octets[scratch] = CONTROL;
     octets[scratch + 1] = CONTROL_KINDS.report;
-    arrivals.patienceMs = this.dispatch.patienceMs(now);
+    arrivals.patienceMs = this.dispatch.choice.patienceMs(now);
     path.handleReporting(now);
     const length = arrivals.write(octets, scratch + 2, PADDING_SCRATCH - 2, now);
     if (length === 0) return false;
-    return this.dispatch.sendContent(via, route, 2 + length, 0, 0, -1, 0, false, session, outlet, now);
+    return this.dispatch.sender.sendControl(via, route, 2 + length, false, now);
   }
 }
