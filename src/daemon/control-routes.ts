@@ -164,7 +164,6 @@ export function addRoutes(app: FastifyInstance, api: DaemonApi): void {
       return {};
     },
   );
-  app.post("/reload", { schema: { body: nothing } }, () => api.reload());
   app.post("/down", { schema: { body: nothing } }, async () => {
     await api.down();
     return {};

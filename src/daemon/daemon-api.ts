@@ -10,7 +10,6 @@ import type {
   PathChange,
   PppEvent,
   PppRequest,
-  ReloadReply,
   SlaveChange,
   Status,
   TunnelChange,
@@ -51,8 +50,6 @@ export interface DaemonApi {
   /** @param tell is told what happens, in order, the line's end last */
   ppp(request: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine>;
   capture(link: string): Promise<Capture>;
-  /** Reads the configuration again, and applies what can be. An error changes nothing. */
-  reload(): Promise<ReloadReply>;
   /** Brings everything down; resolves when interfaces, routes and locks are gone. */
   down(): Promise<void>;
 }

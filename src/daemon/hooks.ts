@@ -27,9 +27,8 @@ export interface HookAddresses {
 /** What a connection was, for the scripts at its end. */
 export interface HookTotals {
   readonly connectMs: number;
-  /** Null: not counted. */
-  readonly octetsSent: number | null;
-  readonly octetsReceived: number | null;
+  readonly octetsSent: number;
+  readonly octetsReceived: number;
 }
 
 interface HookLog {
@@ -238,8 +237,8 @@ const authArguments = ({ interface: name, peerName, device, speedBps }: HookLine
 
 const endOf = ({ connectMs, octetsSent, octetsReceived }: HookTotals): Record<string, string> => ({
   CONNECT_TIME: String(Math.round(connectMs / 1000)),
-  ...(octetsSent !== null && { BYTES_SENT: String(octetsSent) }),
-  ...(octetsReceived !== null && { BYTES_RCVD: String(octetsReceived) }),
+  BYTES_SENT: String(octetsSent),
+  BYTES_RCVD: String(octetsReceived),
 });
 
 function isProgram(path: string): boolean {

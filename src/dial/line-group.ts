@@ -233,7 +233,10 @@ export class LineGroup {
   }
 
   #grow(now: Instant): void {
-    const fullRate = (1000 * ((this.#trafficOctets ?? 0) - this.#longTraffic)) / (now - this.#longSince);
+    // Known until the last measurement, which may be as old as the queue is long.
+    const ms = this.#measuredAt - this.#longSince;
+    const octets = (this.#trafficOctets ?? 0) - this.#longTraffic;
+    const fullRate = ms > 0 ? (1000 * octets) / ms : this.#rate;
     this.#longSince = NEVER;
     const sleeping = this.#lines.find(({ sleeps }) => sleeps);
     if (sleeping !== undefined) sleeping.sleeps = false;

@@ -274,6 +274,18 @@ describe("bandwidth on demand", () => {
     assert.equal(bench.take(), "", "the target is kept");
   });
 
+  it("drops it also when it was called between two measurements", () => {
+    const bench = new GroupBench({ ...settings, highWaterMs: 1000 });
+    bench.bringUp("A");
+    bench.load(0, 3000);
+    bench.load(9000, 3000);
+    bench.advance(1000);
+    assert.equal(bench.take(), "+A +B");
+    bench.bringUp("B");
+    bench.load(0, 100, 70);
+    assert.equal(bench.take(), "-B");
+  });
+
   it("keeps a line for as long as there is traffic, where none is to be up without", () => {
     const bench = new GroupBench({ ...settings, target: 0 });
     bench.load(9000, 0, 6);

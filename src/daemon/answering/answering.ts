@@ -54,7 +54,7 @@ export class Answering {
   readonly #services = new Map<string, RadiusService>();
   readonly #files = new Map<string, FileAccounting>();
   readonly #stations: Station[] = [];
-  readonly #masquerade: Masquerade;
+  #masquerade: Masquerade | null = null;
   #looker: NodeJS.Timeout | undefined;
   #isLooking = false;
 
@@ -62,7 +62,6 @@ export class Answering {
     this.#configs = stations;
     this.#radius = radius;
     this.#tools = tools;
-    this.#masquerade = new Masquerade(tools.socket, tools.log);
   }
 
   /** @throws EqlError CONFIG_UNREADABLE: a secret of RADIUS; TOOL_MISSING, NETLINK_FAILED: masquerading cannot be set up */
@@ -87,7 +86,7 @@ export class Answering {
     await Promise.all(
       [...this.#files.values(), ...this.#services.values()].map((each) => each.close(FAREWELL_MS)),
     );
-    await this.#masquerade.end();
+    await this.#masquerade?.end();
   }
 
   status(): StationStatus[] {
@@ -137,8 +136,10 @@ export class Answering {
   async #beginMasquerade(): Promise<void> {
     const masked = this.#configs.map(({ answer }) => answer).filter(({ masquerade }) => masquerade);
     const pool = masked.flatMap((answer) => answer.pool);
+    if (pool.length === 0) return;
     const forward = masked.some((answer) => answer.forward);
-    await this.#masquerade.set({ pool, networks: [], forward });
+    this.#masquerade = new Masquerade({ socket: this.#tools.socket, pool, forward }, this.#tools.log);
+    await this.#masquerade.begin();
   }
 
   async #look(): Promise<void> {

@@ -9,7 +9,7 @@ import type { Instant } from "../../time.ts";
 import { parsePrefix } from "../../wire/ip-address.ts";
 import { Masquerade } from "../answering/masquerade.ts";
 import { Strangers } from "./strangers.ts";
-import { Tunnel, type TunnelPlan } from "./tunnel.ts";
+import { Tunnel } from "./tunnel.ts";
 import { type TunnelTools, tellRefusal } from "./tunnel-tools.ts";
 import { Uplinks } from "./uplinks.ts";
 
@@ -18,11 +18,11 @@ const LOOK_MS = 250;
 /** How often everything is reviewed all the same: routes change, pauses end. More seldom where nothing of that is at stake. */
 const REVIEW_MS = 2000;
 const SETTLED_REVIEW_MS = 15_000;
-/** RFC 4193: addresses that nobody far away answers. */
-const UNIQUE_LOCAL = "fc00::/7";
 
 export interface TunnelsTools extends Omit<TunnelTools, "changed"> {
   readonly monitor: () => Pick<NetlinkMonitor, "close" | "read">;
+  /** The control socket's path. */
+  readonly socket: string;
 }
 
 /**
@@ -31,12 +31,12 @@ export interface TunnelsTools extends Omit<TunnelTools, "changed"> {
  */
 export class Tunnels {
   readonly #tools: TunnelsTools;
-  #configs: readonly TunnelConfig[];
+  readonly #configs: readonly TunnelConfig[];
   readonly #tunnels = new Map<string, Tunnel>();
   readonly #strangers = new Strangers();
   /** By tunnel and peer, and by path, what was told of it last. */
   readonly #told = new Map<string, string>();
-  readonly #masquerade: Masquerade;
+  #masquerade: Masquerade | null = null;
   #monitor: Pick<NetlinkMonitor, "close" | "read"> | null = null;
   #looker: NodeJS.Timeout | undefined;
   #reviewing: Promise<void> | null = null;
@@ -47,8 +47,6 @@ export class Tunnels {
   constructor(configs: readonly TunnelConfig[], tools: TunnelsTools) {
     this.#configs = configs;
     this.#tools = tools;
-    // Answering has tables of its own.
-    this.#masquerade = new Masquerade(`${tools.socket} tunnels`, tools.log);
   }
 
   /** @throws EqlError: an interface cannot be made, a key file not be read, masquerading not be set up */
@@ -61,7 +59,7 @@ export class Tunnels {
       await tunnel.begin();
       this.#tunnels.set(tunnel.config.name, tunnel);
     }
-    await this.#followMasquerade(this.#configs);
+    await this.#beginMasquerade();
     await this.look();
     this.#looker = setInterval(() => void this.look(), LOOK_MS);
   }
@@ -70,45 +68,10 @@ export class Tunnels {
   async stop(): Promise<void> {
     clearInterval(this.#looker);
     await this.#reviewing;
-    await Promise.all([...this.#tunnels.values()].map((tunnel) => tunnel.end()));
-    await this.#masquerade.end();
+    for (const tunnel of this.#tunnels.values()) tunnel.end();
+    await this.#masquerade?.end();
     this.#monitor?.close();
     this.#monitor = null;
-  }
-
-  /**
-   * Reads what other settings need; nothing is changed by that.
-   * @param configs of the same tunnels; what differs is clients and masquerading
-   * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key
-   */
-  plan(configs: readonly TunnelConfig[]): TunnelPlan {
-    const plans = configs.flatMap((config) => this.#tunnels.get(config.name)?.plan(config) ?? []);
-    return {
-      applied: plans.flatMap(({ applied }) => applied),
-      restart: plans.flatMap(({ restart }) => restart),
-      apply: () =>
-        this.#alone(async () => {
-          await this.#followMasquerade(configs);
-          this.#configs = configs;
-          for (const { apply } of plans) await apply();
-        }),
-    };
-  }
-
-  /** Changes what a review looks at: neither during one, nor during another change. */
-  async #alone<T>(change: () => Promise<T>): Promise<T> {
-    while (this.#reviewing !== null) await this.#reviewing;
-    const changing = change();
-    this.#reviewing = changing.then(
-      () => {},
-      () => {}, // told to whom it was asked by
-    );
-    try {
-      return await changing;
-    } finally {
-      this.#reviewing = null;
-      this.#hasChanged = true;
-    }
   }
 
   /** Reviews all tunnels if something changed or it is time. */
@@ -208,9 +171,10 @@ export class Tunnels {
   }
 
   #handlePath({ tunnel, peer, path, state, remote }: Extract<TunnelEvent, { type: "path" }>): void {
-    const from = this.#tunnels.get(tunnel);
-    from?.called.get(peer)?.handlePath(path, state === "alive");
-    from?.announce(this.#tools.now());
+    this.#tunnels
+      .get(tunnel)
+      ?.called.get(peer)
+      ?.handlePath(path, state === "alive");
     const key = `${tunnel} ${peer} ${path}`;
     const now = `${state} ${remote}`;
     if (now === this.#told.get(key)) return;
@@ -229,20 +193,20 @@ export class Tunnels {
 
   /** The engine has no such tunnel any more. */
   #handleGone(name: string): void {
-    void this.#tunnels.get(name)?.end();
+    this.#tunnels.get(name)?.end();
     this.#tunnels.delete(name);
     this.#tools.log.warn({ tunnel: name }, "its interface is gone");
   }
 
-  async #followMasquerade(configs: readonly TunnelConfig[]): Promise<void> {
-    const masked = configs.filter(({ masquerade }) => masquerade);
-    const networks = masked.flatMap(networksOf);
-    await this.#masquerade.set({
-      pool: networks.filter((each) => !each.includes(":")).map(rangeOf),
-      // A global network of IPv6 is routed as it is.
-      networks: networks.filter((each) => contains(UNIQUE_LOCAL, each)),
-      forward: masked.some((config) => config.forward),
-    });
+  async #beginMasquerade(): Promise<void> {
+    const masked = this.#configs.filter(({ masquerade }) => masquerade);
+    const pool = masked.flatMap(poolOf);
+    if (pool.length === 0) return;
+    // Answering has a table of its own.
+    const socket = `${this.#tools.socket} tunnels`;
+    const forward = masked.some((config) => config.forward);
+    this.#masquerade = new Masquerade({ socket, pool, forward }, this.#tools.log);
+    await this.#masquerade.begin();
   }
 
   #of(name: string): Tunnel {
@@ -262,13 +226,13 @@ export class Tunnels {
   }
 }
 
-/** A server's own networks, and its clients' beyond those. */
-function networksOf({ addresses, peers }: TunnelConfig): readonly string[] {
+/** IPv4 addresses of a server's own network, and of its clients beyond that. */
+function poolOf({ addresses, peers }: TunnelConfig): readonly AddressRange[] {
   const own = addresses.map(networkOf);
   const clients = peers
     .flatMap(({ networks }) => networks)
     .filter((each) => !own.some((network) => contains(network, each)));
-  return [...own, ...clients];
+  return [...own, ...clients].filter((each) => !each.includes(":")).map(rangeOf);
 }
 
 function rangeOf(network: string): AddressRange {
