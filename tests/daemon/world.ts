@@ -14,7 +14,10 @@ import { VirtualLines } from "../../src/lab/virtual-line.ts";
 
 const BIN = fileURLToPath(new URL("../../../bin/", import.meta.url));
 const DEADLINE_MS = 10_000;
-const POLL_MS = 15;
+/** The first and the longest pause between two looks: who waits long needs not look often, and leaves the processor to others. */
+const POLL_MS = 10;
+const LONGEST_POLL_MS = 60;
+const POLL_GROWTH = 1.1;
 
 /** Why tests with daemons on hosts cannot run here; false when they can, or must (EQL_REQUIRE_ALL=1). */
 export function worldMissing(): string | false {
@@ -50,7 +53,7 @@ export async function eventually<T>(
 ): Promise<T> {
   const end = performance.now() + deadlineMs;
   let failure: unknown;
-  for (;;) {
+  for (let pauseMs = POLL_MS; ; pauseMs = Math.min(POLL_GROWTH * pauseMs, LONGEST_POLL_MS)) {
     try {
       const found = await look();
       if (found !== false && found !== null && found !== undefined) return found;
@@ -62,7 +65,7 @@ export async function eventually<T>(
     if (performance.now() > end) {
       throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: failure });
     }
-    await delay(POLL_MS);
+    await delay(pauseMs);
   }
 }
 
