@@ -20,11 +20,19 @@ export const logLevelOption = (): Option =>
 export const daemonOptions = (command: Command): Command =>
   command.addOption(socketOption()).addOption(logLevelOption());
 
-/** Runs the daemon in the foreground until it is told to stop. */
-export async function runConfig(config: Config, { socket, logLevel }: DaemonOptions): Promise<void> {
+/**
+ * Runs the daemon in the foreground until it is told to stop.
+ * @param readConfig reads the configuration again; null: there is nothing to read
+ */
+export async function runConfig(
+  config: Config,
+  readConfig: (() => Config) | null,
+  { socket, logLevel }: DaemonOptions,
+): Promise<void> {
   const { runDaemon } = await import("../daemon/run.ts");
   process.exitCode = await runDaemon({
     config,
+    readConfig,
     socket: socket ?? (process.env["EQL_SOCKET"] || null),
     logLevel: logLevel ?? null,
     debug: false,

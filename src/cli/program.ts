@@ -7,6 +7,7 @@ import { packageVersion } from "./version.ts";
  */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   up: async () => (await import("./commands/up.ts")).upCommand(),
+  reload: async () => (await import("./commands/reload.ts")).reloadCommand(),
   down: async () => (await import("./commands/down.ts")).downCommand(),
   status: async () => (await import("./commands/status.ts")).statusCommand(),
   enslave: async () => (await import("./commands/enslave.ts")).enslaveCommand(),

@@ -7,6 +7,7 @@ import { contains, formatHostPort, parseHostPort } from "../config/tunnel-words.
 import { EqlError } from "../errors.ts";
 import { Netlink } from "../host/netlink.ts";
 import { formatIpAddress, parsePrefix } from "../wire/ip-address.ts";
+import type { KnownClient } from "./known-clients.ts";
 
 /** What `eql server` and `eql client` make of their options: the configuration that a file would be, and what is printed. */
 
@@ -16,25 +17,19 @@ export interface ServerOptions {
   readonly name: string;
   readonly listen?: readonly string[];
   readonly address: readonly string[];
-  readonly client?: readonly string[];
   readonly keyFile: string;
   readonly mtu?: number;
   readonly masquerade?: true;
 }
 
 /** @throws EqlError CONFIG_INVALID, with the keys of `[server.NAME]` */
-export function serverConfig({
-  name,
-  listen,
-  address,
-  client = [],
-  keyFile,
-  mtu,
-  masquerade,
-}: ServerOptions): Config {
-  const clients = client.map((key, at) => [
-    `client${at + 1}`,
-    { key, address: address.map((own) => handedOut(own, at + 1)) },
+export function serverConfig(
+  { name, listen, address, keyFile, mtu, masquerade }: ServerOptions,
+  known: readonly KnownClient[],
+): Config {
+  const clients = known.map(({ number, key }) => [
+    `client${number}`,
+    { key, address: address.map((own) => handedOut(own, number)) },
   ]);
   const table = {
     "key-file": keyFile,
@@ -60,6 +55,8 @@ export interface ClientOptions {
   readonly defaultRoute?: true;
   readonly redundant?: true;
   readonly mtu?: number;
+  readonly dns?: readonly string[];
+  readonly dnsSearch?: readonly string[];
 }
 
 /**
@@ -78,6 +75,8 @@ export function clientConfig(options: ClientOptions, devices: readonly string[])
     ...(peer && { peer }),
     ...(route && { routes: [...route] }),
     ...(mtu && { mtu }),
+    ...(options.dns && { dns: [...options.dns] }),
+    ...(options.dnsSearch && { "dns-search": [...options.dnsSearch] }),
     "default-route": options.defaultRoute === true,
     redundant: options.redundant === true,
   };
@@ -109,7 +108,7 @@ export function handedOut(own: string, n: number): string {
  */
 function clientLine(
   tunnel: TunnelConfig,
-  { networks, dns }: Pick<TunnelPeerConfig, "networks" | "dns">,
+  { networks, dns, search }: Pick<TunnelPeerConfig, "dns" | "networks" | "search">,
   serverKey: string,
   host: string,
 ): string {
@@ -137,15 +136,20 @@ function clientLine(
     serverKey,
     ...addresses,
     ...mtu,
+    ...(dns.length === 0 ? [] : ["--dns", ...dns]),
+    ...(search.length === 0 ? [] : ["--dns-search", ...search]),
   ];
-  return `${words.join(" ")}${dns.length === 0 ? "" : ` # name servers: ${dns.join(", ")}`}`;
+  return words.join(" ");
 }
 
-/** Lines for all clients of a server; of one that has none yet, for the first that comes. */
-export function clientLines(tunnel: TunnelConfig, serverKey: string, host: string): readonly string[] {
-  const first = { networks: tunnel.addresses.map((own) => hostNetwork(handedOut(own, 1))), dns: [] };
-  const peers = tunnel.peers.length === 0 ? [first] : tunnel.peers;
-  return peers.map((peer) => clientLine(tunnel, peer, serverKey, host));
+/** Lines for all clients of a server. */
+export const clientLines = (tunnel: TunnelConfig, serverKey: string, host: string): readonly string[] =>
+  tunnel.peers.map((peer) => clientLine(tunnel, peer, serverKey, host));
+
+/** For a client that is still to come, and gets a server's n-th addresses. */
+export function nextClientLine(tunnel: TunnelConfig, n: number, serverKey: string, host: string): string {
+  const networks = tunnel.addresses.map((own) => hostNetwork(handedOut(own, n)));
+  return clientLine(tunnel, { networks, dns: [], search: [] }, serverKey, host);
 }
 
 const hostNetwork = (address: string): string => `${address}/${address.includes(":") ? 128 : 32}`;

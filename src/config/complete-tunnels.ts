@@ -41,6 +41,9 @@ export function completeServer({ name, table, clients }: CheckedServer): TunnelC
     listen: table.listen.map(canonicalPlace),
     masquerade: table.masquerade,
     forward: table.forward,
+    dns: [],
+    search: [],
+    scripts: null,
     peers,
   };
 }
@@ -53,6 +56,7 @@ function completeClient({ name, table }: Checked<ClientTable>): TunnelPeerConfig
     servers: [],
     networks: [...listed(table.address), ...table.routes].map(canonicalNetwork),
     dns: table.dns.map(canonicalAddress),
+    search: table["dns-search"],
     sendBps: table["send-limit"] ?? null,
     receiveBps: table["receive-limit"] ?? null,
     redundant: table.redundant,
@@ -86,6 +90,9 @@ export function completeCaller(
     listen: [],
     masquerade: false,
     forward: false,
+    dns: table.dns.map(canonicalAddress),
+    search: table["dns-search"],
+    scripts: table.scripts ?? null,
     peers: [
       {
         name: SERVER,
@@ -95,6 +102,7 @@ export function completeCaller(
         // Of an interface that is addressed and given routes from outside, nothing is known.
         networks: networks.length === 0 ? EVERYTHING : networks,
         dns: [],
+        search: [],
         sendBps: null,
         receiveBps: null,
         redundant: table.redundant,

@@ -4,7 +4,7 @@ import type { AuthSettings, LcpSettings, NetworkSettings, Secret } from "../ppp/
 import type { AnswerConfig } from "./answer-keys.ts";
 import type { DialTable } from "./dial-keys.ts";
 import type { RadiusConfig } from "./radius-keys.ts";
-import type { Checked } from "./tables.ts";
+import type { Checked, RawTable } from "./tables.ts";
 import type { TunnelConfig } from "./tunnel-config.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
@@ -23,6 +23,8 @@ export interface Config {
   readonly stations: readonly StationConfig[];
   /** Tables [radius.NAME], by name. */
   readonly radius: ReadonlyMap<string, RadiusConfig>;
+  /** All of it as its source has it. */
+  readonly source: RawTable;
 }
 
 export interface DaemonConfig {

@@ -77,9 +77,12 @@ const UNREADABLE: Readonly<Record<string, string>> = {
  * @param path what error messages call the file
  * @throws EqlError CONFIG_INVALID, listing everything that is wrong
  */
-export function parseConfig(text: string, path: string): Config {
+export const parseConfig = (text: string, path: string): Config => configFrom(parseToml(text, path), path);
+
+/** @throws EqlError as {@link parseConfig} */
+export function configFrom(source: RawTable, path: string): Config {
   const problems = new Problems(path);
-  const tables = readTables(parseToml(text, path), problems);
+  const tables = readTables(source, problems);
   const callers = tables.masters.filter(isCaller);
   const serial = tables.masters.filter((master) => !isCaller(master));
   const ownLines = tables.lines.filter((line) => !isPath(line));
@@ -123,6 +126,7 @@ export function parseConfig(text: string, path: string): Config {
     dialers: tables.dialers,
     stations: [...stations.values()],
     radius: new Map(tables.radius.map(({ name, table }) => [name, completeRadius(table)])),
+    source,
   };
 }
 

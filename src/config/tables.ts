@@ -211,6 +211,6 @@ function rejectUnknown(
 }
 
 /** Also for what came as JSON; dates of TOML are objects, but no tables. */
-function isTable(value: unknown): value is RawTable {
+export function isTable(value: unknown): value is RawTable {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

@@ -18,6 +18,11 @@ export interface TunnelConfig {
   /** Whether clients reach what is behind this host, and whether the kernel is made to forward. */
   readonly masquerade: boolean;
   readonly forward: boolean;
+  /** Name servers that this host asks while the server answers, and domains in which names are looked for; of a server none. */
+  readonly dns: readonly string[];
+  readonly search: readonly string[];
+  /** Directory of scripts to run as pppd does while the server answers; null: none are run. */
+  readonly scripts: string | null;
   readonly peers: readonly TunnelPeerConfig[];
 }
 
@@ -30,7 +35,9 @@ export interface TunnelPeerConfig {
   readonly servers: readonly string[];
   /** Networks that are reached through it, and the only ones that its packets may come from. */
   readonly networks: readonly string[];
+  /** What a client is to have of these, for the command that is shown. */
   readonly dns: readonly string[];
+  readonly search: readonly string[];
   /** Bits per second; null: no limit. */
   readonly sendBps: number | null;
   readonly receiveBps: number | null;

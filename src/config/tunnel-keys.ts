@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { address, allowing, faultless, flag, integer, networks, oneOf, path, text } from "./keys.ts";
 import { addressFault } from "./network.ts";
-import { interfaceAddressFault, listenFault, serverFault } from "./tunnel-words.ts";
+import { domainFault, interfaceAddressFault, listenFault, serverFault } from "./tunnel-words.ts";
 
 /** The keys of UDP links: `[server.NAME]` and its clients, and what masters and lines have for them. */
 
@@ -44,6 +44,14 @@ export const masterAddress = (): OneOrMore =>
     'an IPv4 or IPv6 address; with server also with a prefix length, or several in a list, such as ["10.98.0.2/24", "fd00:98::2/64"]',
   );
 
+const nameServers = (): z.ZodDefault<z.ZodArray<z.ZodString>> =>
+  allowing(z.array(address()).max(3), 'at most three addresses in a list, such as ["10.98.0.1"]').default([]);
+const searched = (): z.ZodDefault<z.ZodArray<z.ZodString>> =>
+  allowing(
+    z.array(faultless(domainFault, {})).max(6),
+    'at most six domains in a list, such as ["example.org"]',
+  ).default([]);
+
 /** What a master has that calls a server, besides the keys of every interface. */
 export const callingKeys = {
   server: servers()
@@ -57,6 +65,13 @@ export const callingKeys = {
     .optional()
     .describe("A file with the key that only we and the server have, besides; without it there is none"),
   redundant: flag().default(false).describe("Whether all packets go to the server by two paths"),
+  dns: nameServers().describe("Name servers that this host asks while the server answers"),
+  "dns-search": searched().describe("Domains in which names are looked for then"),
+  scripts: path("/etc/ppp")
+    .optional()
+    .describe(
+      "Directory of scripts ip-up and ip-down, to be run when the server answers and when it does not",
+    ),
 };
 
 /** What a line has that is a UDP path. */
@@ -97,7 +112,9 @@ export const serverKeys = {
   mtu: integer(576, 16_384, "octets").default(TUNNEL_MTU).describe("Largest IP packet"),
   masquerade: flag()
     .default(false)
-    .describe("Whether clients reach what is behind this host, under its IPv4 address"),
+    .describe(
+      "Whether clients reach what is behind this host, under its address; of IPv6, those of fc00::/7 only",
+    ),
   forward: flag().default(false).describe("With masquerade: whether the kernel is made to forward packets"),
 };
 
@@ -110,9 +127,8 @@ const clientKeys = {
     .optional()
     .describe("The client's addresses; its packets come from these, or from its routes"),
   routes: networks().default([]).describe("Networks behind the client"),
-  dns: allowing(z.array(address()).max(3), 'at most three addresses in a list, such as ["10.98.0.1"]')
-    .default([])
-    .describe("Name servers that are shown in the line for the client's operator"),
+  dns: nameServers().describe("Name servers that stand in the command for the client"),
+  "dns-search": searched().describe("Domains that stand there"),
   "send-limit": bitRate().optional().describe("Most that is sent to the client"),
   "receive-limit": bitRate().optional().describe("Most that is taken from the client"),
   redundant: flag().default(false).describe("Whether all packets go to the client by two paths"),

@@ -178,8 +178,9 @@ export function checkServer(
     if (other !== undefined)
       say("listen", `found ${show(place)}, where server.${other.name} listens already`);
   }
-  if (table.masquerade && !tunnel.addresses.some((each) => familyOf(each) === "IPv4")) {
-    say("masquerade", "found no IPv4 address; give address as well");
+  const isMasked = (each: string): boolean => familyOf(each) === "IPv4" || contains("fc00::/7", each);
+  if (table.masquerade && !tunnel.addresses.some(isMasked)) {
+    say("masquerade", "found neither an IPv4 address nor one of fc00::/7; give address as well");
   }
   if (table.forward && !table.masquerade) say("forward", "found no masquerade; give masquerade as well");
   const seen = new Map<string, string>();

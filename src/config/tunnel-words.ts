@@ -35,6 +35,9 @@ export const formatHostPort = ({ host, port }: HostPort): string =>
 export const serverFault = (text: string): string | null =>
   parseHostPort(text) === null ? "it is no HOST:PORT" : null;
 
+/** @returns what is wrong with a domain to look for names in, in words; null: nothing */
+export const domainFault = (text: string): string | null => (HOST_NAME.test(text) ? null : "it is no domain");
+
 /** @returns what is wrong with a place to listen at, in words; null: nothing */
 export function listenFault(text: string): string | null {
   const place = parseHostPort(text);

@@ -16,6 +16,7 @@
  *   POST   /lines/:line/watch                      → LifeEvent, one a line, held open: see there
  *   POST   /ppp                PppRequest          → PppEvent, one a line, held open: see there
  *   POST   /capture            CaptureRequest      → CaptureReply, held open: see there
+ *   POST   /reload                                 → ReloadReply
  *   POST   /down                                   → {} when everything is down
  *
  * A failure is answered with a 4xx or 5xx status and an {@link ErrorReply}.
@@ -408,6 +409,13 @@ export interface CaptureRequest {
  */
 export interface CaptureReply {
   readonly pipe: string;
+}
+
+/** What came of reading the configuration again, in words such as "server.vpn.client.joe: added" and "line.ttyS0: speed". */
+export interface ReloadReply {
+  readonly applied: readonly string[];
+  /** What differs, and needs a restart. */
+  readonly restart: readonly string[];
 }
 
 export interface ErrorReply {

@@ -164,6 +164,7 @@ export function addRoutes(app: FastifyInstance, api: DaemonApi): void {
       return {};
     },
   );
+  app.post("/reload", { schema: { body: nothing } }, () => api.reload());
   app.post("/down", { schema: { body: nothing } }, async () => {
     await api.down();
     return {};

@@ -10,6 +10,7 @@ import type {
   PathChange,
   PppEvent,
   PppRequest,
+  ReloadReply,
   SlaveChange,
   Status,
   TunnelChange,
@@ -50,6 +51,8 @@ export interface DaemonApi {
   /** @param tell is told what happens, in order, the line's end last */
   ppp(request: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine>;
   capture(link: string): Promise<Capture>;
+  /** Reads the configuration again, and applies what can be. An error changes nothing. */
+  reload(): Promise<ReloadReply>;
   /** Brings everything down; resolves when interfaces, routes and locks are gone. */
   down(): Promise<void>;
 }

@@ -17,6 +17,7 @@ import type {
   PathChange,
   PppEvent,
   PppRequest,
+  ReloadReply,
   SlaveChange,
   Status,
   TunnelChange,
@@ -39,12 +40,15 @@ import { LineKeeper } from "./line-keeper.ts";
 import type { LineLife } from "./line-life.ts";
 import type { Logger } from "./log.ts";
 import { PppLines } from "./ppp-lines.ts";
+import { planReload } from "./reload.ts";
 import { Talks } from "./talks.ts";
 import { resolveHost } from "./tunnels/server-names.ts";
 import { Tunnels } from "./tunnels/tunnels.ts";
 
 export interface DaemonOptions {
   readonly config: Config;
+  /** Reads the configuration again; null: there is no file of it. */
+  readonly readConfig: (() => Config) | null;
   readonly version: string;
   readonly log: Logger;
   /** The control socket's path; pipes of captures are made beside it. */
@@ -59,6 +63,8 @@ export interface DaemonOptions {
  */
 export class Daemon implements DaemonApi {
   readonly #options: DaemonOptions;
+  /** With what was applied since the start. */
+  #config: Config;
   readonly #log: Logger;
   readonly #engine: EngineClient;
   readonly #netlink = new Netlink();
@@ -75,9 +81,11 @@ export class Daemon implements DaemonApi {
   #hasBegun = false;
   #resolveStopped: () => void = () => {};
   #down: Promise<void> | null = null;
+  #reloading: Promise<unknown> = Promise.resolve();
 
   constructor(options: DaemonOptions) {
     this.#options = options;
+    this.#config = options.config;
     this.#log = options.log;
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
@@ -277,6 +285,30 @@ export class Daemon implements DaemonApi {
     };
   }
 
+  reload(): Promise<ReloadReply> {
+    const reloading = this.#reloading.then(() => this.#reload());
+    this.#reloading = reloading.catch(() => {});
+    return reloading;
+  }
+
+  async #reload(): Promise<ReloadReply> {
+    await this.#ready;
+    const { readConfig } = this.#options;
+    if (readConfig === null || this.#down !== null) {
+      const why =
+        readConfig === null ? "the daemon has no configuration file to read again" : "the daemon ends";
+      throw new EqlError("CONTROL_REFUSED", why);
+    }
+    const { config, ...told } = planReload(this.#config, readConfig());
+    const plan = this.#tunnels.plan(config.tunnels);
+    await plan.apply();
+    this.#config = config;
+    const applied = [...told.applied, ...plan.applied.filter((each) => !isTold(each, told.applied))];
+    const restart = [...told.restart, ...plan.restart.filter((each) => !told.restart.includes(each))];
+    this.#log.info({ applied, restart }, "configuration read again");
+    return { applied, restart };
+  }
+
   down(): Promise<void> {
     this.#down ??= this.#bringDown();
     return this.#down;
@@ -284,7 +316,7 @@ export class Daemon implements DaemonApi {
 
   async #start(): Promise<void> {
     this.#removeStalePipes();
-    const { masters, lines } = this.#options.config;
+    const { masters, lines } = this.#config;
     for (const config of masters) await this.#addMaster(config);
     for (const config of lines) await this.#keeper.bringUp(new Line(config));
     await this.#tunnels.start();
@@ -302,6 +334,7 @@ export class Daemon implements DaemonApi {
 
   async #bringDown(): Promise<void> {
     await this.#ready.catch(() => {});
+    await this.#reloading;
     await this.#answering.stop("User request");
     await this.#tunnels.stop();
     await Promise.all(
@@ -328,7 +361,7 @@ export class Daemon implements DaemonApi {
       queuePackets,
     });
     this.#keeper.masters.set(name, { config, index });
-    const isPassing = !this.#options.config.masters.includes(config);
+    const isPassing = !this.#config.masters.includes(config);
     this.#interfaces.configure(index, config, isPassing || this.#isConfigured(config));
     this.#log.info({ master: name, mtu, scheduler }, "master added");
   }
@@ -344,19 +377,20 @@ export class Daemon implements DaemonApi {
 
   #present(): Config {
     return {
-      daemon: this.#options.config.daemon,
+      daemon: this.#config.daemon,
       masters: [...this.#keeper.masters.values()].map(({ config }) => config),
       lines: [...this.#keeper.lines.values()].map(({ config }) => config),
-      tunnels: this.#options.config.tunnels,
-      dialers: this.#options.config.dialers,
-      stations: this.#options.config.stations,
-      radius: this.#options.config.radius,
+      tunnels: this.#config.tunnels,
+      dialers: this.#config.dialers,
+      stations: this.#config.stations,
+      radius: this.#config.radius,
+      source: this.#config.source,
     };
   }
 
   /** A master of which nothing is said waits to be addressed and brought up, as the driver of 1995 did. */
   #isConfigured(config: MasterConfig): boolean {
-    return config.address !== null || this.#options.config.lines.some(({ master }) => master === config.name);
+    return config.address !== null || this.#config.lines.some(({ master }) => master === config.name);
   }
 
   async #lineStatus(name: string): Promise<LineStatus> {
@@ -385,6 +419,10 @@ const SHOWN: Readonly<Partial<Record<LifeState, LineState>>> = {
   login: "login",
   givenUp: "given-up",
 };
+
+/** Whether something else of the same table is told. */
+const isTold = (words: string, told: readonly string[]): boolean =>
+  told.some((each) => each.split(": ")[0] === words.split(": ")[0]);
 
 /** Pipes of captures are named after the socket, so that nobody takes another daemon's for stale. */
 const PIPE_INFIX = ".capture-";

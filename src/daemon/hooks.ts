@@ -27,8 +27,9 @@ export interface HookAddresses {
 /** What a connection was, for the scripts at its end. */
 export interface HookTotals {
   readonly connectMs: number;
-  readonly octetsSent: number;
-  readonly octetsReceived: number;
+  /** Null: not counted. */
+  readonly octetsSent: number | null;
+  readonly octetsReceived: number | null;
 }
 
 interface HookLog {
@@ -237,8 +238,8 @@ const authArguments = ({ interface: name, peerName, device, speedBps }: HookLine
 
 const endOf = ({ connectMs, octetsSent, octetsReceived }: HookTotals): Record<string, string> => ({
   CONNECT_TIME: String(Math.round(connectMs / 1000)),
-  BYTES_SENT: String(octetsSent),
-  BYTES_RCVD: String(octetsReceived),
+  ...(octetsSent !== null && { BYTES_SENT: String(octetsSent) }),
+  ...(octetsReceived !== null && { BYTES_RCVD: String(octetsReceived) }),
 });
 
 function isProgram(path: string): boolean {

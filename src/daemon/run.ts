@@ -1,12 +1,16 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { isatty } from "node:tty";
 import type { Config, LogLevel } from "../config/config.ts";
+import { EqlError } from "../errors.ts";
 import { startControlServer } from "./control-server.ts";
 import { Daemon } from "./daemon.ts";
-import { makeLog } from "./log.ts";
+import { type Logger, makeLog } from "./log.ts";
 
 export interface RunOptions {
   readonly config: Config;
+  /** Reads the configuration again, where it has a file. */
+  readonly readConfig: (() => Config) | null;
   /** Instead of the configuration's control socket. */
   readonly socket: string | null;
   readonly logLevel: LogLevel | null;
@@ -26,18 +30,21 @@ const FIRST_LINE_MS = 30_000;
 const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
 
 /**
- * Runs the daemon until it is told to stop: by `eql down`, SIGINT, SIGTERM, or SIGHUP of a terminal that is closed. @returns the exit code, when everything is down again
+ * Runs the daemon until it is told to stop: by `eql down`, SIGINT, SIGTERM, or SIGHUP of a terminal that is closed. Any other SIGHUP has the
+ * configuration read again, where it has a file. @returns the exit code, when everything is down again
  * @throws EqlError when something cannot be brought up; nothing is left behind then
  */
 export async function runDaemon({
   config: given,
+  readConfig,
   socket,
   logLevel,
   debug,
   version,
   untilLastLine,
 }: RunOptions): Promise<number> {
-  const config = debug ? withDebug(given) : given;
+  const complete = debug ? withDebug : (each: Config): Config => each;
+  const config = complete(given);
   const log = makeLog(logLevel ?? (debug ? "debug" : config.daemon.logLevel));
   const path = socket ?? config.daemon.socket;
   const { socketMode: mode, socketGroup: group } = config.daemon;
@@ -47,6 +54,7 @@ export async function runDaemon({
   });
   const daemon = new Daemon({
     config,
+    readConfig: readConfig && (() => complete(readConfig())),
     version,
     log,
     socket: path,
@@ -55,10 +63,13 @@ export async function runDaemon({
       crash(1);
     },
   });
+  const terminals = openTerminals();
   let hungUp = false;
   const stop = (signal: NodeJS.Signals): void => {
-    hungUp ||= signal === "SIGHUP";
-    void daemon.down();
+    const isHangUp = signal === "SIGHUP" && openTerminals() < terminals;
+    hungUp ||= isHangUp;
+    if (signal !== "SIGHUP" || isHangUp || readConfig === null) void daemon.down();
+    else void daemon.reload().catch((error: unknown) => tellFailure(log, error));
   };
   for (const signal of SIGNALS) process.on(signal, stop);
   try {
@@ -100,6 +111,24 @@ async function lastLineGone(daemon: Daemon): Promise<void> {
     );
     if (lines > 0) last = performance.now();
   }
+}
+
+function tellFailure(log: Logger, error: unknown): void {
+  if (!(error instanceof EqlError)) throw error;
+  const { code, message } = error;
+  log.error({ code, error: message }, "configuration not read again, and nothing is changed");
+}
+
+/** How many of our terminals there are still: our own one, and those that are standard input, output and error. */
+function openTerminals(): number {
+  let count = [0, 1, 2].filter((fd) => isatty(fd)).length;
+  try {
+    closeSync(openSync("/dev/tty", constants.O_RDONLY | constants.O_NOCTTY));
+    count++;
+  } catch {
+    // There is none, or it has been closed.
+  }
+  return count;
 }
 
 /** At its end Node gives its terminal the settings back that it had, and aborts when that fails, as it does for a closed one. */

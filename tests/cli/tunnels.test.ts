@@ -5,16 +5,25 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { formatStatus } from "../../src/cli/format-status.ts";
 import { formatTunnels } from "../../src/cli/format-tunnels.ts";
+import {
+  changeClients,
+  clientsFileOf,
+  freeNumber,
+  type KnownClient,
+  readClients,
+  writeClients,
+} from "../../src/cli/known-clients.ts";
 import { ownPublicKey } from "../../src/cli/own-key.ts";
 import {
   type ClientOptions,
   clientConfig,
   clientLines,
   handedOut,
+  nextClientLine,
   type ServerOptions,
   serverConfig,
 } from "../../src/cli/tunnel-set-up.ts";
-import type { TunnelConfig } from "../../src/config/tunnel-config.ts";
+import type { TunnelConfig, TunnelPeerConfig } from "../../src/config/tunnel-config.ts";
 import { keyText } from "../../src/crypto/key-text.ts";
 import { newPrivateKey } from "../../src/host/tunnel-crypto.ts";
 import { status, tunnel } from "../daemon/fake-daemon.ts";
@@ -84,6 +93,16 @@ describe("commands for tunnels", () => {
     assert.equal(both.code, 2);
   });
 
+  it("eql reload tells what was applied, and what was not", async () => {
+    assert.equal((await bench.run("eql", "reload")).stdout, "nothing differs\n");
+    bench.daemon.reloaded = { applied: ["server.vpn.client.joe: added"], restart: ["line.ttyS0: speed"] };
+    assert.deepEqual(await bench.run("eql", "reload"), {
+      code: 0,
+      stdout: "server.vpn.client.joe: added\nline.ttyS0: speed (needs a restart)\n",
+      stderr: "",
+    });
+  });
+
   it("eql line set changes a path, also one that is not there", async () => {
     assert.deepEqual(await bench.run("eql", "line", "set", "dsl", "--tier", "backup"), shown);
     assert.deepEqual(bench.daemon.calls.at(-1), ["changePath", "wan", "dsl", { tier: "backup" }]);
@@ -111,32 +130,43 @@ describe("commands for tunnels", () => {
 
 describe("what a server without a file is", () => {
   const options: ServerOptions = { name: "eql", address: ["10.98.0.1/24"], keyFile: "/etc/eql/server.key" };
-  const only = (change: Partial<ServerOptions> = {}): TunnelConfig => {
-    const { tunnels, masters, lines } = serverConfig({ ...options, ...change });
+  const only = (change: Partial<ServerOptions> = {}, clients: readonly KnownClient[] = []): TunnelConfig => {
+    const { tunnels, masters, lines } = serverConfig({ ...options, ...change }, clients);
     assert.deepEqual([tunnels.length, masters.length, lines.length], [1, 0, 0]);
     return tunnels[0] as TunnelConfig;
   };
 
-  it("gives its clients addresses in order, and prints their commands", () => {
-    const server = only({ client: [key(1), key(2)] });
+  it("gives its clients addresses by their numbers, and prints their commands", () => {
+    const server = only({}, [
+      { number: 1, key: key(1) },
+      { number: 4, key: key(2) },
+    ]);
     assert.deepEqual(
       server.peers.map(({ name, publicKey, networks }) => [name, publicKey, networks]),
       [
         ["client1", key(1), ["10.98.0.2/32"]],
-        ["client2", key(2), ["10.98.0.3/32"]],
+        ["client4", key(2), ["10.98.0.5/32"]],
       ],
     );
     assert.deepEqual(clientLines(server, key(9), "vpn.example.org"), [
       `eql client --server vpn.example.org:7411 --server-key ${key(9)} --address 10.98.0.2 --peer 10.98.0.1`,
-      `eql client --server vpn.example.org:7411 --server-key ${key(9)} --address 10.98.0.3 --peer 10.98.0.1`,
+      `eql client --server vpn.example.org:7411 --server-key ${key(9)} --address 10.98.0.5 --peer 10.98.0.1`,
     ]);
   });
 
-  it("has a command for the first client before there is one, and names what is not as usual", () => {
+  it("has a command for a client to come, and names what is not as usual", () => {
     const server = only({ address: ["10.98.0.1/24", "fd00::1/64"], listen: ["[::]:443"], mtu: 1400 });
-    assert.deepEqual(clientLines(server, key(9), "2001:db8::1"), [
-      `eql client --server [2001:db8::1]:443 --server-key ${key(9)} --address 10.98.0.2/24 --address fd00::2/64 --mtu 1400`,
-    ]);
+    assert.equal(
+      nextClientLine(server, 2, key(9), "2001:db8::1"),
+      `eql client --server [2001:db8::1]:443 --server-key ${key(9)} --address 10.98.0.3/24 --address fd00::3/64 --mtu 1400`,
+    );
+    const peer = {
+      ...only({}, [{ number: 1, key: key(1) }]).peers[0],
+      dns: ["10.98.0.1"],
+      search: ["a.org", "b.org"],
+    };
+    const lines = clientLines({ ...server, peers: [peer as TunnelPeerConfig] }, key(9), "192.0.2.1");
+    assert.match(lines[0] ?? "", / --mtu 1400 --dns 10\.98\.0\.1 --dns-search a\.org b\.org$/);
   });
 
   it("masquerades when it is told to", () => {
@@ -153,8 +183,42 @@ describe("what a server without a file is", () => {
   });
 
   it("refuses what a file would be refused for", () => {
-    assert.throws(() => only({ client: ["nonsense"] }), { code: "CONFIG_INVALID" });
+    assert.throws(() => only({}, [{ number: 1, key: "nonsense" }]), { code: "CONFIG_INVALID" });
     assert.throws(() => only({ address: ["10.98.0.1/33"] }), { code: "CONFIG_INVALID" });
+  });
+});
+
+describe("the clients of a server without a file", () => {
+  const one = { number: 1, key: key(1) };
+  const two = { number: 2, key: key(2) };
+
+  it("keep their numbers when others come and go", () => {
+    assert.deepEqual(changeClients([], [key(1), key(2), key(1)], []), [one, two]);
+    assert.deepEqual(changeClients([one, two], [], [key(1)]), [two]);
+    assert.deepEqual(changeClients([two], [key(3)], []), [{ number: 1, key: key(3) }, two]);
+    assert.deepEqual(changeClients([one, two], [key(2)], []), [one, two]);
+    assert.deepEqual([freeNumber([]), freeNumber([two]), freeNumber([one, two])], [1, 1, 3]);
+  });
+
+  it("are in a file beside its key, which may be edited", () => {
+    const directory = mkdtempSync(join(tmpdir(), "eql-clients-"));
+    try {
+      const file = clientsFileOf(join(directory, "etc", "server.key"));
+      assert.equal(file, join(directory, "etc", "server.clients"));
+      assert.deepEqual(readClients(file), []);
+      writeClients(file, [one, two]);
+      assert.deepEqual(readClients(file), [one, two]);
+      writeFileSync(file, `${readFileSync(file, "utf8")}\n 7\t${key(7)} # the van\r\n`);
+      assert.deepEqual(readClients(file), [one, two, { number: 7, key: key(7) }]);
+      for (const line of ["0 x", "x", "1 a b", "1"]) {
+        writeFileSync(file, `# comment\n${line}\n`);
+        assert.throws(() => readClients(file), { code: "CONFIG_INVALID", message: /clients:2: found / });
+      }
+      assert.throws(() => readClients(directory), { code: "CONFIG_UNREADABLE" });
+      assert.throws(() => writeClients(directory, []), { code: "REQUEST_INVALID" });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 });
 
@@ -183,12 +247,9 @@ describe("what a client without a file is", () => {
   });
 
   it("understands the command that a server prints", () => {
-    const [server] = serverConfig({
-      name: "eql",
-      address: ["10.98.0.1/24", "fd00::1/64"],
-      keyFile: "/etc/eql/server.key",
-    }).tunnels;
-    const [text = ""] = clientLines(server as TunnelConfig, key(9), "192.0.2.1");
+    const server = { name: "eql", address: ["10.98.0.1/24", "fd00::1/64"], keyFile: "/etc/eql/server.key" };
+    const [tunnel] = serverConfig(server, []).tunnels;
+    const text = nextClientLine(tunnel as TunnelConfig, 1, key(9), "192.0.2.1");
     const address = [...text.matchAll(/--address (\S+)/g)].map(([, found = ""]) => found);
     const { tunnels } = clientConfig({ ...options, address }, []);
     assert.deepEqual(tunnels[0]?.addresses, ["10.98.0.2/24", "fd00::2/64"]);

@@ -41,6 +41,9 @@ describe("a master that calls a server", () => {
       listen: [],
       masquerade: false,
       forward: false,
+      dns: [],
+      search: [],
+      scripts: null,
       peers: [
         {
           name: "server",
@@ -49,6 +52,7 @@ describe("a master that calls a server", () => {
           servers: ["192.0.2.1:7411"],
           networks: ["0.0.0.0/0", "::/0"],
           dns: [],
+          search: [],
           sendBps: null,
           receiveBps: null,
           redundant: false,
@@ -211,9 +215,9 @@ describe("what does not agree", () => {
     ],
     [
       "a server without IPv4 that masquerades, with a small MTU",
-      `${SERVER}address = "fd00::1/64"\nmtu = 1000\nmasquerade = true`,
-      "server.vpn.mtu: found 1000; allowed: at least 1280, because fd00::1/64 is IPv6",
-      "server.vpn.masquerade: found no IPv4 address; give address as well",
+      `${SERVER}address = "2001:db8::1/64"\nmtu = 1000\nmasquerade = true`,
+      "server.vpn.mtu: found 1000; allowed: at least 1280, because 2001:db8::1/64 is IPv6",
+      "server.vpn.masquerade: found neither an IPv4 address nor one of fc00::/7; give address as well",
     ],
     [
       "two clients that are one, and one that nothing leads to",
@@ -236,7 +240,7 @@ describe("what does not agree", () => {
     [
       "an unknown key of a client",
       `${SERVER}${CLIENT}keys = 1`,
-      "server.vpn.client.joe.keys: unknown key; allowed: key, preshared-key-file, address, routes, dns, send-limit, receive-limit, redundant",
+      "server.vpn.client.joe.keys: unknown key; allowed: key, preshared-key-file, address, routes, dns, dns-search, send-limit, receive-limit, redundant",
     ],
   ];
   for (const [what, text, ...messages] of cases) {

@@ -4,6 +4,7 @@ import type {
   MasterStatus,
   PppEvent,
   PppRequest,
+  ReloadReply,
   Status,
   TunnelStatus,
 } from "../../src/control/messages.ts";
@@ -229,6 +230,13 @@ export class FakeDaemon implements DaemonApi {
       this.onStop();
     };
     return { pipe: this.pipe, stop };
+  }
+
+  reloaded: ReloadReply = { applied: [], restart: [] };
+
+  async reload(): Promise<ReloadReply> {
+    await this.#note("reload");
+    return this.reloaded;
   }
 
   down(): Promise<void> {

@@ -62,7 +62,7 @@ describe("start and end of a daemon", { skip: worldMissing() }, () => {
     await leftNothing();
   }
 
-  for (const how of ["SIGTERM", "SIGINT", "SIGHUP", "eql down"] as const) {
+  for (const how of ["SIGTERM", "SIGINT", "eql down"] as const) {
     it(`leaves nothing after ${how}`, async () => {
       const daemon = start(bond());
       await daemon.ready();
@@ -78,6 +78,19 @@ describe("start and end of a daemon", { skip: worldMissing() }, () => {
       await leftNothing();
     });
   }
+
+  it("reads its configuration again on SIGHUP, which says what it does not apply", async () => {
+    const daemon = start(bond());
+    await daemon.ready();
+    near.configure(...bond(), "[master.other]");
+    daemon.kill("SIGHUP");
+    await eventually("the new configuration", () => daemon.said.includes("master.other: added"));
+    near.configure("nonsense");
+    daemon.kill("SIGHUP");
+    await eventually("a complaint", () => daemon.said.includes("nothing is changed"));
+    assert.equal(await daemon.stop(), 0);
+    await leftNothing();
+  });
 
   it("leaves nothing when its terminal is closed", async () => {
     const terminal = Pty.open();

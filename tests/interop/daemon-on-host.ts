@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ControlClient } from "../../src/cli/control-client.ts";
-import type { LineStatus, Status } from "../../src/control/messages.ts";
+import type { LineStatus, ReloadReply, Status } from "../../src/control/messages.ts";
 import type { Host } from "../../src/lab/namespace.ts";
 
 const EQL = fileURLToPath(new URL("../../../bin/eql", import.meta.url));
@@ -18,17 +18,16 @@ export class DaemonOnHost {
   readonly #client: ControlClient;
   #log = "";
 
+  get #file(): string {
+    return join(this.#directory, "eql.toml");
+  }
+
   private constructor(host: Host, config: string) {
     this.#directory = mkdtempSync(join(tmpdir(), "eql-daemon-"));
     const socket = join(this.#directory, "eql.sock");
-    const file = join(this.#directory, "eql.toml");
-    writeFileSync(
-      file,
-      `daemon = { socket = "${socket}", lock-directory = "${this.#directory}" }\n${config}`,
-      { mode: 0o600 }, // there may be secrets in it
-    );
+    this.#write(config);
     this.#client = new ControlClient(socket);
-    this.#process = host.spawn([process.execPath, EQL, "up", "-c", file], {
+    this.#process = host.spawn([process.execPath, EQL, "up", "-c", this.#file], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
@@ -48,6 +47,21 @@ export class DaemonOnHost {
       await daemon.close();
       throw error;
     }
+  }
+
+  /** Writes another configuration, and has it read. */
+  reload(config: string): Promise<ReloadReply> {
+    this.#write(config);
+    return this.#client.request<ReloadReply>("POST", "/reload");
+  }
+
+  #write(config: string): void {
+    const socket = join(this.#directory, "eql.sock");
+    writeFileSync(
+      this.#file,
+      `daemon = { socket = "${socket}", lock-directory = "${this.#directory}" }\n${config}`,
+      { mode: 0o600 }, // there may be secrets in it
+    );
   }
 
   get pid(): number {

@@ -105,6 +105,7 @@ Examples:
       const { socket, logLevel, debug } = options;
       process.exitCode = await runDaemon({
         config: parseConfig(tomlOf(devices, options), "the command line"),
+        readConfig: null,
         socket: socket ?? (process.env["EQL_SOCKET"] || null),
         logLevel: logLevel ?? null,
         debug: debug === true,

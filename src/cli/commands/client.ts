@@ -23,6 +23,8 @@ export const clientCommand = (): Command =>
       .option("--mtu <N>", "largest IP packet in octets (default: 1440)", whole("--mtu", 576, 16384))
       .option("--route <PREFIX...>", "networks behind the server, such as 192.168.7.0/24")
       .option("--default-route", "the default route leads through the server")
+      .option("--dns <A...>", "name servers that this host asks while the server answers")
+      .option("--dns-search <DOMAIN...>", "domains in which names are looked for then")
       .option("--redundant", "all packets go by two paths"),
   )
     .addHelpText(
@@ -39,5 +41,5 @@ Examples:
       const devices = options.device ?? findUplinks().devices.filter((name) => name !== options.name);
       const config = clientConfig(options, devices);
       process.stdout.write(`eql server --client ${ownPublicKey(options.keyFile)}\n`);
-      await runConfig(config, options);
+      await runConfig(config, null, options);
     });

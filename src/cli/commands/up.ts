@@ -16,7 +16,9 @@ interface UpOptions {
 export const upCommand = (): Command =>
   new Command("up")
     .summary("run the daemon")
-    .description("Run the daemon in the foreground, until `eql down`, SIGINT, SIGTERM or SIGHUP.")
+    .description(
+      "Run the daemon in the foreground, until `eql down`, SIGINT or SIGTERM, or until its terminal is closed. With a file, any other SIGHUP does what `eql reload` does; without one, it ends the daemon.",
+    )
     .option("-c, --config <FILE>", "configuration; without one there is a master eql that waits for slaves")
     .addOption(
       new Option("--runslip <FILE>", "configuration in the form of DSLIP's runslip.conf").conflicts("config"),
@@ -36,8 +38,11 @@ Examples:
     )
     .action(async ({ config, runslip, socket, logLevel, debug, untilLastLine }: UpOptions) => {
       const { runDaemon } = await import("../../daemon/run.ts");
+      const read = await readerOf(config, runslip);
+      const { defaultConfig } = await import("../../config/load.ts");
       process.exitCode = await runDaemon({
-        config: await readConfig(config, runslip),
+        config: read === null ? defaultConfig() : read(),
+        readConfig: read,
         socket: socket ?? (process.env["EQL_SOCKET"] || null),
         logLevel: logLevel ?? null,
         debug: debug === true,
@@ -46,9 +51,12 @@ Examples:
       });
     });
 
-/** Without a file, a master that waits for slaves. */
-async function readConfig(path: string | undefined, runslip: string | undefined): Promise<Config> {
-  const { defaultConfig, loadConfig, loadRunslip } = await import("../../config/load.ts");
-  if (runslip !== undefined) return loadRunslip(runslip).config;
-  return path === undefined ? defaultConfig() : loadConfig(path);
+/** @returns what reads the file; null: there is none, and a master waits for slaves */
+async function readerOf(
+  path: string | undefined,
+  runslip: string | undefined,
+): Promise<(() => Config) | null> {
+  const { loadConfig, loadRunslip } = await import("../../config/load.ts");
+  if (runslip !== undefined) return () => loadRunslip(runslip).config;
+  return path === undefined ? null : () => loadConfig(path);
 }

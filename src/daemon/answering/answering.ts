@@ -54,7 +54,7 @@ export class Answering {
   readonly #services = new Map<string, RadiusService>();
   readonly #files = new Map<string, FileAccounting>();
   readonly #stations: Station[] = [];
-  #masquerade: Masquerade | null = null;
+  readonly #masquerade: Masquerade;
   #looker: NodeJS.Timeout | undefined;
   #isLooking = false;
 
@@ -62,6 +62,7 @@ export class Answering {
     this.#configs = stations;
     this.#radius = radius;
     this.#tools = tools;
+    this.#masquerade = new Masquerade(tools.socket, tools.log);
   }
 
   /** @throws EqlError CONFIG_UNREADABLE: a secret of RADIUS; TOOL_MISSING, NETLINK_FAILED: masquerading cannot be set up */
@@ -86,7 +87,7 @@ export class Answering {
     await Promise.all(
       [...this.#files.values(), ...this.#services.values()].map((each) => each.close(FAREWELL_MS)),
     );
-    await this.#masquerade?.end();
+    await this.#masquerade.end();
   }
 
   status(): StationStatus[] {
@@ -136,10 +137,8 @@ export class Answering {
   async #beginMasquerade(): Promise<void> {
     const masked = this.#configs.map(({ answer }) => answer).filter(({ masquerade }) => masquerade);
     const pool = masked.flatMap((answer) => answer.pool);
-    if (pool.length === 0) return;
     const forward = masked.some((answer) => answer.forward);
-    this.#masquerade = new Masquerade({ socket: this.#tools.socket, pool, forward }, this.#tools.log);
-    await this.#masquerade.begin();
+    await this.#masquerade.set({ pool, networks: [], forward });
   }
 
   async #look(): Promise<void> {

@@ -1,20 +1,24 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressRange, formatIpv4 } from "../../config/address-range.ts";
 import { EqlError } from "../../errors.ts";
 
-const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
+const FORWARDING = { ip: "/proc/sys/net/ipv4/ip_forward", ip6: "/proc/sys/net/ipv6/conf/all/forwarding" };
+const INTERFACES = "/proc/sys/net/ipv6/conf";
 const PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
 /** How much of nft's complaint is told. */
 const LONGEST_COMPLAINT = 500;
 
+/** What nftables calls IPv4 and IPv6. */
+type Family = "ip" | "ip6";
+
 export interface MasqueradeSettings {
-  /** The daemon's control socket: no two daemons that run have the same. */
-  readonly socket: string;
-  /** Whose packets leave under the address of the interface that they leave by; at least one. */
+  /** Whose packets leave under the address of the interface that they leave by. */
   readonly pool: readonly AddressRange[];
+  /** Likewise, IPv6. */
+  readonly networks: readonly string[];
   /** Whether the kernel is told to forward packets, if it does not. It goes on doing so: others may rely on it by then. */
   readonly forward: boolean;
 }
@@ -24,82 +28,109 @@ interface MasqueradeLog {
   warn(fields: object, message: string): void;
 }
 
-/** Callers of a pool reach what this host reaches, under its addresses: by a table of nftables of its own, which is there as long as the daemon is. */
+/** Callers of a pool reach what this host reaches, under its addresses: by tables of nftables of its own, which are there as long as the daemon is. */
 export class Masquerade {
-  readonly #settings: MasqueradeSettings;
   readonly #table: string;
   readonly #log: MasqueradeLog;
-  #isThere = false;
+  /** What there is. */
+  #families: readonly Family[] = [];
+  #rules = "";
 
-  constructor(settings: MasqueradeSettings, log: MasqueradeLog) {
-    this.#settings = settings;
-    this.#table = `eql_${createHash("sha256").update(settings.socket).digest("hex").slice(0, 12)}`;
+  /** @param socket the daemon's control socket: no two daemons that run have the same */
+  constructor(socket: string, log: MasqueradeLog) {
+    this.#table = `eql_${createHash("sha256").update(socket).digest("hex").slice(0, 12)}`;
     this.#log = log;
   }
 
   /**
-   * Makes the table, in place of one that a daemon left behind which was killed.
+   * Makes the tables, all at once, in place of those before, or of those that a daemon left behind which was killed. What goes through them goes on.
    * @throws EqlError TOOL_MISSING, NETLINK_FAILED
    */
-  async begin(): Promise<void> {
-    await nft(`${this.#removal}${this.#rules}`);
-    this.#isThere = true;
-    this.#forward();
+  async set({ pool, networks, forward }: MasqueradeSettings): Promise<void> {
+    const ranges = pool.map(({ first, last }) =>
+      first === last ? formatIpv4(first) : `${formatIpv4(first)}-${formatIpv4(last)}`,
+    );
+    const wanted = (
+      [
+        ["ip", ranges],
+        ["ip6", networks],
+      ] as const
+    ).filter(([, elements]) => elements.length > 0);
+    const families = wanted.map(([family]) => family);
+    const rules = wanted.map(([family, elements]) => this.#rulesOf(family, elements)).join("");
+    if (rules !== this.#rules) {
+      await nft(this.#removalOf([...new Set([...this.#families, ...families])]) + rules);
+      this.#rules = rules;
+      this.#families = families;
+    }
+    for (const family of families) this.#forward(family, forward);
   }
 
-  /** Takes the table away. What goes wrong is logged. */
+  /** Takes the tables away. What goes wrong is logged. */
   async end(): Promise<void> {
-    if (!this.#isThere) return;
-    this.#isThere = false;
-    await nft(this.#removal).catch((error: unknown) => {
+    if (this.#families.length === 0) return;
+    const removal = this.#removalOf(this.#families);
+    this.#families = [];
+    this.#rules = "";
+    await nft(removal).catch((error: unknown) => {
       if (!(error instanceof EqlError)) throw error;
       this.#log.warn({ code: error.code, error: error.message }, "masquerading is not taken away");
     });
   }
 
   /** A table can be deleted only if it is there. */
-  get #removal(): string {
-    return `table ip ${this.#table}\ndelete table ip ${this.#table}\n`;
+  #removalOf(families: readonly Family[]): string {
+    return families
+      .map((family) => `table ${family} ${this.#table}\ndelete table ${family} ${this.#table}\n`)
+      .join("");
   }
 
-  get #rules(): string {
-    const ranges = this.#settings.pool.map(({ first, last }) =>
-      first === last ? formatIpv4(first) : `${formatIpv4(first)}-${formatIpv4(last)}`,
-    );
-    return `table ip ${this.#table} {
+  #rulesOf(family: Family, elements: readonly string[]): string {
+    return `table ${family} ${this.#table} {
   set pool {
-    type ipv4_addr
+    type ${family === "ip" ? "ipv4_addr" : "ipv6_addr"}
     flags interval
     auto-merge
-    elements = { ${ranges.join(", ")} }
+    elements = { ${elements.join(", ")} }
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept
-    ip saddr @pool ip daddr != @pool masquerade
+    ${family} saddr @pool ${family} daddr != @pool masquerade
   }
 }
 `;
   }
 
-  #forward(): void {
+  #forward(family: Family, forward: boolean): void {
+    const name = family === "ip" ? "IPv4" : "IPv6";
     try {
-      if (readFileSync(FORWARDING, "latin1").trim() !== "0") return;
-      if (this.#settings.forward) {
-        writeFileSync(FORWARDING, "1");
-        this.#log.info({}, "the kernel forwards IPv4 packets from now on");
+      if (readFileSync(FORWARDING[family], "latin1").trim() !== "0") return;
+      if (forward) {
+        if (family === "ip6") keepAdvertisedRoutes();
+        writeFileSync(FORWARDING[family], "1");
+        this.#log.info({}, `the kernel forwards ${name} packets from now on`);
         return;
       }
     } catch (error) {
       this.#log.warn(
         { error: (error as Error).message },
-        "whether the kernel forwards packets cannot be said",
+        `whether the kernel forwards ${name} packets cannot be said`,
       );
       return;
     }
+    const key = FORWARDING[family].replace("/proc/sys/", "").replaceAll("/", ".");
     this.#log.warn(
       {},
-      "callers reach this host only: the kernel does not forward (sysctl net.ipv4.ip_forward=1, or forward = true)",
+      `callers reach this host only: the kernel does not forward ${name} (sysctl ${key}=1, or forward = true)`,
     );
+  }
+}
+
+/** A kernel that forwards takes no routes from advertisements, unless it is told to (ip-sysctl, accept_ra): whoever took them goes on. */
+function keepAdvertisedRoutes(): void {
+  for (const name of readdirSync(INTERFACES)) {
+    const file = `${INTERFACES}/${name}/accept_ra`;
+    if (name !== "all" && readFileSync(file, "latin1").trim() === "1") writeFileSync(file, "2");
   }
 }
 

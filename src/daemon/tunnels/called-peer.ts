@@ -57,6 +57,15 @@ export class CalledPeer {
     return this.#servers !== null;
   }
 
+  get isAlive(): boolean {
+    return this.#alive.size > 0;
+  }
+
+  /** Whether it has not answered for so long that it may have another address. */
+  isSilent(now: Instant): boolean {
+    return !this.isAlive && now - this.#silentSince >= SILENCE_MS;
+  }
+
   /** Whether nothing is to be done until something is told. */
   get isSettled(): boolean {
     const isBound = this.#paths.every(({ config }) => config.device !== null);
@@ -142,8 +151,7 @@ export class CalledPeer {
     if (this.#isAsking) return false;
     if (this.#found.length === 0 || this.#paths.some(({ isLost }) => isLost))
       return now - this.#askedAt >= UNKNOWN_RETRY_MS;
-    const isSilent = this.#alive.size === 0 && now - this.#silentSince >= SILENCE_MS;
-    return isSilent && now - this.#askedAt >= SILENCE_MS && this.#isNamed;
+    return this.isSilent(now) && now - this.#askedAt >= SILENCE_MS && this.#isNamed;
   }
 
   get #isNamed(): boolean {

@@ -38,6 +38,8 @@ export interface TunnelTools {
   /** A host's addresses, the preferred one first; rejects when it has none. */
   readonly resolve: (host: string) => Promise<readonly string[]>;
   readonly now: () => Instant;
+  /** The control socket's path. */
+  readonly socket: string;
   /** To be called when there is something to review. */
   readonly changed: () => void;
 }

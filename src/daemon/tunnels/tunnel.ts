@@ -1,15 +1,17 @@
 import { readFileSync } from "node:fs";
 import { readKeyFile } from "../../config/key-file.ts";
-import type { TunnelConfig, TunnelPeerConfig } from "../../config/tunnel-config.ts";
+import type { TunnelConfig } from "../../config/tunnel-config.ts";
 import { networkOf } from "../../config/tunnel-words.ts";
 import type { PathChange, TunnelStatus } from "../../control/messages.ts";
-import { parseKey } from "../../crypto/key-text.ts";
+import { keyText } from "../../crypto/key-text.ts";
 import type {
   TunnelStatus as EngineTunnelStatus,
   TunnelPeerSettings,
 } from "../../host/engine/tunnel-messages.ts";
 import type { Instant } from "../../time.ts";
+import { Announcement } from "./announcement.ts";
 import { CalledPeer } from "./called-peer.ts";
+import { ServerClients, settingsOf } from "./server-clients.ts";
 import { ServerRoutes } from "./server-routes.ts";
 import { type TunnelTools, tellRefusal } from "./tunnel-tools.ts";
 import type { Uplinks } from "./uplinks.ts";
@@ -24,15 +26,16 @@ const HALVES = { 4: ["0.0.0.0/1", "128.0.0.0/1"], 6: ["::/1", "8000::/1"] } as c
 
 /** One interface whose packets go by UDP: made, addressed, and given its peers. */
 export class Tunnel {
-  readonly config: TunnelConfig;
+  config: TunnelConfig;
   /** The peers that are called, by name. */
   readonly called: ReadonlyMap<string, CalledPeer>;
   readonly #tools: TunnelTools;
   readonly #privateKey: Uint8Array;
-  readonly #settings: readonly TunnelPeerSettings[];
+  readonly #clients: ServerClients;
   readonly #serverRoutes: ServerRoutes;
+  readonly #announcement: Announcement;
   /** Networks. */
-  readonly #routes: readonly string[];
+  #routes: readonly string[];
   readonly #strict = new Set<string>();
   #index = 0;
   #isUp = false;
@@ -43,14 +46,14 @@ export class Tunnel {
     this.config = config;
     this.#tools = tools;
     this.#privateKey = readKeyFile(config.keyFile);
-    this.#settings = config.peers.map((peer) => settingsOf(config.name, peer));
+    this.#clients = new ServerClients(clientsOf(config), tools.engine);
     this.#serverRoutes = new ServerRoutes(tools.netlink);
+    this.#announcement = new Announcement(config, tools.socket, tools.log);
     this.#routes = routesOf(config);
     this.called = new Map(
-      config.peers.flatMap((peer, at) => {
-        const settings = this.#settings[at] as TunnelPeerSettings;
-        return peer.servers.length === 0 ? [] : [[peer.name, new CalledPeer(peer, settings, tools)] as const];
-      }),
+      config.peers
+        .filter(({ servers }) => servers.length > 0)
+        .map((peer) => [peer.name, new CalledPeer(peer, settingsOf(config.name, peer), tools)]),
     );
   }
 
@@ -65,16 +68,52 @@ export class Tunnel {
       const [address = "", bits] = text.split("/");
       netlink.addAddress(this.#index, address, peer, Number(bits));
     }
-    for (const settings of this.#settings) {
-      if (!this.called.has(settings.peer)) await engine.request("addTunnelPeer", settings);
-    }
-    const isBare = addresses.length === 0 && this.#routes.length === 0;
-    if (!isBare) netlink.setUp(this.#index, true);
+    await this.#clients.begin();
+    this.#setUp();
     log.info({ tunnel: name, mtu, listen, peers: this.config.peers.length }, "tunnel added");
   }
 
-  end(): void {
+  /** One of which nothing is said waits to be addressed from outside. */
+  #setUp(): void {
+    const isBare = this.config.addresses.length === 0 && this.#routes.length === 0;
+    if (!isBare) this.#tools.netlink.setUp(this.#index, true);
+  }
+
+  async end(): Promise<void> {
     this.#serverRoutes.clear();
+    await this.#announcement.takeBack();
+  }
+
+  /**
+   * Reads what other clients need; nothing is changed by that.
+   * @param config of the same interface, with the same servers
+   * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key
+   */
+  plan(config: TunnelConfig): TunnelPlan {
+    const settings = clientsOf(config);
+    const kind = config.listen.length > 0 ? "server" : "master";
+    const hasKey = keyText(readKeyFile(config.keyFile)) === keyText(this.#privateKey);
+    return {
+      applied: this.#clients
+        .rekeyed(settings)
+        .map((name) => `server.${config.name}.client.${name}: preshared-key-file`),
+      restart: hasKey ? [] : [`${kind}.${config.name}: key-file`],
+      apply: async () => {
+        this.config = config;
+        await this.#clients.change(settings);
+        this.#changeRoutes(routesOf(config));
+      },
+    };
+  }
+
+  #changeRoutes(routes: readonly string[]): void {
+    const was = this.#routes;
+    const wasBare = this.config.addresses.length === 0 && was.length === 0;
+    this.#routes = routes;
+    if (wasBare) this.#setUp();
+    if (!this.#isRouted) return;
+    for (const route of was) if (!routes.includes(route)) this.#removeRoute(route);
+    for (const route of routes) if (!was.includes(route)) this.#addRoute(route);
   }
 
   /** Does what is to be done after something changed about interfaces, or a while has passed. */
@@ -94,6 +133,17 @@ export class Tunnel {
     }
     this.#attempt(() => this.#followServers());
     this.#follow();
+    this.announce(now);
+  }
+
+  /**
+   * Tells this host of the tunnel while its server answers. A short silence changes nothing; after a longer one, the servers' names may have to be
+   * asked for elsewhere.
+   */
+  announce(now: Instant): void {
+    const peers = [...this.called.values()];
+    if (this.#isUp && peers.some((peer) => peer.isAlive)) this.#announcement.make();
+    else if (!this.#isUp || peers.every((peer) => peer.isSilent(now))) void this.#announcement.takeBack();
   }
 
   /** Routes wait until the servers' names are known: name servers may be reached by what the routes will lead elsewhere. */
@@ -110,12 +160,11 @@ export class Tunnel {
 
   /** Of all its peers. */
   async setRedundant(redundant: boolean): Promise<void> {
-    for (const { tunnel, peer } of this.#settings) {
-      const called = this.called.get(peer);
-      if (called !== undefined) called.redundant = redundant;
-      if (called?.isThere !== false) {
-        await this.#tools.engine.request("changeTunnelPeer", { tunnel, peer, redundant });
-      }
+    const tunnel = this.config.name;
+    await this.#clients.setRedundant(redundant);
+    for (const [peer, called] of this.called) {
+      called.redundant = redundant;
+      if (called.isThere) await this.#tools.engine.request("changeTunnelPeer", { tunnel, peer, redundant });
     }
   }
 
@@ -127,6 +176,12 @@ export class Tunnel {
 
   #addRoute(destination: string): void {
     this.#attempt(() => this.#tools.netlink.addRoute({ destination, index: this.#index, protocol: STATIC }));
+  }
+
+  #removeRoute(destination: string): void {
+    this.#attempt(() =>
+      this.#tools.netlink.removeRoute({ destination, index: this.#index, protocol: STATIC }),
+    );
   }
 
   #followServers(): void {
@@ -162,17 +217,18 @@ function routesOf({ addresses, defaultRoute, routes }: TunnelConfig): readonly s
   return defaultRoute ? [...halves, ...routes] : routes;
 }
 
-const settingsOf = (tunnel: string, peer: TunnelPeerConfig): TunnelPeerSettings => ({
-  tunnel,
-  peer: peer.name,
-  publicKey: parseKey(peer.publicKey) as Uint8Array,
-  presharedKey: peer.presharedKeyFile === null ? null : readKeyFile(peer.presharedKeyFile),
-  servers: [],
-  networks: peer.networks,
-  sendBps: peer.sendBps,
-  receiveBps: peer.receiveBps,
-  redundant: peer.redundant,
-});
+/** What other settings of a tunnel are about. */
+export interface TunnelPlan {
+  /** What is applied besides what the tables say, because a file differs. */
+  readonly applied: readonly string[];
+  /** Likewise, what waits for a restart. */
+  readonly restart: readonly string[];
+  /** Not during a review. */
+  readonly apply: () => Promise<void>;
+}
+
+const clientsOf = ({ name, peers }: TunnelConfig): readonly TunnelPeerSettings[] =>
+  peers.filter(({ servers }) => servers.length === 0).map((peer) => settingsOf(name, peer));
 
 /** rp_filter 1, for all or for the device (ip-sysctl: the greater one counts). */
 function isFilterStrict(device: string): boolean {

@@ -9,7 +9,7 @@ import type { Instant } from "../../time.ts";
 import { parsePrefix } from "../../wire/ip-address.ts";
 import { Masquerade } from "../answering/masquerade.ts";
 import { Strangers } from "./strangers.ts";
-import { Tunnel } from "./tunnel.ts";
+import { Tunnel, type TunnelPlan } from "./tunnel.ts";
 import { type TunnelTools, tellRefusal } from "./tunnel-tools.ts";
 import { Uplinks } from "./uplinks.ts";
 
@@ -18,11 +18,11 @@ const LOOK_MS = 250;
 /** How often everything is reviewed all the same: routes change, pauses end. More seldom where nothing of that is at stake. */
 const REVIEW_MS = 2000;
 const SETTLED_REVIEW_MS = 15_000;
+/** RFC 4193: addresses that nobody far away answers. */
+const UNIQUE_LOCAL = "fc00::/7";
 
 export interface TunnelsTools extends Omit<TunnelTools, "changed"> {
   readonly monitor: () => Pick<NetlinkMonitor, "close" | "read">;
-  /** The control socket's path. */
-  readonly socket: string;
 }
 
 /**
@@ -31,12 +31,12 @@ export interface TunnelsTools extends Omit<TunnelTools, "changed"> {
  */
 export class Tunnels {
   readonly #tools: TunnelsTools;
-  readonly #configs: readonly TunnelConfig[];
+  #configs: readonly TunnelConfig[];
   readonly #tunnels = new Map<string, Tunnel>();
   readonly #strangers = new Strangers();
   /** By tunnel and peer, and by path, what was told of it last. */
   readonly #told = new Map<string, string>();
-  #masquerade: Masquerade | null = null;
+  readonly #masquerade: Masquerade;
   #monitor: Pick<NetlinkMonitor, "close" | "read"> | null = null;
   #looker: NodeJS.Timeout | undefined;
   #reviewing: Promise<void> | null = null;
@@ -47,6 +47,8 @@ export class Tunnels {
   constructor(configs: readonly TunnelConfig[], tools: TunnelsTools) {
     this.#configs = configs;
     this.#tools = tools;
+    // Answering has tables of its own.
+    this.#masquerade = new Masquerade(`${tools.socket} tunnels`, tools.log);
   }
 
   /** @throws EqlError: an interface cannot be made, a key file not be read, masquerading not be set up */
@@ -59,7 +61,7 @@ export class Tunnels {
       await tunnel.begin();
       this.#tunnels.set(tunnel.config.name, tunnel);
     }
-    await this.#beginMasquerade();
+    await this.#followMasquerade(this.#configs);
     await this.look();
     this.#looker = setInterval(() => void this.look(), LOOK_MS);
   }
@@ -68,10 +70,45 @@ export class Tunnels {
   async stop(): Promise<void> {
     clearInterval(this.#looker);
     await this.#reviewing;
-    for (const tunnel of this.#tunnels.values()) tunnel.end();
-    await this.#masquerade?.end();
+    await Promise.all([...this.#tunnels.values()].map((tunnel) => tunnel.end()));
+    await this.#masquerade.end();
     this.#monitor?.close();
     this.#monitor = null;
+  }
+
+  /**
+   * Reads what other settings need; nothing is changed by that.
+   * @param configs of the same tunnels; what differs is clients and masquerading
+   * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key
+   */
+  plan(configs: readonly TunnelConfig[]): TunnelPlan {
+    const plans = configs.flatMap((config) => this.#tunnels.get(config.name)?.plan(config) ?? []);
+    return {
+      applied: plans.flatMap(({ applied }) => applied),
+      restart: plans.flatMap(({ restart }) => restart),
+      apply: () =>
+        this.#alone(async () => {
+          await this.#followMasquerade(configs);
+          this.#configs = configs;
+          for (const { apply } of plans) await apply();
+        }),
+    };
+  }
+
+  /** Changes what a review looks at: neither during one, nor during another change. */
+  async #alone<T>(change: () => Promise<T>): Promise<T> {
+    while (this.#reviewing !== null) await this.#reviewing;
+    const changing = change();
+    this.#reviewing = changing.then(
+      () => {},
+      () => {}, // told to whom it was asked by
+    );
+    try {
+      return await changing;
+    } finally {
+      this.#reviewing = null;
+      this.#hasChanged = true;
+    }
   }
 
   /** Reviews all tunnels if something changed or it is time. */
@@ -171,10 +208,9 @@ export class Tunnels {
   }
 
   #handlePath({ tunnel, peer, path, state, remote }: Extract<TunnelEvent, { type: "path" }>): void {
-    this.#tunnels
-      .get(tunnel)
-      ?.called.get(peer)
-      ?.handlePath(path, state === "alive");
+    const from = this.#tunnels.get(tunnel);
+    from?.called.get(peer)?.handlePath(path, state === "alive");
+    from?.announce(this.#tools.now());
     const key = `${tunnel} ${peer} ${path}`;
     const now = `${state} ${remote}`;
     if (now === this.#told.get(key)) return;
@@ -193,20 +229,20 @@ export class Tunnels {
 
   /** The engine has no such tunnel any more. */
   #handleGone(name: string): void {
-    this.#tunnels.get(name)?.end();
+    void this.#tunnels.get(name)?.end();
     this.#tunnels.delete(name);
     this.#tools.log.warn({ tunnel: name }, "its interface is gone");
   }
 
-  async #beginMasquerade(): Promise<void> {
-    const masked = this.#configs.filter(({ masquerade }) => masquerade);
-    const pool = masked.flatMap(poolOf);
-    if (pool.length === 0) return;
-    // Answering has a table of its own.
-    const socket = `${this.#tools.socket} tunnels`;
-    const forward = masked.some((config) => config.forward);
-    this.#masquerade = new Masquerade({ socket, pool, forward }, this.#tools.log);
-    await this.#masquerade.begin();
+  async #followMasquerade(configs: readonly TunnelConfig[]): Promise<void> {
+    const masked = configs.filter(({ masquerade }) => masquerade);
+    const networks = masked.flatMap(networksOf);
+    await this.#masquerade.set({
+      pool: networks.filter((each) => !each.includes(":")).map(rangeOf),
+      // A global network of IPv6 is routed as it is.
+      networks: networks.filter((each) => contains(UNIQUE_LOCAL, each)),
+      forward: masked.some((config) => config.forward),
+    });
   }
 
   #of(name: string): Tunnel {
@@ -226,13 +262,13 @@ export class Tunnels {
   }
 }
 
-/** IPv4 addresses of a server's own network, and of its clients beyond that. */
-function poolOf({ addresses, peers }: TunnelConfig): readonly AddressRange[] {
+/** A server's own networks, and its clients' beyond those. */
+function networksOf({ addresses, peers }: TunnelConfig): readonly string[] {
   const own = addresses.map(networkOf);
   const clients = peers
     .flatMap(({ networks }) => networks)
     .filter((each) => !own.some((network) => contains(network, each)));
-  return [...own, ...clients].filter((each) => !each.includes(":")).map(rangeOf);
+  return [...own, ...clients];
 }
 
 function rangeOf(network: string): AddressRange {

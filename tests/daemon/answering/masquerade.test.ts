@@ -105,6 +105,40 @@ describe("masquerading", { skip: missing }, () => {
     await end(child);
   });
 
+  it("is for IPv6, too, and leaves alone addresses that are not of its networks", async () => {
+    const conf = "/proc/sys/net/ipv6/conf";
+    for (const host of [caller, us, outside]) {
+      await host.must(["sh", "-c", `for i in ${conf}/*; do echo 0 > $i/disable_ipv6; done`]);
+    }
+    const add = async (host: Host, device: string, ...addresses: readonly string[]): Promise<void> => {
+      for (const each of addresses) {
+        await host.must(["ip", "address", "add", each, "dev", device, "nodad"]);
+      }
+    };
+    await add(caller, "cable0", "fd00:64::12/64", "2001:db8:64::12/64");
+    await add(us, "sl0", "fd00:64::1/64", "2001:db8:64::1/64");
+    await add(us, "cable0", "2001:db8:1::1/64");
+    await add(outside, "cable0", "2001:db8:1::2/64");
+    await caller.must(["ip", "route", "add", "default", "via", "fd00:64::1"]);
+    await us.must(["sh", "-c", `echo 0 > ${conf}/all/forwarding; echo 1 > ${conf}/cable0/accept_ra`]);
+    const pingsFrom = async (source: string): Promise<boolean> => {
+      const { code } = await caller.run(["ping", "-c", "1", "-W", "1", "-I", source, "2001:db8:1::2"]);
+      return code === 0;
+    };
+    const { child, said } = await begin("forward", "ip6");
+    assert.match(said(), /info: the kernel forwards IPv6/);
+    const facts = await us.must(["cat", `${conf}/all/forwarding`, `${conf}/cable0/accept_ra`]);
+    assert.equal(facts, "1\n2\n");
+    assert.equal((await tables()).length, 2);
+    await eventually("an answer from outside", () => pingsFrom("fd00:64::12"), DEADLINE_MS);
+    assert.ok(!(await pingsFrom("2001:db8:64::12")));
+    await outside.must(["ip", "route", "add", "2001:db8:64::/64", "via", "2001:db8:1::1"]);
+    await eventually("an answer by a route", () => pingsFrom("2001:db8:64::12"), DEADLINE_MS);
+    await end(child);
+    assert.deepEqual(await tables(), []);
+    assert.ok(!(await pingsFrom("fd00:64::12")));
+  });
+
   it("is no error to end when it was taken away by others", async () => {
     const { child } = await begin("forward");
     await us.must(["nft", "flush ruleset"]);
@@ -140,6 +174,8 @@ describe("masquerading", { skip: missing }, () => {
 describe("masquerading that has not begun", () => {
   it("has nothing to end", async () => {
     const log = { info: () => assert.fail("said"), warn: () => assert.fail("said") };
-    await new Masquerade({ socket: "/x", pool: [{ first: 1, last: 1 }], forward: true }, log).end();
+    const masquerade = new Masquerade("/x", log);
+    await masquerade.set({ pool: [], networks: [], forward: true });
+    await masquerade.end();
   });
 });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TunnelPeerStatus } from "../../../src/control/messages.ts";
+import type { ReloadReply, TunnelPeerStatus } from "../../../src/control/messages.ts";
 import { newPrivateKey, tunnelCrypto } from "../../../src/host/tunnel-crypto.ts";
 import { Host } from "../../../src/lab/namespace.ts";
 import { findTool } from "../../../src/lab/tool.ts";
@@ -65,22 +65,20 @@ export class Star {
       for (const [n, host] of hosts.entries()) await layCable(server, host, n);
       const keys = names.slice(0, clients).map((name) => newKeys(directory, name));
       const own = newKeys(directory, "server");
-      const tables = keys.map(
-        ({ publicKey }, n) =>
-          `[server.eqls.client.c${n}]\nkey = "${publicKey}"\naddress = ["${client(n)}", "${clientSix(n)}"]`,
-      );
-      const config = `[server.eqls]\nkey-file = "${own.file}"\naddress = ["${SERVER}/24", "${SERVER_SIX}/64"]`;
-      const daemon = await DaemonOnHost.start(
-        server,
-        [config, ...tables].join("\n"),
-        ({ tunnels }) => tunnels[0]?.up === true,
-      );
+      const config = serverConfig(own.file, keys);
+      const daemon = await DaemonOnHost.start(server, config, ({ tunnels }) => tunnels[0]?.up === true);
       return new Star(server, hosts, daemon, keys, own.publicKey, directory);
     } catch (error) {
       await Promise.all([server, ...hosts].map((host) => host.close()));
       rmSync(directory, { recursive: true });
       throw error;
     }
+  }
+
+  /** Has the server read a configuration with only the first so many clients. */
+  reload(clients: number): Promise<ReloadReply> {
+    const file = join(this.#directory, "server.key");
+    return this.daemon.reload(serverConfig(file, this.#keys.slice(0, clients)));
   }
 
   /** Starts a client, and waits until its path is alive at both ends. */
@@ -110,6 +108,15 @@ export class Star {
     rmSync(this.#directory, { recursive: true });
   }
 }
+
+const serverConfig = (keyFile: string, keys: readonly Keys[]): string =>
+  [
+    `[server.eqls]\nkey-file = "${keyFile}"\naddress = ["${SERVER}/24", "${SERVER_SIX}/64"]`,
+    ...keys.map(
+      ({ publicKey }, n) =>
+        `[server.eqls.client.c${n}]\nkey = "${publicKey}"\naddress = ["${client(n)}", "${clientSix(n)}"]`,
+    ),
+  ].join("\n");
 
 function newKeys(directory: string, name: string): Keys {
   const key = newPrivateKey();
