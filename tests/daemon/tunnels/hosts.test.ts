@@ -118,6 +118,19 @@ describe("a client and a server on two hosts", { skip: worldMissing() }, () => {
       [["client1", "established", 2]],
     );
 
+    // Others come and go while the server runs.
+    const other = ownPublicKey(`${near.directory}/other`);
+    const named = async (): Promise<unknown> =>
+      (await server.status()).tunnels[0]?.peers.map(({ name, session }) => `${name} ${session}`);
+    const added = await far.eql("eql", "server", "--host", SERVER, "--client", other, ...key(far));
+    assert.match(
+      added.stdout,
+      /^eql client --server \S+ --server-key \S+ --address 10\.98\.0\.3 --peer 10\.98\.0\.1\n$/,
+    );
+    assert.deepEqual(await named(), ["client1 established", "client2 none"]);
+    assert.equal((await far.eql("eql", "server", "--drop", other, ...key(far))).code, 0);
+    assert.deepEqual(await named(), ["client1 established"]);
+
     await hosts.unplug(0);
     await client.until("one path", (status) => alive(status) === "up1", DEADLINE_MS);
     const { waiting } = (await client.status()).tunnels[0] ?? {};
