@@ -106,6 +106,7 @@ const figures = {
   oneWayMs: 10,
   sampleOctets: 1498,
   clockRebased: false,
+  reportGapMs: 10,
   roundTripMs: 20,
   lostOctets: 0,
 };

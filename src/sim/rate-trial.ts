@@ -1,5 +1,6 @@
 import { type Instant, instant } from "../time.ts";
 import { type PathFigures, RateControl, type RateOptions } from "../tunnel/rate-control.ts";
+import { type AbsenceSettings, Absences } from "./absences.ts";
 import { Random } from "./random.ts";
 import { WanPath, type WanSettings } from "./wan-path.ts";
 
@@ -19,6 +20,10 @@ export interface RateTrialOptions {
   readonly clockDriftPpm?: number;
   /** The receiver looks only so often. */
   readonly readEveryMs?: number;
+  /** When the receiver does not get the processor: what came meanwhile is seen after it. */
+  readonly receiverAway?: AbsenceSettings;
+  /** When the sender does not: it sends nothing, and sees reports after it. */
+  readonly senderAway?: AbsenceSettings;
   /** Octets a millisecond that there are to send; by default more than can be. */
   readonly demand?: (now: number) => number;
   /** Octets a millisecond that others send through the same bottleneck. */
@@ -66,6 +71,8 @@ export class RateTrial {
   readonly #options: RateTrialOptions;
   readonly #random: Random;
   readonly #quantumMs: number;
+  readonly #receiver: Absences | null;
+  readonly #sender: Absences | null;
   readonly #sentAt = new Float64Array(SENT);
   readonly #reports: Report[] = [];
   readonly #start: number;
@@ -92,6 +99,7 @@ export class RateTrial {
     deliveredOctets: 0,
     deliveredMs: 0,
     hasSample: true,
+    reportGapMs: 0,
     clockRebased: false,
     oneWayMs: 0,
     sampleOctets: 0,
@@ -104,6 +112,10 @@ export class RateTrial {
     this.#random = new Random((options.seed ?? 1) + 77);
     this.#quantumMs = options.quantumMs ?? 1;
     this.#start = start;
+    const { receiverAway, senderAway } = options;
+    const seed = (options.seed ?? 1) + 78;
+    this.#receiver = receiverAway === undefined ? null : new Absences(receiverAway, new Random(seed), start);
+    this.#sender = senderAway === undefined ? null : new Absences(senderAway, new Random(~seed), start);
     this.now = start;
     this.#tickAt = start;
     this.#heardAt = start;
@@ -154,7 +166,7 @@ export class RateTrial {
     this.#receiveUntil(tickEnd);
     this.now = tickEnd;
     this.#sendOthers();
-    this.#send();
+    if (this.#senderSees(this.now) === this.now) this.#send();
     this.onMoment({
       at: this.now - this.#start,
       rate: this.control.rate,
@@ -213,7 +225,7 @@ export class RateTrial {
     const { readEveryMs = 0 } = this.#options;
     for (;;) {
       const arrival = this.path.pollTimeout();
-      const report = this.#reports[0]?.at ?? Number.POSITIVE_INFINITY;
+      const report = this.#senderSees(this.#reports[0]?.at ?? Number.POSITIVE_INFINITY);
       const due = this.#reportDue();
       const next = Math.min(arrival, report, due);
       if (next > end) return;
@@ -221,7 +233,9 @@ export class RateTrial {
       if (report <= next) this.#handleReport(this.#reports.shift() as Report);
       else if (due <= next) this.#report(due);
       else {
-        const seenAt = readEveryMs === 0 ? arrival : Math.ceil(arrival / readEveryMs) * readEveryMs;
+        const seenAt = this.#receiverSees(
+          readEveryMs === 0 ? arrival : Math.ceil(arrival / readEveryMs) * readEveryMs,
+        );
         for (
           let handle = this.path.pollDelivered(arrival);
           handle >= 0;
@@ -242,7 +256,7 @@ export class RateTrial {
     this.#arrivedOctets += OCTETS;
     if (counter > this.#highest) {
       this.#highest = counter;
-      this.#arrivedAt = at;
+      this.#arrivedAt = this.#receiver?.clockAt(at) ?? at;
     }
     this.#readAt = at;
   }
@@ -250,7 +264,15 @@ export class RateTrial {
   #reportDue(): number {
     if (this.#highest === this.#reportedHighest) return Number.POSITIVE_INFINITY;
     const everyMs = this.#options.reportEveryMs ?? Math.min(Math.max(10, this.#roundTripMs / 4), 50);
-    return Math.max(this.#reportedAt + everyMs, this.#readAt);
+    return this.#receiverSees(Math.max(this.#reportedAt + everyMs, this.#readAt));
+  }
+
+  #receiverSees(time: number): number {
+    return this.#receiver === null ? time : this.#receiver.seenAt(time);
+  }
+
+  #senderSees(time: number): number {
+    return this.#sender === null || time === Number.POSITIVE_INFINITY ? time : this.#sender.seenAt(time);
   }
 
   #report(at: number): void {
@@ -266,7 +288,7 @@ export class RateTrial {
       arrivedAt: this.#arrivedAt + clock,
       octets: this.#arrivedOctets,
       datagrams: this.#arrivals,
-      heldMs: at - this.#arrivedAt,
+      heldMs: (this.#receiver?.clockAt(at) ?? at) - this.#arrivedAt,
     });
   }
 
@@ -279,13 +301,16 @@ export class RateTrial {
     figures.deliveredMs = known === null ? 0 : report.arrivedAt - known.arrivedAt;
     figures.oneWayMs = report.arrivedAt - sentAt;
     figures.sampleOctets = OCTETS;
-    figures.roundTripMs = this.now - sentAt - report.heldMs;
+    const reportedMs = report.arrivedAt + report.heldMs;
+    figures.reportGapMs = known === null ? 0 : reportedMs - known.arrivedAt - known.heldMs;
+    const now = this.#sender?.clockAt(this.now) ?? this.now;
+    figures.roundTripMs = Math.max(0, now - sentAt - report.heldMs);
     const gone = report.highest - (known?.highest ?? -1);
     const came = report.datagrams - (known?.datagrams ?? 0);
     figures.lostOctets = Math.max(0, gone - came) * OCTETS;
     this.#known = report;
     this.#heardAt = this.now;
-    this.control.handleReport(this.#instant, figures, this.#wasLimited);
+    this.control.handleReport(instant(now), figures, this.#wasLimited);
     this.#wasLimited = false;
   }
 }

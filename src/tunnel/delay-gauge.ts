@@ -5,6 +5,9 @@ const RING = 32;
 const NOISE_GAIN = 1 / 16;
 /** The mean of |x - 2y + z| over the standard deviation of independent samples. */
 const BEND = 1.95;
+/** So much less than any before is believed at once; more only of so many samples in a row: clocks are looked at too soon at times. */
+const SURE_MS = 0.5;
+const SOON_SAMPLES = 3;
 
 /** How long the queue of a path is, from relative one-way delays: of full datagrams, and with noise in them. */
 export class DelayGauge {
@@ -22,13 +25,19 @@ export class DelayGauge {
   #next = 0;
   #last = Number.NaN;
   #beforeLast = Number.NaN;
+  /** Samples in a row that are much less than the base, and the greatest of them. */
+  #soonCount = 0;
+  #soonMs = 0;
 
   get baseMs(): number {
     return this.#base.value;
   }
 
-  handle(now: number, oneWayMs: number, spanMs: number): void {
-    this.#base.handle(now, oneWayMs);
+  /** @param seenMs that was seen. @param lateMs it may have come so much sooner */
+  handle(now: number, seenMs: number, spanMs: number, lateMs: number = 0): void {
+    this.sampleMs = seenMs;
+    if (!this.#handleBase(now, seenMs)) return;
+    const oneWayMs = Math.max(seenMs - lateMs, Math.min(seenMs, this.#base.value));
     this.#times[this.#next] = now;
     this.#samples[this.#next] = oneWayMs;
     const bend = Math.abs(oneWayMs - 2 * this.#last + this.#beforeLast) / BEND;
@@ -37,7 +46,6 @@ export class DelayGauge {
     this.#beforeLast = this.#last;
     this.#last = oneWayMs;
 
-    this.sampleMs = oneWayMs;
     this.latestMs = oneWayMs - this.#base.value;
     let least = oneWayMs;
     for (let i = 1; i < RING; i++) {
@@ -47,6 +55,20 @@ export class DelayGauge {
     }
     this.#next = (this.#next + 1) & (RING - 1);
     this.queueMs = Math.max(least - this.#base.value, this.latestMs - 3 * this.noiseMs);
+  }
+
+  /** @returns false: it is too soon to be believed */
+  #handleBase(now: number, oneWayMs: number): boolean {
+    if (oneWayMs >= this.#base.value - SURE_MS - this.noiseMs / 4) {
+      this.#soonCount = 0;
+      this.#base.handle(now, oneWayMs);
+      return true;
+    }
+    this.#soonMs = this.#soonCount === 0 ? oneWayMs : Math.max(this.#soonMs, oneWayMs);
+    this.#soonCount++;
+    if (this.#base.value < Number.POSITIVE_INFINITY && this.#soonCount < SOON_SAMPLES) return false;
+    this.#base.handle(now, this.#soonMs);
+    return true;
   }
 
   /** The way itself has become longer: what was seen last is the base now. */

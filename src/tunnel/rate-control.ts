@@ -2,6 +2,7 @@ import type { Instant } from "../time.ts";
 import { DelayGauge } from "./delay-gauge.ts";
 import { LoopTimes } from "./loop-times.ts";
 import { HOLD_GAIN, LossWatch } from "./loss-watch.ts";
+import { PauseWatch } from "./pause-watch.ts";
 import { QueueDip } from "./queue-dip.ts";
 import { RateStep } from "./rate-step.ts";
 import { SentRates } from "./sent-rates.ts";
@@ -19,6 +20,8 @@ export interface PathFigures {
   readonly oneWayMs: number;
   /** Octets of that datagram: a short one is sooner through a slow line. */
   readonly sampleOctets: number;
+  /** From when the report before was made to when this one was, by the receiver's clock; 0: unknown. */
+  readonly reportGapMs: number;
   /** One-way delays of before are not comparable with those from here on. */
   readonly clockRebased: boolean;
   /** Without the time the receiver held the report back; -1: unknown. */
@@ -67,6 +70,8 @@ const SURE_QUEUE_MS = 15;
 const SHORTER_MOST_MS = 8;
 /** So much longer is the next dip at most, to see whether what was taken for a longer way is one. */
 const DOUBT_MOST_MS = 30;
+/** What is less than this share of what the rate allowed was sent by a program that did not get the processor, or under a full window. */
+const LEAST_SENT = 0.8;
 const IDLE_MS = 10_000;
 const LEAST_GAIN = 0.6;
 const MOST_GAIN = 1.1;
@@ -98,6 +103,7 @@ export class RateControl {
 
   readonly #gauge = new DelayGauge();
   readonly #times = new LoopTimes();
+  readonly #pauses = new PauseWatch();
   readonly #step = new RateStep();
   readonly #loss = new LossWatch();
   readonly #dip = new QueueDip();
@@ -107,6 +113,9 @@ export class RateControl {
   /** What the bottleneck carries, octets a millisecond. */
   #capacity: number;
   #fullOctets = FULL_OCTETS;
+  #oneWayMs = Number.NaN;
+  /** In so long was sent what came since the last report; not above 0: unknown. */
+  #sentMs = 0;
   #targetMs = QUEUE_MS;
   /** Nothing is known but the initial rate. */
   #isUnknown = true;
@@ -158,7 +167,8 @@ export class RateControl {
   handleReport(now: Instant, figures: PathFigures, limited: boolean, full = false): void {
     this.#times.handleReport(now, figures.roundTripMs, limited);
     if (this.#times.roundTripMs === Number.POSITIVE_INFINITY) return;
-    this.#handleDelay(now, figures);
+    this.#pauses.handleReport(figures.reportGapMs, this.#quantumMs);
+    this.#handleDelay(now, figures, limited);
     if (!limited) this.#testedAt = now;
     else this.handleIdle(now);
     const isMeasure =
@@ -174,7 +184,7 @@ export class RateControl {
     else if (this.#step.gain > 0) this.#handleStep(now, figures, limited, isMeasure);
     else if (this.#isPressed && isMeasure && !this.#dip.isSeen(now)) {
       if (!wasPressed) this.#pressed.clear();
-      else if (!limited || this.#gauge.queueMs > this.#targetMs + SURE_QUEUE_MS) this.#measure(now, figures);
+      else this.#measure(now, figures, limited);
     }
     this.#handleLoss(now, figures, limited);
     this.#handleDip(now, limited);
@@ -248,16 +258,24 @@ export class RateControl {
     return this.#fullOctets / this.#capacity;
   }
 
-  #handleDelay(now: Instant, figures: PathFigures): void {
+  #handleDelay(now: Instant, figures: PathFigures, limited: boolean): void {
     const { sampleOctets } = figures;
     if (figures.clockRebased) this.#gauge.reset();
+    this.#sentMs = 0;
     if (figures.hasSample) {
+      this.#sentMs = figures.deliveredMs - (figures.oneWayMs - this.#oneWayMs);
+      this.#oneWayMs = figures.oneWayMs;
       if (sampleOctets > this.#fullOctets) this.#fullOctets = sampleOctets;
       // As a full datagram would have fared.
       const shorterMs = (this.#fullOctets - sampleOctets) / this.#capacity;
       // Without any delay it could not be compared with other paths.
       if (shorterMs <= SHORTER_MOST_MS || this.#gauge.baseMs === Number.POSITIVE_INFINITY)
-        this.#gauge.handle(now, figures.oneWayMs + shorterMs, this.#times.loopMs);
+        this.#gauge.handle(
+          now,
+          figures.oneWayMs + shorterMs,
+          this.#times.loopMs,
+          limited ? 0 : this.#pauses.pauseMs,
+        );
     }
     this.#times.update(this.#gauge.queueMs, this.#quantumMs);
     this.#targetMs = QUEUE_MS + this.#gauge.noiseMs + 0.5 * this.#quantumMs;
@@ -324,10 +342,16 @@ export class RateControl {
   }
 
   /** A queue stood all the time, so this is what the bottleneck carries. */
-  #measure(now: Instant, { deliveredOctets, deliveredMs: ms }: PathFigures): void {
+  #measure(now: Instant, figures: PathFigures, limited: boolean): void {
+    const { deliveredOctets, deliveredMs: ms, roundTripMs } = figures;
     const { noiseMs, queueMs } = this.#gauge;
+    const sentAt = now - (roundTripMs > 0 ? roundTripMs : this.#times.latestRoundTripMs);
+    const sentMs = this.#sentMs > 0 ? this.#sentMs : ms;
+    const sentRate = this.#sent.mean(sentAt - sentMs, sentAt);
+    const sent = deliveredOctets / (1 - this.lossRate);
+    const isShort = limited || this.#pauses.pauseMs > 0 || sent < LEAST_SENT * sentRate * sentMs;
+    if (isShort && queueMs <= this.#targetMs + SURE_QUEUE_MS) return;
     const spanMs = Math.max(this.#times.loopMs, 30, 16 * noiseMs, 8 * this.#quantumMs);
-    const sentRate = this.#sent.at(now - this.#times.latestRoundTripMs - ms / 2);
     this.#pressed.handle(deliveredOctets, ms, sentRate, spanMs);
     let found = this.#pressed.after(this.#capacity, 4 * noiseMs + this.#quantumMs);
     // Too long a queue, but no less arrives than was sent: it may be none of ours, and says little of the capacity.
@@ -367,7 +391,7 @@ export class RateControl {
       this.#capacity *= step.isPulse ? this.#pulsedGain() : 1 + step.gain;
       const { isPulse } = step;
       this.#endSteps(now);
-      if (isMeasure && !isPulse) this.#measure(now, figures);
+      if (isMeasure && !isPulse) this.#measure(now, figures, limited);
       return;
     }
     // Something may be there, but too little to be sure.
@@ -445,7 +469,7 @@ export class RateControl {
     const seenMs = this.#dip.handle(now, this.#gauge.sampleMs);
     if (seenMs < Number.POSITIVE_INFINITY) {
       const rise = seenMs - this.#gauge.baseMs;
-      if (rise > 0 && rise < 2 * this.#targetMs) this.#gauge.rebase(now, seenMs);
+      if (Math.abs(rise) < 2 * this.#targetMs) this.#gauge.rebase(now, seenMs);
       this.#pressed.clear();
       return;
     }

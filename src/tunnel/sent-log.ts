@@ -46,6 +46,8 @@ export class SentLog {
   /** What came at the receiver between the last report and this one, and in what time; both 0: no measure. */
   deliveredOctets = 0;
   deliveredMs = 0;
+  /** From when the last report was made to when this one was, by the receiver's clock; 0: no measure. */
+  reportGapMs = 0;
   /** What `oneWayMs` was before is not comparable with what it is now. */
   clockRebased = false;
 
@@ -70,6 +72,7 @@ export class SentLog {
   /** The last report that was measured by: its session's first number, when its highest counter came, and totals. */
   #measuredFirst = -1;
   #measuredMs = 0;
+  #reportedMs = 0;
   #totalOctets = 0;
   #totalDatagrams = 0;
   #latestMs = -1;
@@ -167,6 +170,7 @@ export class SentLog {
     this.roundTripMs = -1;
     this.deliveredOctets = 0;
     this.deliveredMs = 0;
+    this.reportGapMs = 0;
     this.clockRebased = false;
     const { length } = this.#givenUp;
     for (let i = 0; i < length; i += 2) sink.lost(this.#givenUp[i] as number, this.#givenUp[i + 1] as number);
@@ -179,6 +183,10 @@ export class SentLog {
     const holdMs = report.holdUs / 1000;
     this.clockRebased = this.#clock.handleArrival(report.arrivalUs, holdMs, now);
     const { arrivalMs } = this.#clock;
+    const reportedMs = arrivalMs + holdMs;
+    if (first === this.#measuredFirst && !this.clockRebased)
+      this.reportGapMs = Math.max(0, reportedMs - this.#reportedMs);
+    this.#reportedMs = reportedMs;
     if (this.#isOpen(top)) {
       const sentAt = this.sentAtOf(top);
       this.hasSample = true;

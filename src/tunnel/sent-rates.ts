@@ -12,13 +12,22 @@ export class SentRates {
     this.#next = (this.#next + 1) & (LENGTH - 1);
   }
 
-  /** Then, or as long ago as is known. */
-  at(time: number): number {
-    let i = this.#next;
-    for (let n = 0; n < LENGTH; n++) {
-      i = (i - 1) & (LENGTH - 1);
-      if ((this.#times[i] as number) <= time) break;
+  /** On average, as far back as is known. */
+  mean(from: number, to: number): number {
+    let octets = 0;
+    let until = to;
+    let rate = 0;
+    for (let n = 1; n <= LENGTH && until > from; n++) {
+      const i = (this.#next - n) & (LENGTH - 1);
+      const since = this.#times[i] as number;
+      if (since >= until) continue;
+      if (since === Number.NEGATIVE_INFINITY) break;
+      rate = this.#rates[i] as number;
+      octets += (until - Math.max(since, from)) * rate;
+      until = since;
     }
-    return this.#rates[i] as number;
+    // Before all that is known it was as then.
+    if (until > from) octets += (until - from) * rate;
+    return to > from ? octets / (to - from) : rate;
   }
 }

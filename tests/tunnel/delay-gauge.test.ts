@@ -29,6 +29,17 @@ describe("the gauge of one-way delays", () => {
     assert.equal(gauge.queueMs, 0);
   });
 
+  it("believes a much shorter way only when it is seen again, and does not take what was seen late for a queue", () => {
+    const gauge = new DelayGauge();
+    for (let now = 0; now < 100; now += 10) gauge.handle(now, CLOCK_MS, 40);
+    gauge.handle(100, CLOCK_MS - 30, 40);
+    gauge.handle(110, CLOCK_MS + 25, 40, 30);
+    assert.equal(gauge.baseMs, CLOCK_MS);
+    assert.equal(gauge.queueMs, 0);
+    for (let now = 200; now < 230; now += 10) gauge.handle(now, CLOCK_MS - 30, 40);
+    assert.equal(gauge.baseMs, CLOCK_MS - 30);
+  });
+
   it("begins anew with another clock", () => {
     const gauge = new DelayGauge();
     gauge.handle(0, CLOCK_MS, 40);

@@ -202,6 +202,7 @@ describe("the rate of one path", () => {
           oneWayMs: baseOneWayMs + 1 - (1498 - sampleOctets) / 625,
           sampleOctets,
           clockRebased: false,
+          reportGapMs: 10,
           roundTripMs: 25,
           lostOctets: 0,
         },
@@ -237,6 +238,7 @@ describe("the rate of one path", () => {
       oneWayMs: fc.double({ min: -1e9, max: 1e9, noNaN: true }),
       sampleOctets: fc.integer({ min: 60, max: 1500 }),
       clockRebased: fc.boolean(),
+      reportGapMs: ms,
       roundTripMs: fc.oneof(ms, fc.constant(-1)),
       lostOctets: octets,
     });
