@@ -74,7 +74,10 @@ describe("lines that dial", { skip: worldMissing() }, () => {
     line: readonly string[] = [],
   ): Promise<TestDaemon> {
     const daemon = await world.near.up(
-      ...["[master.eql]", `address = "${NEAR}"`, `peer = "${FAR}"`, ...master],
+      "[master.eql]",
+      `address = "${NEAR}"`,
+      `peer = "${FAR}"`,
+      ...master,
       ...[0, 1].flatMap((index) => [
         `[dial.isp${index}]`,
         `modem-init = ["ATZ", "${FAST_INIT}"]`,
