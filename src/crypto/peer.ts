@@ -1,7 +1,8 @@
 /**
  * One peer of a tunnel: its handshakes and its keys.
  *
- * 1. The end that `initiates` sends an initiation, again and again with growing pauses, until there is a response.
+ * 1. The end that `initiates` sends an initiation, again and again with growing pauses, until there is a response. While keys are wanted the same one is
+ *    said again each second between: it costs hardly anything, and what is answered late is still known.
  * 2. Keys that a handshake gave are *tentative*, at both ends, until a datagram under them has been opened: the initiator asks for one (`prove`), the
  *    responder answers (`proved`). So an initiation that somebody recorded and plays again changes nothing.
  * 3. Proven keys become the current ones, which seal; those before them go on opening until they expire, so nothing is lost on the way.
@@ -38,6 +39,10 @@ const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 15_000;
 /** The least between two initiations, whoever is in haste. */
 const LEAST_PAUSE_MS = 250;
+/** While keys are wanted: between initiations at most, between the same one and itself, and how long after somebody wanted them. */
+const WANTED_PAUSE_MS = 4000;
+const REPEAT_MS = 1000;
+const WANTED_MS = 30_000;
 const PROVE_PAUSE_MS = 250;
 const MOST_PROVES = 5;
 /** New keys are due up to so much earlier, so that a server's clients do not go in step. */
@@ -47,6 +52,8 @@ const MOST_EVENTS = 16;
 
 const PROVE = 1;
 const PROVED = 2;
+
+const later = (a: Instant, b: Instant): Instant => (a > b ? a : b);
 
 export class Peer {
   readonly #host: PeerHost;
@@ -63,6 +70,8 @@ export class Peer {
   #sequence = 0;
   #lastAt: Instant | null = null;
   #initiateAt: Instant = NEVER;
+  #wantedUntil: Instant | null = null;
+  #repeatAt: Instant = NEVER;
   #proveAt: Instant = NEVER;
   #proves = 0;
   #cookie: Uint8Array | null = null;
@@ -110,6 +119,15 @@ export class Peer {
     this.#initiateAt = earlier(this.#initiateAt, soonest > now ? soonest : now);
   }
 
+  /** There is something to send, and there are no keys. */
+  want(now: Instant): void {
+    if (!this.settings.initiates || this.#sessions.current !== null) return;
+    this.#wantedUntil = after(now, WANTED_MS);
+    if (this.#initiation === null || this.#lastAt === null) return;
+    if (this.#repeatAt === NEVER) this.#repeatAt = later(now, after(this.#lastAt, REPEAT_MS));
+    this.#initiateAt = earlier(this.#initiateAt, later(now, after(this.#lastAt, WANTED_PAUSE_MS)));
+  }
+
   /** @returns the response; null: it has come before */
   handleInitiation(received: ReceivedInitiation, now: Instant): Uint8Array | null {
     if (!this.#seen.take(received.epoch, received.sequence)) return null;
@@ -134,7 +152,7 @@ export class Peer {
       return false;
     }
     this.#initiation = null;
-    this.#initiateAt = NEVER;
+    this.#initiateAt = this.#repeatAt = NEVER;
     this.#sessions.hold("outgoing", this.#keysOf(agreement, index, true, now));
     this.#proves = 0;
     this.#prove(now);
@@ -178,10 +196,12 @@ export class Peer {
     if (this.#sessions.expire(now)) this.#tell("expired");
     if (now >= this.#proveAt) this.#prove(now);
     if (now >= this.#initiateAt) this.#initiate(now);
+    else if (now >= this.#repeatAt) this.#repeat(now);
   }
 
   pollTimeout(): Instant {
-    return earlier(this.#sessions.nextExpiry(), earlier(this.#initiateAt, this.#proveAt));
+    const sayAt = earlier(this.#proveAt, this.#repeatAt);
+    return earlier(this.#sessions.nextExpiry(), earlier(this.#initiateAt, sayAt));
   }
 
   /** A datagram for the peer, by whichever path; 0: none. `into` has at least 152 octets. */
@@ -211,6 +231,7 @@ export class Peer {
   #forgetInitiation(): void {
     if (this.#initiation !== null) this.#host.free(this.#initiation.localIndex);
     this.#initiation = null;
+    this.#repeatAt = NEVER;
   }
 
   #keysOf(
@@ -237,9 +258,21 @@ export class Peer {
     if (this.#initiation === null) this.#host.free(localIndex);
     else this.#transmit(this.#initiation.datagram);
     this.#lastAt = now;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#attempts);
+    if (this.#isWanted(now)) this.#repeatAt = after(now, REPEAT_MS);
+    const longestMs = this.#isWanted(now) ? WANTED_PAUSE_MS : LONGEST_PAUSE_MS;
+    const pauseMs = Math.min(longestMs, FIRST_PAUSE_MS * 2 ** this.#attempts);
     this.#attempts++;
     this.#initiateAt = after(now, pauseMs * (0.75 + identity.primitives.random() / 2));
+  }
+
+  #isWanted(now: Instant): boolean {
+    return this.#wantedUntil !== null && now < this.#wantedUntil && this.#sessions.current === null;
+  }
+
+  /** Says the same initiation again: the other end answers the first of them that comes. */
+  #repeat(now: Instant): void {
+    if (this.#initiation !== null) this.#transmit(this.#initiation.datagram);
+    this.#repeatAt = this.#isWanted(now) ? after(now, REPEAT_MS) : NEVER;
   }
 
   /** Asks for a datagram under the tentative keys, or gives them up. */

@@ -144,6 +144,7 @@ export class TunnelInterface implements PacketSink {
     const hash = flowHash(octets, from, length, this.#seed);
     const run = runs.add(slot, from, length, count, headLength, segmentOctets, vouched);
     peer.bundle.enqueue(run, hash, now);
+    if (peer.peer.session === null) peer.peer.want(now);
     this.#enqueued(peer);
     return true;
   }
