@@ -1,7 +1,7 @@
 import { canonicalAddress, canonicalNetwork } from "./network.ts";
 import type { LineTable, MasterTable } from "./schema.ts";
 import type { Checked, CheckedServer } from "./tables.ts";
-import type { PathConfig, TunnelConfig, TunnelPeerConfig } from "./tunnel-config.ts";
+import { ANY_PATH, type PathConfig, type TunnelConfig, type TunnelPeerConfig } from "./tunnel-config.ts";
 import { type ClientTable, TUNNEL_MTU } from "./tunnel-keys.ts";
 import {
   canonicalInterfaceAddress,
@@ -78,7 +78,8 @@ export function completeCaller(
   const networks = table["default-route"]
     ? EVERYTHING
     : [...addresses.map(networkOf), ...(peer === null ? [] : [canonicalNetwork(peer)]), ...routes];
-  const paths = lines.map(completePath);
+  const servers = listed(table.server).map(canonicalPlace);
+  const paths = lines.map((line) => completePath(line, servers));
   return {
     name,
     mtu: table.mtu ?? TUNNEL_MTU,
@@ -98,7 +99,7 @@ export function completeCaller(
         name: SERVER,
         publicKey: table["server-key"] ?? "",
         presharedKeyFile: table["preshared-key-file"] ?? null,
-        servers: listed(table.server).map(canonicalPlace),
+        servers,
         // Of an interface that is addressed and given routes from outside, nothing is known.
         networks: networks.length === 0 ? EVERYTHING : networks,
         dns: [],
@@ -112,22 +113,20 @@ export function completeCaller(
   };
 }
 
-const ANY_PATH: PathConfig = {
-  name: "any",
-  device: null,
-  address: null,
-  servers: [],
-  tier: "primary",
-  sendBps: null,
-  receiveBps: null,
-};
-
-function completePath({ name, table }: Checked<LineTable>): PathConfig {
+/**
+ * The path of a line with a master that calls a server: its own, or that over the interface that it becomes.
+ * @param servers those of the master
+ */
+export function completePath({ name, table }: Checked<LineTable>, servers: readonly string[]): PathConfig {
+  const isSerial = table.protocol !== "udp";
+  const leadsFar = isSerial && table.server === undefined;
   return {
     name,
-    device: table.device ?? null,
+    device: isSerial ? name : (table.device ?? null),
     address: table["local-address"] === undefined ? null : canonicalAddress(table["local-address"]),
     servers: listed(table.server).map(canonicalPlace),
+    farPort: leadsFar ? (parseHostPort(servers[0] ?? "")?.port ?? null) : null,
+    dials: table.dial !== undefined,
     tier: table.tier,
     sendBps: table["send-limit"] ?? null,
     receiveBps: table["receive-limit"] ?? null,

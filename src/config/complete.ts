@@ -101,13 +101,18 @@ export function completeMaster({ name, table }: Checked<MasterTable>, slaves: nu
   };
 }
 
+/** @param callers names of masters that call a server: a line does not join those, but has a path of theirs */
 export function completeLine(
   { name, table }: Checked<LineTable>,
   masters: Config["masters"],
   dialers: readonly Checked<DialTable>[],
+  callers: readonly string[],
 ): LineConfig {
   const dialer = dialers.find((candidate) => candidate.name === table.dial);
   const master = masters.find((candidate) => candidate.name === table.master);
+  const { master: joins = null } = table;
+  const tunnel = joins !== null && callers.includes(joins) ? joins : null;
+  const masterName = tunnel === null ? joins : null;
   const rateBps = table.rate ?? table.speed;
   const line: Omit<LineConfig, "ppp"> = {
     name,
@@ -119,12 +124,13 @@ export function completeLine(
     carrier: table.carrier ?? (table.dial !== undefined || table.role === "answer"),
     lock: table.interface === undefined && table.lock,
     mtu: table.mtu ?? master?.mtu ?? DEFAULT_MTU,
-    master: table.master ?? null,
+    master: masterName,
+    tunnel,
     address: orNull(table.address) ?? master?.address ?? null,
     peer: orNull(table.peer) ?? master?.peer ?? null,
     routes: table.routes.map(canonicalNetwork),
     defaultRoute: table["default-route"],
-    echo: completeEcho(table),
+    echo: completeEcho(table, masterName),
     dial: dialer === undefined ? null : completeDial(dialer, table.numbers),
     upCommand: table["up-command"] ?? null,
   };
@@ -150,7 +156,7 @@ export function completeStation(
     multilink: table.multilink ?? true,
     carrier: table.carrier ?? answer.modem !== null,
   };
-  const line = completeLine({ name, raw, table: keys }, [], []);
+  const line = completeLine({ name, raw, table: keys }, [], [], []);
   // SLIP has no echo but ping, which callers have to want.
   return { answer, line: table["echo-interval"] === undefined ? { ...line, echo: null } : line };
 }
@@ -158,8 +164,8 @@ export function completeStation(
 /** Packets are cut over all links of a bundle: one that is dead unnoticed spoils nearly all of them. */
 const MULTILINK_ECHO_SECONDS = 5;
 
-function completeEcho(table: LineTable): EchoConfig | null {
-  const isLink = table.protocol === "ppp" && (table.multilink ?? table.master !== undefined);
+function completeEcho(table: LineTable, master: string | null): EchoConfig | null {
+  const isLink = table.protocol === "ppp" && (table.multilink ?? master !== null);
   const seconds = table["echo-interval"] ?? (isLink ? MULTILINK_ECHO_SECONDS : undefined);
   return seconds === undefined ? null : { intervalMs: seconds * 1000, failures: table["echo-failures"] };
 }

@@ -89,6 +89,8 @@ export interface LineConfig extends InterfaceConfig {
   readonly lock: boolean;
   /** Name of the master that it joins; null: it stays alone. */
   readonly master: string | null;
+  /** Name of the master that calls a server by a path over it; null: none does. */
+  readonly tunnel: string | null;
   /** Null: the peer is not asked whether it is there. */
   readonly echo: EchoConfig | null;
   /** Null: it is no PPP line. */

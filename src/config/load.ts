@@ -3,17 +3,24 @@ import { parse, TomlError } from "smol-toml";
 import { type DialScript, scriptSecrets } from "../dial/dial-script.ts";
 import { EqlError } from "../errors.ts";
 import { completeDaemon, completeLine, completeMaster, completeStation } from "./complete.ts";
-import { completeCaller, completeServer } from "./complete-tunnels.ts";
+import { completeCaller, completePath, completeServer } from "./complete-tunnels.ts";
 import type { Config, LineConfig } from "./config.ts";
-import { Problems } from "./problems.ts";
+import { Problems, show } from "./problems.ts";
 import { completeRadius } from "./radius-keys.ts";
-import { checkAnswer, checkDialer, checkLine, checkMaster, checkStation } from "./rules.ts";
+import { checkAnswer, checkDialer, checkLine, checkMaster, checkStation, sayAt } from "./rules.ts";
 import { parseRunslip } from "./runslip-conf.ts";
 import { runslipToToml } from "./runslip-toml.ts";
 import type { LineTable, MasterTable } from "./schema.ts";
 import { type Checked, type RawTable, readLine, readTables, type Tables } from "./tables.ts";
-import type { TunnelConfig } from "./tunnel-config.ts";
-import { checkCaller, checkNoPath, checkPath, checkSerialMaster, checkServer } from "./tunnel-rules.ts";
+import type { PathConfig, TunnelConfig } from "./tunnel-config.ts";
+import {
+  checkCaller,
+  checkPath,
+  checkPathCount,
+  checkSerialLine,
+  checkSerialMaster,
+  checkServer,
+} from "./tunnel-rules.ts";
 
 /**
  * The configuration, from text to values.
@@ -97,26 +104,27 @@ export function configFrom(source: RawTable, path: string): Config {
       return station === null ? [] : [[checked.name, station] as const];
     }),
   );
+  const callerNames = callers.map(({ name }) => name);
   const lines = ownLines.map(
-    (line) => stations.get(line.name)?.line ?? completeLine(line, masters, tables.dialers),
+    (line) => stations.get(line.name)?.line ?? completeLine(line, masters, tables.dialers, callerNames),
   );
   for (const [at, line] of lines.entries()) {
     const around = {
       masters,
       masterNames: tables.masterNames,
-      callerNames: callers.map(({ name }) => name),
       dialerNames: tables.dialerNames,
       earlier: lines.slice(0, at),
       later: lines.slice(at + 1),
     };
     const checked = ownLines[at] as Checked<LineTable>;
-    checkNoPath(checked, problems);
-    checkLine(checked, line, ["line", line.name], around, problems);
+    const path = ["line", line.name];
+    checkSerialLine(checked, line, path, problems);
+    checkLine(checked, line, path, around, problems);
     checkStation(checked, stations.get(line.name)?.line.address, tables.answerNames, problems);
   }
   for (const answer of tables.answers) checkAnswer(answer, tables.radiusNames, problems);
   for (const dialer of tables.dialers) checkDialer(dialer, problems);
-  const tunnels = readTunnels(tables, callers, problems);
+  const tunnels = readTunnels(tables, callers, lines, problems);
   problems.throwIfAny("CONFIG_INVALID");
   return {
     daemon: completeDaemon(tables.daemon as NonNullable<typeof tables.daemon>),
@@ -142,33 +150,42 @@ export function loadRunslip(path: string): { readonly config: Config; readonly t
 const isCaller = ({ table }: Checked<MasterTable>): boolean => table.server !== undefined;
 const isPath = ({ table }: Checked<LineTable>): boolean => table.protocol === "udp";
 
-/** Masters that call a server, with their lines, and servers with their clients. */
+/**
+ * Masters that call a server, with their lines, and servers with their clients.
+ * @param lines all that are no UDP lines
+ */
 function readTunnels(
   tables: Tables,
   callers: readonly Checked<MasterTable>[],
+  lines: readonly LineConfig[],
   problems: Problems,
 ): readonly TunnelConfig[] {
-  const paths = tables.lines.filter(isPath);
-  const serialLines = tables.lines.filter((line) => !isPath(line));
-  const slaves = serialLines.filter(({ table }) => table.master !== undefined);
+  const { masterNames, serverNames, masters } = tables;
   const callerNames = callers.map(({ name }) => name);
-  for (const [at, path] of paths.entries()) {
-    const { masterNames, serverNames, masters } = tables;
-    const serial = masters.map(({ name }) => name).filter((name) => !callerNames.includes(name));
-    const earlier = paths.slice(0, at);
-    checkPath(path, { callers: callerNames, masterNames, serverNames, slaves, earlier, serial }, problems);
-  }
-  const called = callers.map((caller) => {
-    const tunnel = completeCaller(
+  const serial = masters.map(({ name }) => name).filter((name) => !callerNames.includes(name));
+  const called = callers.map((caller) =>
+    completeCaller(
       caller,
-      paths.filter(({ table }) => table.master === caller.name),
+      tables.lines.filter(({ table }) => table.master === caller.name),
+    ),
+  );
+  for (const checked of tables.lines.filter(isPath)) {
+    const { name, table } = checked;
+    const path = completePath(checked, []);
+    const all = called.find((tunnel) => tunnel.name === table.master)?.peers[0]?.paths ?? [];
+    const earlier = all.slice(
+      0,
+      all.findIndex((each) => each.name === name),
     );
-    checkCaller(caller, tunnel, problems);
-    return tunnel;
-  });
+    const around = { callers: callerNames, masterNames, serverNames, lines, earlier, serial };
+    checkPath(checked, path, ["line", name], around, problems);
+  }
+  for (const [at, tunnel] of called.entries()) {
+    checkCaller(callers[at] as Checked<MasterTable>, tunnel, problems);
+  }
   const taken = new Map([
-    ...tables.masterNames.map((name) => [name, `master.${name}`] as const),
-    ...serialLines.map(({ name }) => [name, `line.${name}`] as const),
+    ...masterNames.map((name) => [name, `master.${name}`] as const),
+    ...lines.map(({ name }) => [name, `line.${name}`] as const),
   ]);
   const servers = tables.servers.map(completeServer);
   for (const [at, server] of servers.entries()) {
@@ -183,33 +200,75 @@ const isStation = ({ table }: Checked<LineTable>): boolean => table.role === "an
 /** What runs without a file: a master `eql` that waits to be addressed and given slaves, as the driver of 1995 did. */
 export const defaultConfig = (): Config => parseConfig("[master.eql]", "built-in configuration");
 
+/** What a table of a line makes. */
+export interface NewLine {
+  /** Null: it is only a path. */
+  readonly line: LineConfig | null;
+  /** What its master gets that calls a server; null: it has no such master. */
+  readonly path: { readonly tunnel: string; readonly config: PathConfig } | null;
+}
+
 /**
  * A line to add to what runs: the same keys, defaults and checks as `[line.NAME]` in the file.
- * @param config the masters and lines that there are now
+ * @param config the masters, tunnels and lines that there are now
  * @throws EqlError REQUEST_INVALID, listing everything that is wrong
  */
-export function parseLine(name: string, settings: RawTable, config: Config): LineConfig {
+export function parseNewLine(name: string, settings: RawTable, config: Config): NewLine {
   const problems = new Problems(`line ${name}`);
   const table = readLine(name, settings, [], problems);
   problems.throwIfAny("REQUEST_INVALID");
   const checked = { name, raw: settings, table: table as NonNullable<typeof table> };
-  if (isPath(checked)) {
-    problems.add(
-      ["protocol"],
-      'found "udp"; allowed: "slip", "ppp", as UDP paths are lines of the file only',
-    );
-    problems.throwIfAny("REQUEST_INVALID");
+  const callers = config.tunnels.filter(({ listen }) => listen.length === 0);
+  const callerNames = callers.map((each) => each.name);
+  const line = isPath(checked) ? null : checkedLine(checked, config, callerNames, problems);
+  const tunnel = callers.find((each) => each.name === checked.table.master);
+  const { servers = [], paths = [] } = tunnel?.peers.find((peer) => peer.servers.length > 0) ?? {};
+  const path = completePath(checked, servers);
+  if (line === null) {
+    const serial = config.masters.map((master) => master.name);
+    const around = {
+      callers: callerNames,
+      masterNames: [...serial, ...callerNames],
+      serverNames: config.tunnels.map((each) => each.name).filter((each) => !callerNames.includes(each)),
+      lines: config.lines,
+      earlier: paths,
+      serial,
+    };
+    checkPath(checked, path, [], around, problems);
   }
-  const line = completeLine(checked, config.masters, config.dialers);
-  const tunnelNames = config.tunnels.map((tunnel) => tunnel.name);
+  if (tunnel !== undefined) checkPathCount(paths.length + 1, sayAt([], problems));
+  problems.throwIfAny("REQUEST_INVALID");
+  return { line, path: tunnel === undefined ? null : { tunnel: tunnel.name, config: path } };
+}
+
+/**
+ * One that no path leads over.
+ * @throws EqlError as {@link parseNewLine}
+ */
+export function parseLine(name: string, settings: RawTable, config: Config): LineConfig {
+  const { line, path } = parseNewLine(name, settings, config);
+  const problems = new Problems(`line ${name}`);
+  if (path !== null)
+    problems.add(["master"], `found ${show(path.tunnel)}, which calls a server; allowed: any other`);
+  problems.throwIfAny("REQUEST_INVALID");
+  return line as LineConfig; // a UDP line has a path
+}
+
+function checkedLine(
+  checked: Checked<LineTable>,
+  config: Config,
+  callers: readonly string[],
+  problems: Problems,
+): LineConfig {
+  const line = completeLine(checked, config.masters, config.dialers, callers);
   const around = {
     masters: config.masters,
-    masterNames: [...config.masters.map((master) => master.name), ...tunnelNames],
-    callerNames: tunnelNames,
+    masterNames: [...config.masters.map((master) => master.name), ...callers],
     dialerNames: config.dialers.map((dialer) => dialer.name),
     earlier: config.lines,
     later: [],
   };
+  checkSerialLine(checked, line, [], problems);
   checkLine(checked, line, [], around, problems);
   if (isStation(checked)) {
     problems.add(
@@ -217,7 +276,6 @@ export function parseLine(name: string, settings: RawTable, config: Config): Lin
       'found "answer"; allowed: "link", as callers are answered on lines of the file only',
     );
   }
-  problems.throwIfAny("REQUEST_INVALID");
   return line;
 }
 

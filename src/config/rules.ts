@@ -19,8 +19,6 @@ export interface Surroundings {
   readonly masters: readonly MasterConfig[];
   /** The masters that exist: also those that are in error themselves and so not among `masters`. */
   readonly masterNames: readonly string[];
-  /** Masters that call a server. */
-  readonly callerNames: readonly string[];
   readonly dialerNames: readonly string[];
   /** The lines that stand before it: of two that are in each other's way, the later one is told. */
   readonly earlier: readonly LineConfig[];
@@ -302,12 +300,6 @@ function checkMembership(line: LineConfig, around: Surroundings, say: Say): Mast
     say(
       "master",
       `found ${show(line.master)}; allowed: ${known === "" ? `a master, and there is none; add [master.${line.master}]` : known}`,
-    );
-  }
-  if (line.master !== null && around.callerNames.includes(line.master)) {
-    say(
-      "master",
-      `found ${show(line.master)}, which calls a server; allowed: only lines with protocol = "udp"`,
     );
   }
   const master = around.masters.find(({ name }) => name === line.master);

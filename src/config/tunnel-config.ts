@@ -46,7 +46,7 @@ export interface TunnelPeerConfig {
   readonly paths: readonly PathConfig[];
 }
 
-/** A line that is a UDP path. */
+/** A line that is a UDP path, or the path over a serial line that joins the master. */
 export interface PathConfig {
   readonly name: string;
   /** The interface by which it leaves; null: as the routes say. */
@@ -55,8 +55,25 @@ export interface PathConfig {
   readonly address: string | null;
   /** HOST:PORT each, where the peer is reached by it; empty: where it is by the others. */
   readonly servers: readonly string[];
+  /** It leads to this port of the far end of its device, whatever address that has; null: to servers. */
+  readonly farPort: number | null;
+  /** Its device is a line that dials: as a backup it is dialed when no other path is there. */
+  readonly dials: boolean;
   readonly tier: PathTier;
   /** Bits per second; null: what it carries. */
   readonly sendBps: number | null;
   readonly receiveBps: number | null;
 }
+
+/** Of a master that has no line: one way, as the routes say. */
+export const ANY_PATH: PathConfig = {
+  name: "any",
+  device: null,
+  address: null,
+  servers: [],
+  farPort: null,
+  dials: false,
+  tier: "primary",
+  sendBps: null,
+  receiveBps: null,
+};

@@ -1,9 +1,10 @@
+import type { LineConfig } from "./config.ts";
 import { addressFault, familyOf } from "./network.ts";
-import { type Problems, show } from "./problems.ts";
+import { type KeyPath, type Problems, show } from "./problems.ts";
 import { IPV6_MIN_MTU, type Say, sayAt } from "./rules.ts";
 import type { LineTable, MasterTable } from "./schema.ts";
 import type { Checked, CheckedServer } from "./tables.ts";
-import type { TunnelConfig } from "./tunnel-config.ts";
+import type { PathConfig, TunnelConfig } from "./tunnel-config.ts";
 import { callingKeys, pathKeys } from "./tunnel-keys.ts";
 import { contains } from "./tunnel-words.ts";
 
@@ -56,10 +57,14 @@ export function checkCaller(
   if (table["key-file"] === undefined) {
     say("key-file", "found nothing; allowed: a file with our private key, as `eql genkey` makes it");
   }
-  const paths = tunnel.peers.flatMap((peer) => peer.paths).length;
-  if (paths > MOST_PATHS) say(null, `found ${paths} lines; allowed: at most ${MOST_PATHS}`);
+  checkPathCount(tunnel.peers.flatMap((peer) => peer.paths).length, say);
   checkPeer(table, tunnel, say);
   checkMtu(tunnel, say);
+}
+
+/** @param count of lines that lead to one server */
+export function checkPathCount(count: number, say: Say): void {
+  if (count > MOST_PATHS) say(null, `found ${count} lines; allowed: at most ${MOST_PATHS}`);
 }
 
 function checkPeer({ address, peer }: MasterTable, tunnel: TunnelConfig, say: Say): void {
@@ -93,39 +98,45 @@ export interface PathSurroundings {
   /** All masters, also those with errors. */
   readonly masterNames: readonly string[];
   readonly serverNames: readonly string[];
-  /** Serial lines that join a master. */
-  readonly slaves: readonly Checked<LineTable>[];
-  readonly earlier: readonly Checked<LineTable>[];
+  /** All other lines. */
+  readonly lines: readonly LineConfig[];
+  /** Of the same master, those that stand before it. */
+  readonly earlier: readonly PathConfig[];
   /** Masters that are without errors and call nobody. */
   readonly serial: readonly string[];
 }
 
-/** Of a line with `protocol = "udp"`. */
+/**
+ * Of a line with `protocol = "udp"`.
+ * @param path made from `checked`
+ * @param at where the line's keys stand in their source
+ */
 export function checkPath(
   { name, raw, table }: Checked<LineTable>,
+  { device, address }: Pick<PathConfig, "device" | "address">,
+  at: KeyPath,
   around: PathSurroundings,
   problems: Problems,
 ): void {
-  const say = sayAt(["line", name], problems);
+  const say = sayAt(at, problems);
   for (const key of Object.keys(raw).filter((each) => !PATH_KEYS.includes(each))) {
     say(key, 'a line with protocol = "udp" has no such setting; leave it out');
   }
   if (around.masterNames.includes(name)) say(null, `the name is taken by master.${name}; choose another`);
   if (around.serverNames.includes(name)) say(null, `the name is taken by server.${name}; choose another`);
-  const { master = null, device = null } = table;
+  const { master = null } = table;
   if (device?.startsWith("/")) {
     say("device", `found ${show(device)}; allowed: the name of an interface, such as "wwan0"`);
   }
-  const made = [...around.masterNames, ...around.serverNames].find((each) => each === device);
+  const made = [...around.callers, ...around.serverNames].find((each) => each === device);
   if (made !== undefined) {
     say("device", `found ${show(device)}, which leads to peers itself; allowed: an interface below it`);
   }
-  const slave = around.slaves.find(({ name: each }) => each === device);
-  if (slave !== undefined) {
-    say(
-      "device",
-      `found ${show(device)}, which joins ${slave.table.master}; allowed: a line that stays alone`,
-    );
+  const line = around.lines.find(({ name: each }) => each === device);
+  const joined = line?.master ?? line?.tunnel ?? null;
+  if (joined !== null) {
+    const bundle = line?.master == null ? "" : `${line.master}, or `;
+    say("device", `found ${show(device)}, which joins ${joined}; allowed: ${bundle}a line that stays alone`);
   }
   const known = around.callers.join(", ");
   if (master !== null && around.serial.includes(master)) {
@@ -137,13 +148,8 @@ export function checkPath(
     const allowed = known === "" ? "a master that has a server, and there is none" : known;
     say("master", `found ${show(master ?? undefined)}; allowed: ${allowed}`);
   }
-  const twin = around.earlier.find(
-    (other) =>
-      other.table.master === master &&
-      (other.table.device ?? null) === device &&
-      other.table["local-address"] === table["local-address"],
-  );
-  if (twin !== undefined) {
+  const twin = around.earlier.find((other) => other.device === device && other.address === address);
+  if (twin !== undefined && joined === null) {
     say(
       device === null ? null : "device",
       `line.${twin.name} is the same path; give another device or local-address`,
@@ -151,10 +157,57 @@ export function checkPath(
   }
 }
 
-/** Of any other line. */
-export function checkNoPath({ name, raw }: Checked<LineTable>, problems: Problems): void {
-  for (const key of Object.keys(pathKeys).filter((each) => each in raw)) {
-    problems.add(["line", name, key], 'only a line with protocol = "udp" has such a setting; leave it out');
+/** What only links of a numbered bundle have. */
+const BUNDLE_KEYS = ["multilink", "mrru", "short-sequence-numbers", "endpoint", "bundle"];
+
+/**
+ * Of any other line.
+ * @param line made from `checked`
+ * @param at where the line's keys stand in their source
+ */
+export function checkSerialLine(
+  { raw, table }: Checked<LineTable>,
+  line: LineConfig,
+  at: KeyPath,
+  problems: Problems,
+): void {
+  const say = sayAt(at, problems);
+  const { tunnel, kind, dial } = line;
+  const own = tunnel === null ? Object.keys(pathKeys) : ["local-address"];
+  for (const key of own.filter((each) => each in raw)) {
+    const who =
+      tunnel === null
+        ? ", or with a master that calls a server, has such a setting; leave it out"
+        : " has such a setting; give address";
+    say(key, `only a line with protocol = "udp"${who}`);
+  }
+  if (tunnel === null) return;
+  for (const key of BUNDLE_KEYS.filter((each) => each in raw && raw[each] !== false)) {
+    say(
+      key,
+      `found a link of a bundle, but master.${tunnel} calls a server; leave it out, or give the bundle a master of its own, and that a UDP line`,
+    );
+  }
+  if (kind === "device") {
+    say(
+      "master",
+      `found ${show(tunnel)}, which calls a server; give protocol = "udp", and device instead of interface`,
+    );
+  }
+  if (kind === "ppp" && !table.ipv4) {
+    say("ipv4", `found false; allowed: true, as the path of master.${tunnel} needs an address`);
+  }
+  if (kind === "slip" && line.peer === null && table.server === undefined) {
+    say(
+      "peer",
+      `found nothing; allowed: the address of the far end, to which the path of master.${tunnel} leads, or server besides`,
+    );
+  }
+  if (dial?.demand === true) {
+    say(
+      "dial",
+      `dial.${dial.name} has demand, and a path has always something to send; leave that out, or give tier = "backup"`,
+    );
   }
 }
 

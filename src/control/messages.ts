@@ -10,7 +10,7 @@
  *   PATCH  /tunnels/:tunnel    TunnelChange        → TunnelStatus
  *   PATCH  /tunnels/:tunnel/paths/:path PathChange → TunnelStatus
  *   PATCH  /masters/:master/slaves/:slave SlaveChange → LineStatus
- *   POST   /lines              LineRequest         → LineStatus
+ *   POST   /lines              LineRequest         → LineStatus; of a UDP line: TunnelStatus
  *   DELETE /lines/:line                            → {}
  *   POST   /lines/:line/ask    AskRequest          → {}
  *   POST   /lines/:line/watch                      → LifeEvent, one a line, held open: see there

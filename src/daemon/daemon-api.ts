@@ -42,7 +42,8 @@ export interface DaemonApi {
   /** A server, or a master that calls one. */
   changeTunnel(tunnel: string, change: TunnelChange): Promise<TunnelStatus>;
   changePath(tunnel: string, path: string, change: PathChange): Promise<TunnelStatus>;
-  addLine(request: LineRequest): Promise<LineStatus>;
+  /** Of a UDP line: its master's status. */
+  addLine(request: LineRequest): Promise<LineStatus | TunnelStatus>;
   removeLine(line: string): Promise<void>;
   /** A person wants a line up or down. */
   ask(line: string, request: AskRequest): Promise<void>;

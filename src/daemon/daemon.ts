@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Config, MasterConfig } from "../config/config.ts";
-import { parseLine } from "../config/load.ts";
+import { parseNewLine } from "../config/load.ts";
 import type {
   AskRequest,
   EmancipateRequest,
@@ -101,6 +101,7 @@ export class Daemon implements DaemonApi {
       talks: this.#talks,
       lockDirectory: options.config.daemon.lockDirectory,
       socket: options.socket,
+      needOf: (line) => this.#tunnels.needOf(line),
     });
     this.#clients = new ClientLines({
       engine: this.#engine,
@@ -219,25 +220,31 @@ export class Daemon implements DaemonApi {
     return this.#lineStatus(name);
   }
 
-  async addLine({ name, settings }: LineRequest): Promise<LineStatus> {
+  async addLine({ name, settings }: LineRequest): Promise<LineStatus | TunnelStatus> {
     await this.#ready;
-    if (this.#keeper.lines.has(name) || this.#keeper.masters.has(name)) {
-      throw new EqlError(
-        "LINE_EXISTS",
-        `There is a ${this.#keeper.lines.has(name) ? "line" : "master"} ${name} already`,
-        {
-          details: { line: name },
-        },
-      );
+    const there = this.#whatIs(name);
+    if (there !== null) {
+      throw new EqlError("LINE_EXISTS", `There is a ${there} ${name} already`, { details: { line: name } });
     }
-    const line = new Line(parseLine(name, settings, this.#present()));
-    await this.#keeper.bringUp(line);
-    return this.#lineStatus(name);
+    const { line, path } = parseNewLine(name, settings, this.#present());
+    if (line !== null) await this.#keeper.bringUp(new Line(line));
+    const tunnel = path && (await this.#tunnels.addPath(path.tunnel, path.config));
+    return line === null && tunnel !== null ? tunnel : this.#lineStatus(name);
+  }
+
+  #whatIs(name: string): string | null {
+    if (this.#keeper.lines.has(name)) return "line";
+    if (this.#keeper.masters.has(name)) return "master";
+    if (this.#tunnels.has(name)) return "tunnel";
+    const paths = this.#tunnels.configs.flatMap(({ peers }) => peers.flatMap((peer) => peer.paths));
+    return paths.some((path) => path.name === name) ? "UDP line" : null;
   }
 
   async removeLine(name: string): Promise<void> {
     await this.#ready;
     const line = this.#keeper.lines.get(name);
+    const hadPath = await this.#tunnels.removePath(name);
+    if (line === undefined && hadPath) return;
     if (line === undefined) throw unknownLine(name);
     if (this.#answering.hangUp(name, "User request")) return;
     await this.#keeper.hangUp(line, "User request");
@@ -380,7 +387,7 @@ export class Daemon implements DaemonApi {
       daemon: this.#config.daemon,
       masters: [...this.#keeper.masters.values()].map(({ config }) => config),
       lines: [...this.#keeper.lines.values()].map(({ config }) => config),
-      tunnels: this.#config.tunnels,
+      tunnels: this.#tunnels.configs,
       dialers: this.#config.dialers,
       stations: this.#config.stations,
       radius: this.#config.radius,

@@ -8,12 +8,17 @@ const LOOK_MS = 1000;
 /** The longest that a timer takes. */
 const LONGEST_TIMER_MS = 0x7fff_ffff;
 
-/** Lines that are dialed for the same master, or one that is dialed for itself. */
+/** A line that is dialed for a path goes so long after it is needed no more, unless its [dial.NAME] says. */
+const PATH_IDLE_MS = 60_000;
+
+/** Lines that are dialed for the same master, or one that is dialed for itself, or for a path. */
 interface Group {
   /** Name of the interface whose packets they carry. */
   readonly interface: string;
   /** Whether anything depends on the load. */
   readonly looks: boolean;
+  /** The line that is dialed for a path. */
+  readonly carrier: Line | null;
   readonly machine: LineGroup;
   readonly lines: Set<Line>;
   timer: NodeJS.Timeout | undefined;
@@ -23,15 +28,24 @@ interface Group {
 export class LineGroups {
   readonly #engine: EngineClient;
   readonly #configOf: (master: string) => GroupConfig | undefined;
+  readonly #needOf: (line: Line) => string | null;
   readonly #groups = new Map<string, Group>();
   /** Runs while a group depends on the load: a daemon that has nothing to do sleeps. */
   #looker: NodeJS.Timeout | undefined;
   #looking = false;
 
-  /** @param configOf what a master wants of its lines; undefined: there is no such master */
-  constructor(engine: EngineClient, configOf: (master: string) => GroupConfig | undefined) {
+  /**
+   * @param configOf what a master wants of its lines; undefined: there is no such master
+   * @param needOf why the path over a line is needed now, in words; null: it is not
+   */
+  constructor(
+    engine: EngineClient,
+    configOf: (master: string) => GroupConfig | undefined,
+    needOf: (line: Line) => string | null,
+  ) {
     this.#engine = engine;
     this.#configOf = configOf;
+    this.#needOf = needOf;
   }
 
   /** From now on it decides over the line. */
@@ -86,11 +100,13 @@ export class LineGroups {
     const name = line.config.master ?? line.name;
     const known = this.#groups.get(name);
     if (known !== undefined) return known;
-    const settings = this.#configOf(name) ?? groupOfOne(line);
+    const carrier = line.config.tunnel === null ? null : line;
+    const settings = carrier === null ? (this.#configOf(name) ?? groupOfOne(line)) : groupOfPath(line);
     const { wanted: target, demand, highWaterOctets, highWaterMs, idleMs } = settings;
     const group: Group = {
       interface: name,
       looks: demand || highWaterOctets !== null || idleMs !== null,
+      carrier,
       machine: new LineGroup({ target, demand, highWaterOctets, highWaterMs, idleMs }, []),
       lines: new Set(),
       timer: undefined,
@@ -105,9 +121,14 @@ export class LineGroups {
     this.#looker = needed ? (this.#looker ?? setInterval(() => void this.#look(), LOOK_MS)) : undefined;
   }
 
-  /** Tells the machines what there is to carry. */
+  /** Tells the machines what there is to carry, and which paths are needed. */
   async #look(): Promise<void> {
-    const looking = [...this.#groups.values()].filter(({ looks }) => looks);
+    for (const group of this.#groups.values()) {
+      if (group.carrier === null) continue;
+      group.machine.handleNeed(this.#needOf(group.carrier), monotonicNow());
+      this.#drain(group);
+    }
+    const looking = [...this.#groups.values()].filter(({ looks, carrier }) => looks && carrier === null);
     if (looking.length === 0 || this.#looking) return;
     this.#looking = true;
     const loads = await this.#engine.request("load", {}).catch(() => null); // the engine has stopped
@@ -140,6 +161,12 @@ export class LineGroups {
     }, wait);
   }
 }
+
+const groupOfPath = (line: Line): GroupConfig => ({
+  ...groupOfOne(line),
+  demand: true,
+  idleMs: line.config.dial?.idleLimitMs ?? PATH_IDLE_MS,
+});
 
 const groupOfOne = ({ config: { dial } }: Line): GroupConfig => ({
   wanted: 1,

@@ -32,6 +32,8 @@ export interface KeeperTools {
   readonly lockDirectory: string;
   /** The control socket's path, for commands that are run. */
   readonly socket: string;
+  /** Why the path over a line is needed now, in words; null: it is not. */
+  needOf(line: string): string | null;
 }
 
 /** A peer that does not answer is not waited for any longer. */
@@ -173,6 +175,7 @@ export class LineKeeper {
       lock: false,
       mtu,
       master: null,
+      tunnel: null,
       address: null,
       peer: null,
       defaultRoute: false,

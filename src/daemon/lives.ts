@@ -21,6 +21,8 @@ export interface LivesTools {
   readonly socket: string;
   /** What a master wants of its lines; undefined: there is no such master. */
   groupOf(master: string): GroupConfig | undefined;
+  /** Why the path over a line is needed now, in words; null: it is not. */
+  needOf(line: string): string | null;
   /** Begins the link of a line. */
   open(line: Line, takeover: Takeover | null): Promise<void>;
   /** The link of a line that was lost has begun again. */
@@ -42,7 +44,11 @@ export class Lives {
 
   constructor(tools: LivesTools) {
     this.#tools = tools;
-    this.#groups = new LineGroups(tools.engine, (master) => tools.groupOf(master));
+    this.#groups = new LineGroups(
+      tools.engine,
+      (master) => tools.groupOf(master),
+      ({ name }) => tools.needOf(name),
+    );
     this.#upCommands = new UpCommands(tools.log, tools.socket);
   }
 

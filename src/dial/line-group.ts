@@ -66,6 +66,8 @@ export class LineGroup {
   /** Lines beyond the target that the queue called for. */
   #extra = 0;
   #reason = "to be kept up";
+  /** Why it would be dropped. */
+  #restReason = "no traffic";
   #queuedOctets = 0;
   #trafficOctets: number | null = null;
   #measuredAt: Instant = NEVER;
@@ -145,6 +147,13 @@ export class LineGroup {
     this.handleTimeout(now);
   }
 
+  /** Of a group on demand, about once a second: whether something else than traffic calls for it. @param why in words; null: nothing */
+  handleNeed(why: string | null, now: Instant): void {
+    this.#restReason = "not needed";
+    if (why !== null) this.#handleTraffic(now, why);
+    this.handleTimeout(now);
+  }
+
   /** @param wanted a person's word, whatever else there is; null: back to automatic */
   handleAsked(name: string, wanted: boolean | null, now: Instant): void {
     const line = this.#lines.find((each) => each.name === name);
@@ -205,13 +214,13 @@ export class LineGroup {
     return this.#extra > 0 && idleMs !== null ? after(this.#neededAt, idleMs) : NEVER;
   }
 
-  #handleTraffic(now: Instant): void {
+  #handleTraffic(now: Instant, why: string = "there is traffic"): void {
     this.#trafficAt = now;
     if (this.#lines.some(({ state }) => UP.includes(state))) return;
     for (const line of this.#lines) line.sleeps = false;
     if (this.#active) return;
     this.#active = true;
-    this.#reason = "there is traffic";
+    this.#reason = why;
   }
 
   #handleNeed(now: Instant): void {
@@ -253,7 +262,7 @@ export class LineGroup {
     this.#extra = 0;
     this.#fullRates.length = 0;
     this.#longSince = NEVER;
-    this.#reason = "no traffic";
+    this.#reason = this.#restReason;
     this.#decide(now);
   }
 

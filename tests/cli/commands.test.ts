@@ -68,6 +68,26 @@ describe("commands that change something", () => {
       "",
     ],
     [
+      "line add lte --protocol udp --device wwan0 --master eql --server vpn.example.org:7411 --local-address 10.0.0.1 --tier backup --send-limit 5000 --receive-limit 6000",
+      [
+        "addLine",
+        {
+          name: "lte",
+          settings: {
+            protocol: "udp",
+            device: "wwan0",
+            master: "eql",
+            server: ["vpn.example.org:7411"],
+            "local-address": "10.0.0.1",
+            tier: "backup",
+            "send-limit": 5000,
+            "receive-limit": 6000,
+          },
+        },
+      ],
+      "",
+    ],
+    [
       "line add sl0 --interface ppp0 --address 10.0.0.1 --peer 10.0.0.2 --route 10.1.0.0/16 fd00::/8 --default-route",
       settings({
         interface: "ppp0",

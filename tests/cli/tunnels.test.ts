@@ -119,7 +119,7 @@ describe("commands for tunnels", () => {
   it("eql line set says what is wrong", async () => {
     const unknown = await bench.run("eql", "line", "set", "dls", "--tier", "backup");
     assert.deepEqual([unknown.code, unknown.stdout], [1, ""]);
-    assert.match(unknown.stderr, /^eql: there is no UDP line dls: /);
+    assert.match(unknown.stderr, /^eql: there is no path dls: /);
     for (const args of [["dsl"], ["dsl", "--tier", "third"], ["dsl", "--send-limit", "10"]]) {
       const { code, stderr } = await bench.run("eql", "line", "set", ...args);
       assert.equal(code, 2, stderr);

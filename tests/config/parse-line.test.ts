@@ -22,6 +22,7 @@ describe("a line that is added later", () => {
       lock: true,
       mtu: 576,
       master: "eql",
+      tunnel: null,
       address: null,
       peer: null,
       routes: [],

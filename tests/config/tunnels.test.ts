@@ -62,6 +62,8 @@ describe("a master that calls a server", () => {
               device: null,
               address: null,
               servers: [],
+              farPort: null,
+              dials: false,
               tier: "primary",
               sendBps: null,
               receiveBps: null,
@@ -101,6 +103,8 @@ describe("a master that calls a server", () => {
         device: "wwan0",
         address: null,
         servers: [],
+        farPort: null,
+        dials: false,
         tier: "backup",
         sendBps: 1e6,
         receiveBps: null,
@@ -110,11 +114,86 @@ describe("a master that calls a server", () => {
         device: "eth0",
         address: "fd00::7",
         servers: ["10.9.0.1:7411", "[fd00::1]:7411"],
+        farPort: null,
+        dials: false,
         tier: "primary",
         sendBps: null,
         receiveBps: 5000,
       },
     ]);
+  });
+
+  it("has a path over each of its serial lines, to the far end or where the line says", () => {
+    const { lines, tunnels } = parse(
+      `${CALLER.replace(":7411", ":444")}mtu = 1400\naddress = "10.98.0.2"
+[dial.home]\nnumbers = ["1"]\nidle-limit = 5
+[line.modem]\ndevice = "/dev/ttyS0"\nprotocol = "ppp"\ndial = "home"\nmaster = "eql"\ntier = "backup"
+${path("dsl", 'device = "eth0"')}
+[line.sl0]\ndevice = "/dev/ttyS1"\npeer = "10.9.0.1"\naddress = "10.9.0.2"\nmaster = "eql"\nserver = "10.7.0.1:7"`,
+    );
+    // As lines they are alone.
+    assert.deepEqual(
+      lines.map(({ name, master, tunnel, mtu, address, echo, ppp }) => ({
+        name,
+        master,
+        tunnel,
+        mtu,
+        address,
+        echo,
+        multilink: ppp?.lcp.multilink ?? null,
+      })),
+      [
+        {
+          name: "modem",
+          master: null,
+          tunnel: "eql",
+          mtu: 1500,
+          address: null,
+          echo: null,
+          multilink: null,
+        },
+        {
+          name: "sl0",
+          master: null,
+          tunnel: "eql",
+          mtu: 1500,
+          address: "10.9.0.2",
+          echo: null,
+          multilink: null,
+        },
+      ],
+    );
+    const { paths = [] } = tunnels[0]?.peers[0] ?? {};
+    assert.deepEqual(
+      paths.map(({ name, device, servers, farPort, dials, tier }) => [
+        name,
+        device,
+        servers,
+        farPort,
+        dials,
+        tier,
+      ]),
+      [
+        ["modem", "modem", [], 444, true, "backup"],
+        ["dsl", "eth0", [], null, false, "primary"],
+        ["sl0", "sl0", ["10.7.0.1:7"], null, false, "primary"],
+      ],
+    );
+  });
+
+  it("has a path over a master of serial lines", () => {
+    const { masters, tunnels } = parse(
+      `${CALLER}[master.modems]\n[line.ppp0]\ndevice = "/dev/ttyS0"\nprotocol = "ppp"\nmaster = "modems"\n${path(
+        "both",
+        'device = "modems"',
+        'server = "10.9.0.1:7411"',
+      )}`,
+    );
+    assert.deepEqual(
+      masters.map(({ name }) => name),
+      ["modems"],
+    );
+    assert.equal(tunnels[0]?.peers[0]?.paths[0]?.device, "modems");
   });
 });
 
@@ -179,7 +258,7 @@ describe("what does not agree", () => {
     [
       "settings of UDP on a tty",
       '[line.sl0]\ndevice = "/dev/ttyS0"\ntier = "backup"',
-      'line.sl0.tier: only a line with protocol = "udp" has such a setting; leave it out',
+      'line.sl0.tier: only a line with protocol = "udp", or with a master that calls a server, has such a setting; leave it out',
     ],
     [
       "a UDP line without a master, and one whose master has no server",
@@ -188,9 +267,30 @@ describe("what does not agree", () => {
       'line.b.master: found "other", which calls no server; give server in master.other, or name another',
     ],
     [
-      "a serial line with a master that has a server",
-      `${CALLER}[line.sl0]\ndevice = "/dev/ttyS0"\nmaster = "eql"`,
-      'line.sl0.master: found "eql", which calls a server; allowed: only lines with protocol = "udp"',
+      "a SLIP line of such a master without a far end",
+      `${CALLER}[line.sl0]\ndevice = "/dev/ttyS0"\nmaster = "eql"\nlocal-address = "10.9.0.2"`,
+      'line.sl0.local-address: only a line with protocol = "udp" has such a setting; give address',
+      "line.sl0.peer: found nothing; allowed: the address of the far end, to which the path of master.eql leads, or server besides",
+    ],
+    [
+      "a PPP line of such a master that is of a bundle, or without addresses, or on demand",
+      `${CALLER}[dial.home]\nnumbers = ["1"]\ndemand = true
+[line.ppp0]\ndevice = "/dev/ttyS0"\nprotocol = "ppp"\nmaster = "eql"\nmultilink = true\nmrru = 1500
+[line.ppp1]\ndevice = "/dev/ttyS1"\nprotocol = "ppp"\nmaster = "eql"\nipv4 = false\nipv6 = true\ndial = "home"\nmultilink = false`,
+      "line.ppp0.multilink: found a link of a bundle, but master.eql calls a server; leave it out, or give the bundle a master of its own, and that a UDP line",
+      "line.ppp0.mrru: found a link of a bundle, but master.eql calls a server; leave it out, or give the bundle a master of its own, and that a UDP line",
+      "line.ppp1.ipv4: found false; allowed: true, as the path of master.eql needs an address",
+      'line.ppp1.dial: dial.home has demand, and a path has always something to send; leave that out, or give tier = "backup"',
+    ],
+    [
+      "a kernel interface as a serial line of such a master",
+      `${CALLER}[line.wan]\ninterface = "wan0"\nrate = 9600\nmaster = "eql"`,
+      'line.wan.master: found "eql", which calls a server; give protocol = "udp", and device instead of interface',
+    ],
+    [
+      "a path over a line that has one already",
+      `${CALLER}[line.sl0]\ndevice = "/dev/ttyS0"\nmaster = "eql"\npeer = "10.9.0.1"\naddress = "10.9.0.2"\n${path("a", 'device = "sl0"')}`,
+      'line.a.device: found "sl0", which joins eql; allowed: a line that stays alone',
     ],
     [
       "the same path twice",
@@ -211,7 +311,7 @@ describe("what does not agree", () => {
     [
       "a path over a line that joins a master",
       `${CALLER}[master.old]\n[line.sl0]\ndevice = "/dev/ttyS0"\nmaster = "old"\n${path("a", 'device = "sl0"')}`,
-      'line.a.device: found "sl0", which joins old; allowed: a line that stays alone',
+      'line.a.device: found "sl0", which joins old; allowed: old, or a line that stays alone',
     ],
     [
       "a server without IPv4 that masquerades, with a small MTU",

@@ -4,7 +4,10 @@ import type { LineConfig } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { Line } from "../../src/daemon/line.ts";
 import { LineGroups } from "../../src/daemon/line-groups.ts";
+import type { LineLife } from "../../src/daemon/line-life.ts";
+import type { LineManager } from "../../src/dial/line-manager.ts";
 import type { EngineClient } from "../../src/host/engine/client.ts";
+import { type Instant, instant, NEVER } from "../../src/time.ts";
 
 const CONFIG = `
 [dial.isp]
@@ -28,7 +31,11 @@ describe("the groups of lines", () => {
     } as unknown as EngineClient;
     mock.timers.enable({ apis: ["setInterval"] });
     try {
-      const groups = new LineGroups(engine, () => undefined);
+      const groups = new LineGroups(
+        engine,
+        () => undefined,
+        () => null,
+      );
       groups.add(line);
       mock.timers.tick(1000);
       groups.stop();
@@ -54,7 +61,11 @@ describe("the groups of lines", () => {
       },
     } as unknown as EngineClient;
     mock.timers.enable({ apis: ["setInterval"] });
-    const groups = new LineGroups(engine, () => undefined);
+    const groups = new LineGroups(
+      engine,
+      () => undefined,
+      () => null,
+    );
     try {
       groups.add(keptUp);
       mock.timers.tick(5000);
@@ -66,6 +77,39 @@ describe("the groups of lines", () => {
       groups.remove(onDemand);
       mock.timers.tick(5000);
       assert.equal(asked, 1);
+    } finally {
+      groups.stop();
+      mock.timers.reset();
+    }
+  });
+
+  it("have a line that carries a path called when that is needed, and ask for no load", () => {
+    const line = new Line({ ...(parseConfig(CONFIG, "test").lines[0] as LineConfig), tunnel: "eql" });
+    const told: string[] = [];
+    const manager = {
+      handleWanted: (reason: string) => told.push(`wanted: ${reason}`),
+      handleUnwanted: (reason: string) => told.push(`unwanted: ${reason}`),
+    } as unknown as LineManager;
+    line.life = {
+      state: "idle",
+      retryAt: NEVER,
+      handle: (tell: (manager: LineManager, now: Instant) => void) => tell(manager, instant(0)),
+    } as unknown as LineLife;
+    let need: string | null = null;
+    const engine = { request: () => assert.fail("asked for the load") } as unknown as EngineClient;
+    mock.timers.enable({ apis: ["setInterval"] });
+    const groups = new LineGroups(
+      engine,
+      () => undefined,
+      () => need,
+    );
+    try {
+      groups.add(line);
+      mock.timers.tick(5000);
+      assert.deepEqual(told, []);
+      need = "no other path is there";
+      mock.timers.tick(1000);
+      assert.deepEqual(told, ["wanted: no other path is there"]);
     } finally {
       groups.stop();
       mock.timers.reset();

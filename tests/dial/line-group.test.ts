@@ -57,6 +57,14 @@ class GroupBench {
     }
   }
 
+  /** A second for each: so is the need. */
+  need(why: string | null, seconds = 1): void {
+    for (let i = 0; i < seconds; i++) {
+      this.now = instant(this.now + 1000);
+      this.group.handleNeed(why, this.now);
+    }
+  }
+
   advance(ms: number): void {
     this.now = instant(this.now + ms);
     this.group.handleTimeout(this.now);
@@ -381,6 +389,22 @@ describe("a group on demand", () => {
     bench.bringUp("D");
     bench.load(500, 3000, 600);
     assert.equal(bench.take(), "++D");
+  });
+});
+
+describe("a group that is needed now and then", () => {
+  it("is called while it is needed, and hung up when it has not been for a time", () => {
+    const bench = new GroupBench({ target: 1, demand: true, idleMs: 30_000 }, "A");
+    bench.need(null, 100);
+    assert.equal(bench.take(), "");
+    bench.need("no other path is there");
+    assert.deepEqual([bench.take(), bench.lastReason], ["+A", "no other path is there"]);
+    bench.bringUp("A");
+    bench.need("no other path is there", 100);
+    bench.need(null, 29);
+    assert.equal(bench.take(), "");
+    bench.need(null);
+    assert.deepEqual([bench.take(), bench.lastReason], ["-A", "not needed"]);
   });
 });
 

@@ -1,12 +1,5 @@
 import { Command, Option } from "commander";
-import type {
-  LineRequest,
-  LineStatus,
-  PathChange,
-  PathTier,
-  Status,
-  TunnelStatus,
-} from "../../control/messages.ts";
+import type { LineRequest, PathChange, PathTier, Status, TunnelStatus } from "../../control/messages.ts";
 import { EqlError } from "../../errors.ts";
 import { ControlClient, socketPath } from "../control-client.ts";
 import { formatTunnels } from "../format-tunnels.ts";
@@ -33,6 +26,11 @@ interface AddOptions extends SocketOption {
   readonly defaultRoute?: true;
   readonly echoInterval?: number;
   readonly echoFailures?: number;
+  readonly server?: string[];
+  readonly localAddress?: string;
+  readonly tier?: PathTier;
+  readonly sendLimit?: number;
+  readonly receiveLimit?: number;
 }
 
 /** The options under the keys of `[line.NAME]`, those that were given; the daemon knows the defaults and the rest. */
@@ -53,14 +51,21 @@ function settingsOf({
   return settings;
 }
 
+const limit = (name: string): ((text: string) => number) => whole(name, 1000, 1e11);
+const tierOption = (): Option =>
+  new Option("--tier <T>", "when its path carries packets").choices(["primary", "overflow", "backup"]);
+
 const addCommand = (): Command =>
   new Command("add")
     .summary("add a line")
     .description("Add a line while the daemon runs, as [line.NAME] in the configuration does.")
     .argument("<NAME>", "name of its interface, such as sl0")
-    .option("--device <PATH>", "the tty; either this or --interface")
+    .option(
+      "--device <D>",
+      "the tty, or with udp the interface that datagrams leave by; either this or --interface",
+    )
     .option("--interface <NAME>", "an existing interface that carries IP without Ethernet headers")
-    .option("--protocol <P>", "slip or ppp (default: slip)")
+    .option("--protocol <P>", "slip, ppp or udp (default: slip)")
     .option("--speed <N>", "speed of the port in bits per second", whole("--speed", 50, 100_000_000))
     .option("--rate <N>", "estimated bits per second (default: the speed)", whole("--rate", 1, MAX_BPS))
     .option("--rtscts", "hardware flow control by RTS and CTS")
@@ -84,6 +89,18 @@ const addCommand = (): Command =>
       "unanswered echoes after which the line is silent",
       whole("--echo-failures", 1, 100),
     )
+    .option(
+      "--server <HOST:PORT...>",
+      "where the server is reached by the line (default: as its master says)",
+    )
+    .option("--local-address <A>", "udp: its own address")
+    .addOption(tierOption())
+    .option("--send-limit <N>", "most that is sent by its path, in bits per second", limit("--send-limit"))
+    .option(
+      "--receive-limit <N>",
+      "most that the server sends by its path, in bits per second",
+      limit("--receive-limit"),
+    )
     .addOption(socketOption())
     .addHelpText(
       "after",
@@ -92,18 +109,19 @@ Examples:
   eql line add sl0 --device /dev/ttyS0 --speed 57600 --rate 28800 --rtscts --master eql
   eql line add ppp0 --device /dev/ttyS1 --speed 115200 --protocol ppp --dial isp --number 5551000
   eql line add wan --interface ppp0 --rate 128000 --master eql
+  eql line add lte --protocol udp --device wwan0 --master eql --tier backup
 `,
     )
     .action(async (name: string, options: AddOptions) => {
       const body: LineRequest = { name, settings: settingsOf(options) };
-      await new ControlClient(socketPath(options.socket)).request<LineStatus>("POST", "/lines", body);
+      await new ControlClient(socketPath(options.socket)).request("POST", "/lines", body);
     });
 
 const removeCommand = (): Command =>
   new Command("remove")
     .summary("remove a line")
     .description("Remove a line: it leaves its master, its interface goes, its device is free again.")
-    .argument("<NAME>", "name of its interface")
+    .argument("<NAME>", "name of the line")
     .addOption(socketOption())
     .addHelpText("after", "\nExample:\n  eql line remove sl0\n")
     .action(async (name: string, { socket }: SocketOption) => {
@@ -119,10 +137,10 @@ interface SetOptions extends SocketOption {
   readonly receiveLimit?: Limit;
 }
 
-const limit =
+const limitOrNone =
   (name: string): ((text: string) => Limit) =>
   (text) =>
-    text === "none" ? text : whole(name, 1000, 1e11)(text);
+    text === "none" ? text : limit(name)(text);
 
 const bpsOf = (given: Limit | undefined): number | null | undefined => (given === "none" ? null : given);
 
@@ -136,7 +154,7 @@ async function setPath(name: string, { socket, tier, sendLimit, receiveLimit }: 
         peers.some(({ paths }) => paths.some((path) => path.name === name))),
   );
   if (tunnel === undefined) {
-    throw new EqlError("LINE_UNKNOWN", `there is no UDP line ${name}: \`eql status\` lists the paths`);
+    throw new EqlError("LINE_UNKNOWN", `there is no path ${name}: \`eql status\` lists those that there are`);
   }
   const change: PathChange = { tier, sendBps: bpsOf(sendLimit), receiveBps: bpsOf(receiveLimit) };
   const path = `/tunnels/${segment(tunnel.name)}/paths/${segment(name)}`;
@@ -145,12 +163,20 @@ async function setPath(name: string, { socket, tier, sendLimit, receiveLimit }: 
 
 const setCommand = (): Command =>
   new Command("set")
-    .summary("change a UDP line")
-    .description("Change a UDP line while the daemon runs, then show its master.")
+    .summary("change a line to a server")
+    .description("Change the path of a line to a server while the daemon runs, then show its master.")
     .argument("<NAME>", "name of the line, such as lte")
-    .addOption(new Option("--tier <T>", "when it carries packets").choices(["primary", "overflow", "backup"]))
-    .option("--send-limit <N>", "most that is sent by it, in bits per second, or none", limit("--send-limit"))
-    .option("--receive-limit <N>", "most that the server sends by it, or none", limit("--receive-limit"))
+    .addOption(tierOption())
+    .option(
+      "--send-limit <N>",
+      "most that is sent by its path, in bits per second, or none",
+      limitOrNone("--send-limit"),
+    )
+    .option(
+      "--receive-limit <N>",
+      "most that the server sends by its path, or none",
+      limitOrNone("--receive-limit"),
+    )
     .addOption(socketOption())
     .addHelpText("after", "\nExample:\n  eql line set lte --tier backup --send-limit 5000000\n")
     .action(async (name: string, options: SetOptions, command: Command) => {

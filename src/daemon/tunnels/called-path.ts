@@ -1,4 +1,5 @@
-import type { PathConfig } from "../../config/tunnel-config.ts";
+import { ANY_PATH, type PathConfig } from "../../config/tunnel-config.ts";
+import { formatHostPort } from "../../config/tunnel-words.ts";
 import type { Instant } from "../../time.ts";
 import { hasMoved, type Uplink, type Uplinks } from "./uplinks.ts";
 
@@ -16,6 +17,8 @@ const NOTHING: Step = { remove: false, add: null };
 /** A configured path: whether the engine has it, and whether it should. It comes and goes with its device. */
 export class CalledPath {
   config: PathConfig;
+  /** It is the one that a master without lines has. */
+  readonly isStandIn: boolean;
   /** Addresses of its own servers; empty: it goes to the peer's, or they are not known. */
   servers: readonly string[] = [];
   /** Why the engine has it not, in words. */
@@ -26,6 +29,19 @@ export class CalledPath {
 
   constructor(config: PathConfig) {
     this.config = config;
+    this.isStandIn = config === ANY_PATH;
+  }
+
+  /** Where it leads, if not to the peer's addresses: by an uplink, or by the one that it has. */
+  places(uplink: Uplink | null = this.#uplink): readonly string[] {
+    const { farPort: port } = this.config;
+    if (port === null) return this.servers;
+    return uplink?.farEnds.map((host) => formatHostPort({ host, port })) ?? [];
+  }
+
+  /** Whether its line is dialed when no other path is there. */
+  get isReserve(): boolean {
+    return this.config.dials && this.config.tier === "backup";
   }
 
   /** Whether it waits for addresses of its own. */

@@ -1,9 +1,9 @@
-import type { PathConfig, TunnelPeerConfig } from "../../config/tunnel-config.ts";
+import { ANY_PATH, type PathConfig, type TunnelPeerConfig } from "../../config/tunnel-config.ts";
 import { parseHostPort } from "../../config/tunnel-words.ts";
 import type { PathChange, TunnelStatus } from "../../control/messages.ts";
 import { EqlError } from "../../errors.ts";
 import type { PathSettings, TunnelPeerSettings } from "../../host/engine/tunnel-messages.ts";
-import type { Instant } from "../../time.ts";
+import { type Instant, NEVER } from "../../time.ts";
 import { CalledPath } from "./called-path.ts";
 import { findServers, isNamed, type ServerAddresses } from "./server-names.ts";
 import { type TunnelTools, tellRefusal } from "./tunnel-tools.ts";
@@ -14,6 +14,8 @@ const SILENCE_MS = 30_000;
 const UNKNOWN_RETRY_MS = 5000;
 /** A silence that is told of. */
 const NO_ANSWER_MS = 10_000;
+/** Without other paths for so long, those are dialed that are for that. */
+const RESERVE_MS = 3000;
 
 /**
  * A peer that is called, and the paths to it.
@@ -26,7 +28,8 @@ export class CalledPeer {
   readonly #config: TunnelPeerConfig;
   readonly #settings: Omit<TunnelPeerSettings, "servers" | "redundant">;
   readonly #tools: TunnelTools;
-  readonly #paths: readonly CalledPath[];
+  /** In the order of the configuration, later ones last. */
+  #paths: CalledPath[];
   readonly #alive = new Set<string>();
   redundant: boolean;
   /** What the engine has; null: it does not know the peer. */
@@ -37,19 +40,23 @@ export class CalledPeer {
   #isAsking = false;
   #askedAt = Number.NEGATIVE_INFINITY;
   #silentSince: number;
+  /** Since when there is no path but those that are dialed for that; NEVER: there is one. */
+  #bareSince: Instant;
   #isSilenceTold = false;
 
   constructor(config: TunnelPeerConfig, settings: TunnelPeerSettings, tools: TunnelTools) {
     this.#config = config;
     this.#settings = settings;
     this.#tools = tools;
-    this.#paths = config.paths.map((path) => new CalledPath(path));
+    this.#paths = config.paths.map(pathOf);
     this.redundant = config.redundant;
     this.#silentSince = tools.now();
+    this.#bareSince = tools.now();
     if (!config.servers.some(isNamed)) this.#found = config.servers;
-    for (const path of this.#paths) {
-      if (!path.config.servers.some(isNamed)) path.servers = path.config.servers;
-    }
+  }
+
+  get paths(): readonly PathConfig[] {
+    return this.#paths.map(({ config }) => config);
   }
 
   /** Whether the engine knows it. */
@@ -97,7 +104,9 @@ export class CalledPeer {
   /** Does what is to be done now. One call at a time. */
   async review(uplinks: Uplinks, now: Instant): Promise<void> {
     if (this.#isAskingDue(now)) void this.#ask(now);
-    if (this.#found.length > 0 && !isEqual(this.#found, this.#servers)) await this.#addPeer(this.#found);
+    // One whose name nobody knows now may be reached all the same where a path leads by itself.
+    const places = this.#found.length > 0 ? this.#found : (this.#servers ?? this.#ownPlaces(uplinks));
+    if (places.length > 0 && !isEqual(places, this.#servers)) await this.#addPeer(places);
     if (this.#servers === null) return;
     for (const path of this.#paths) {
       if (path.isLost) continue;
@@ -107,6 +116,28 @@ export class CalledPeer {
       if (add !== null) await this.#addPath(path, add, now);
     }
     this.#tellSilence(now);
+  }
+
+  /** Where paths lead that do not lead to the servers of all. */
+  #ownPlaces(uplinks: Uplinks): readonly string[] {
+    return this.#paths.flatMap((path) => {
+      const uplink = uplinks.find(path.config, new Set([4, 6]));
+      return typeof uplink === "string" ? [] : path.places(uplink);
+    });
+  }
+
+  /** Why a path is needed now, in words; null: other paths are there, or there is no such path. */
+  needOf(name: string, now: Instant): string | null {
+    const path = this.#pathOf(name);
+    if (path === undefined) return null;
+    if (!path.isReserve) return "to be kept up";
+    return now - this.#bareSince >= RESERVE_MS ? "no other path is there" : null;
+  }
+
+  #noteOthers(): void {
+    const has = this.#paths.some(({ isReserve, config }) => !isReserve && this.#alive.has(config.name));
+    if (has) this.#bareSince = NEVER;
+    else if (this.#bareSince === NEVER) this.#bareSince = this.#tools.now();
   }
 
   /** Once in each silence: strangers get no answer, whatever is wrong. */
@@ -121,15 +152,41 @@ export class CalledPeer {
   }
 
   handlePath(name: string, isAlive: boolean): void {
-    if (isAlive) {
+    const path = this.#pathOf(name);
+    if (!isAlive) this.#forget(name);
+    else if (path?.isThere === true) {
       this.#alive.add(name);
-      this.#pathOf(name)?.proven();
-    } else this.#forget(name);
+      path.proven();
+      this.#noteOthers();
+    }
   }
 
   handlePathGone(name: string, reason: string): void {
     this.#forget(name);
     this.#pathOf(name)?.failed(reason, this.#tools.now());
+  }
+
+  /** Not during a review. */
+  async addPath(config: PathConfig): Promise<void> {
+    this.#paths.push(pathOf(config));
+    if (config.servers.some(isNamed)) this.#askedAt = Number.NEGATIVE_INFINITY;
+    const [first] = this.#paths;
+    if (first?.isStandIn === true) await this.#discard(first);
+  }
+
+  /** Not during a review. @returns whether there was such a path */
+  async removePath(name: string): Promise<boolean> {
+    const path = this.#pathOf(name);
+    if (path === undefined || path.isStandIn) return false;
+    if (this.#paths.length === 1) this.#paths.push(pathOf(ANY_PATH));
+    await this.#discard(path);
+    return true;
+  }
+
+  async #discard(path: CalledPath): Promise<void> {
+    this.#paths = this.#paths.filter((each) => each !== path);
+    path.reason = "it was removed";
+    if (path.isThere) await this.#removePath(path, true);
   }
 
   /** @returns whether there is such a path */
@@ -142,8 +199,9 @@ export class CalledPeer {
       receiveBps = path.config.receiveBps,
     } = change;
     const config = { ...path.config, tier, sendBps, receiveBps };
-    if (path.isThere) await this.#tools.engine.request("changePath", this.#settingsOf(config, path.servers));
+    if (path.isThere) await this.#tools.engine.request("changePath", this.#settingsOf(config, path.places()));
     path.config = config;
+    this.#noteOthers();
     return true;
   }
 
@@ -155,7 +213,7 @@ export class CalledPeer {
   }
 
   get #isNamed(): boolean {
-    return [this.#config, ...this.#config.paths].some(({ servers }) => servers.some(isNamed));
+    return [this.#config, ...this.paths].some(({ servers }) => servers.some(isNamed));
   }
 
   /** Finds the servers' addresses; what is found is used at the next review. */
@@ -164,15 +222,16 @@ export class CalledPeer {
     this.#askedAt = now;
     const find = (servers: readonly string[]): Promise<ServerAddresses> =>
       findServers(servers, this.#known, this.#tools.resolve);
-    const [{ places, trouble: first }, ...own] = await Promise.all([
+    const [{ places, trouble: first }, ...others] = await Promise.all([
       find(this.#config.servers),
-      ...this.#paths.map(({ config }) => find(config.servers)),
+      ...this.#paths.map(async (path) => {
+        const own = await find(path.config.servers);
+        path.servers = own.places;
+        return own.trouble;
+      }),
     ]);
-    const trouble = [...new Set([first, ...own.map((each) => each.trouble)])].filter(Boolean).join("; ");
+    const trouble = [...new Set([first, ...others])].filter(Boolean).join("; ");
     this.#isAsking = false;
-    for (const [at, path] of this.#paths.entries()) {
-      path.servers = own[at]?.places ?? [];
-    }
     if (trouble !== "" && trouble !== this.#trouble)
       this.#tools.log.warn({ tunnel: this.#settings.tunnel, reason: trouble }, "a server is not found");
     this.#trouble = trouble;
@@ -188,6 +247,7 @@ export class CalledPeer {
       this.#servers = null;
       for (const path of this.#paths) path.removed();
       this.#alive.clear();
+      this.#noteOthers();
       await this.#attempt(() => engine.request("removeTunnelPeer", { tunnel, peer }));
     }
     this.#silentSince = now();
@@ -200,7 +260,7 @@ export class CalledPeer {
     const { name, device } = path.config;
     const before = path.reason;
     try {
-      await this.#tools.engine.request("addPath", this.#settingsOf(path.config, path.servers));
+      await this.#tools.engine.request("addPath", this.#settingsOf(path.config, path.places(uplink)));
       path.added(uplink);
       this.#tools.log.info({ tunnel, path: name, device: device ?? undefined }, "path added");
     } catch (error) {
@@ -237,6 +297,7 @@ export class CalledPeer {
   #forget(name: string): void {
     const wasAlive = this.#alive.delete(name);
     if (wasAlive && this.#alive.size === 0) this.#silentSince = this.#tools.now();
+    this.#noteOthers();
   }
 
   #pathOf(name: string): CalledPath | undefined {
@@ -253,6 +314,12 @@ export class CalledPeer {
     const { name: path, device, address, tier, sendBps, receiveBps } = config;
     return { tunnel, peer, path, device, address, servers, tier, sendBps, receiveBps };
   }
+}
+
+function pathOf(config: PathConfig): CalledPath {
+  const path = new CalledPath(config);
+  if (!config.servers.some(isNamed)) path.servers = config.servers;
+  return path;
 }
 
 const isEqual = (some: readonly string[], others: readonly string[] | null): boolean =>

@@ -1,5 +1,5 @@
 import type { AddressRange } from "../../config/address-range.ts";
-import type { TunnelConfig } from "../../config/tunnel-config.ts";
+import type { PathConfig, TunnelConfig } from "../../config/tunnel-config.ts";
 import { contains, networkOf } from "../../config/tunnel-words.ts";
 import type { PathChange, TunnelChange, TunnelStatus } from "../../control/messages.ts";
 import { EqlError } from "../../errors.ts";
@@ -78,7 +78,7 @@ export class Tunnels {
 
   /**
    * Reads what other settings need; nothing is changed by that.
-   * @param configs of the same tunnels; what differs is clients and masquerading
+   * @param configs of the same tunnels; what differs is clients, masquerading and paths
    * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key
    */
   plan(configs: readonly TunnelConfig[]): TunnelPlan {
@@ -93,22 +93,6 @@ export class Tunnels {
           for (const { apply } of plans) await apply();
         }),
     };
-  }
-
-  /** Changes what a review looks at: neither during one, nor during another change. */
-  async #alone<T>(change: () => Promise<T>): Promise<T> {
-    while (this.#reviewing !== null) await this.#reviewing;
-    const changing = change();
-    this.#reviewing = changing.then(
-      () => {},
-      () => {}, // told to whom it was asked by
-    );
-    try {
-      return await changing;
-    } finally {
-      this.#reviewing = null;
-      this.#hasChanged = true;
-    }
   }
 
   /** Reviews all tunnels if something changed or it is time. */
@@ -160,6 +144,18 @@ export class Tunnels {
     return this.#tunnels.has(name);
   }
 
+  /** As they are now, with the paths that were added and without those that were removed. */
+  get configs(): readonly TunnelConfig[] {
+    return this.#configs.map((config) => {
+      const { called } = this.#tunnels.get(config.name) ?? {};
+      const peers = config.peers.map((peer) => ({
+        ...peer,
+        paths: called?.get(peer.name)?.paths ?? peer.paths,
+      }));
+      return { ...config, peers };
+    });
+  }
+
   /** @throws EqlError TUNNEL_UNKNOWN */
   async change(name: string, { redundant }: TunnelChange): Promise<TunnelStatus> {
     await this.#of(name).setRedundant(redundant);
@@ -176,6 +172,43 @@ export class Tunnels {
         details: { line: path },
       },
     );
+  }
+
+  /** Gives a tunnel that calls one more path; it comes up when its device can carry it. @throws EqlError TUNNEL_UNKNOWN */
+  async addPath(name: string, path: PathConfig): Promise<TunnelStatus> {
+    const tunnel = this.#of(name);
+    await this.#alone(() => tunnel.addPath(path));
+    await this.look();
+    return this.#statusOf(name);
+  }
+
+  /** @returns whether there was such a path */
+  async removePath(path: string): Promise<boolean> {
+    const tunnel = [...this.#tunnels.values()].find(({ paths }) => paths.some(({ name }) => name === path));
+    return tunnel !== undefined && (await this.#alone(() => tunnel.removePath(path)));
+  }
+
+  /** Why a path is needed now, in words; null: other paths are there, or there is no such path. */
+  needOf(path: string): string | null {
+    const called = [...this.#tunnels.values()].flatMap((tunnel) => [...tunnel.called.values()]);
+    const now = this.#tools.now();
+    return called.map((peer) => peer.needOf(path, now)).find((need) => need !== null) ?? null;
+  }
+
+  /** Changes what a review looks at: neither during one, nor during another change. */
+  async #alone<T>(change: () => Promise<T>): Promise<T> {
+    while (this.#reviewing !== null) await this.#reviewing;
+    const changing = change();
+    this.#reviewing = changing.then(
+      () => {},
+      () => {}, // told to whom it was asked by
+    );
+    try {
+      return await changing;
+    } finally {
+      this.#reviewing = null;
+      this.#hasChanged = true;
+    }
   }
 
   handleEvent(event: TunnelEvent): void {

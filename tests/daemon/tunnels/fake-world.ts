@@ -73,14 +73,19 @@ export class FakeWorld {
     return made;
   }
 
-  /** An interface with these addresses, instead of the one of its name. */
-  plug(name: string, addresses: readonly string[], change: Partial<Interface> = {}): void {
+  /** An interface with these addresses, instead of the one of its name. @param peer their other end */
+  plug(
+    name: string,
+    addresses: readonly string[],
+    change: Partial<Interface> = {},
+    peer: string | null = null,
+  ): void {
     const index = this.interfaces.find((found) => found.name === name)?.index ?? this.#nextIndex++;
     this.unplug(name);
     const fixed = { index, name, type: 1, up: true, running: true, mtu: 1500, flags: 1, txQueueLength: 1000 };
     this.interfaces.push({ ...fixed, ...change });
     for (const local of addresses) {
-      this.addresses.push({ index, family: local.includes(":") ? 6 : 4, local, peer: null, prefix: 24 });
+      this.addresses.push({ index, family: local.includes(":") ? 6 : 4, local, peer, prefix: 24 });
     }
     this.changed = true;
   }

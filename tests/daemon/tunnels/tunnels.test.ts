@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import type { TunnelPeerSettings, TunnelSettings } from "../../../src/host/engine/tunnel-messages.ts";
+import { ANY_PATH } from "../../../src/config/tunnel-config.ts";
+import type { Tunnels } from "../../../src/daemon/tunnels/tunnels.ts";
+import type {
+  PathSettings,
+  TunnelPeerSettings,
+  TunnelSettings,
+} from "../../../src/host/engine/tunnel-messages.ts";
 import { instant } from "../../../src/time.ts";
 import { FakeWorld, PRIVATE_KEY, PUBLIC_KEY, refused } from "./fake-world.ts";
 
@@ -238,6 +244,124 @@ describe("paths", () => {
   });
 });
 
+describe("a path over a serial line", () => {
+  const MODEM =
+    '[dial.home]\nnumbers = ["1"]\n[line.ppp0]\ndevice = "/dev/ttyS0"\nprotocol = "ppp"\nmaster = "wan"\ndial = "home"\n';
+  const named = CALLER.replace("192.0.2.1", "vpn.example.org");
+  const servers = (world: FakeWorld): readonly unknown[] =>
+    world.requests
+      .filter(({ operation }) => operation === "addPath")
+      .map(({ request }) => (request as PathSettings).servers);
+
+  it("leads to the far end, and begins anew when that has another address", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("ppp0", []);
+    const tunnels = await world.start(t, CALLER.replace(":7411", ":444") + MODEM);
+    await reviewed(world, tunnels);
+    const reason = "the far end of ppp0 has no known address";
+    assert.deepEqual(await waiting(world, tunnels), [{ path: "ppp0", reason }]);
+    world.plug("ppp0", ["10.9.0.2"], {}, "10.9.0.1");
+    await tunnels.look();
+    world.take();
+    world.plug("ppp0", ["10.9.0.2"], {}, "10.9.0.5");
+    await tunnels.look();
+    assert.deepEqual(world.take(), ["removePath wan server ppp0", "addPath wan server ppp0"]);
+    assert.deepEqual(servers(world), [["10.9.0.1:444"], ["10.9.0.5:444"]]);
+    world.unplug("ppp0");
+    await tunnels.look();
+    assert.deepEqual(world.take(), ["removePath wan server ppp0"]);
+  });
+
+  it("needs no name of the server", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    world.plug("ppp0", ["10.9.0.2"], {}, "10.9.0.1");
+    const tunnels = await world.start(t, named + DSL + MODEM);
+    await reviewed(world, tunnels);
+    assert.ok(world.take().includes("addPath wan server ppp0"));
+    const { request } = world.requests.find(({ operation }) => operation === "addTunnelPeer") ?? {};
+    assert.deepEqual((request as TunnelPeerSettings).servers, ["10.9.0.1:7411"]);
+    world.names.set("vpn.example.org", ["192.0.2.1"]);
+    world.now = instant(world.now + 5000);
+    await reviewed(world, tunnels);
+    assert.deepEqual(
+      world.take().filter((text) => text.startsWith("add")),
+      ["addTunnelPeer wan server", "addPath wan server dsl", "addPath wan server ppp0"],
+    );
+  });
+
+  it("is needed always, and as a backup when no other path has been there for a while", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    const tunnels = await world.start(t, CALLER + DSL + MODEM);
+    world.statuses = [statusOf("wan")];
+    await reviewed(world, tunnels);
+    assert.equal(tunnels.needOf("ppp0"), "to be kept up");
+    await tunnels.changePath("wan", "ppp0", { tier: "backup" });
+    const needAfter = (ms: number): string | null => {
+      world.now = instant(world.now + ms);
+      return tunnels.needOf("ppp0");
+    };
+    assert.deepEqual([needAfter(2999), needAfter(1)], [null, "no other path is there"]);
+    tunnels.handleEvent(pathEvent("alive"));
+    assert.equal(needAfter(60_000), null);
+    tunnels.handleEvent(pathEvent("dead"));
+    assert.deepEqual([needAfter(2999), needAfter(1)], [null, "no other path is there"]);
+    // Itself is no reason to hang up.
+    world.plug("ppp0", ["10.9.0.2"], {}, "10.9.0.1");
+    await reviewed(world, tunnels);
+    tunnels.handleEvent({ ...pathEvent("alive"), path: "ppp0" });
+    assert.equal(needAfter(0), "no other path is there");
+    assert.equal(tunnels.needOf("ppp1"), null);
+  });
+});
+
+describe("paths that are added and removed", () => {
+  const STICK = { ...ANY_PATH, name: "stick", device: "usb0" };
+
+  it("come up at once, also beside one that is being tried, and go", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    const tunnels = await world.start(t, CALLER + DSL);
+    world.statuses = [statusOf("wan")];
+    await reviewed(world, tunnels);
+    world.plug("usb0", ["10.64.0.9"]);
+    world.take();
+    // A review is under way.
+    const [, status] = await Promise.all([tunnels.look(), tunnels.addPath("wan", STICK)]);
+    assert.deepEqual(status.waiting, []);
+    assert.deepEqual(world.take(), ["addPath wan server stick", "tunnels"]);
+    assert.deepEqual(namesOf(tunnels), ["dsl", "stick"]);
+    assert.equal(await tunnels.removePath("stick"), true);
+    assert.deepEqual(world.take(), ["removePath wan server stick"]);
+    assert.equal(await tunnels.removePath("stick"), false);
+    // What the engine had to say of it comes too late.
+    tunnels.handleEvent({ ...pathEvent("alive"), path: "stick" });
+    await assert.rejects(tunnels.changePath("wan", "stick", { tier: "backup" }), { code: "LINE_UNKNOWN" });
+    await assert.rejects(tunnels.addPath("van", STICK), { code: "TUNNEL_UNKNOWN" });
+  });
+
+  it("take the place of the one that a master without lines has, and leave it to it", async (t) => {
+    const world = new FakeWorld(t);
+    const tunnels = await world.start(t, CALLER);
+    world.statuses = [statusOf("wan")];
+    await reviewed(world, tunnels);
+    assert.ok(world.take().includes("addPath wan server any"));
+    await tunnels.addPath("wan", STICK);
+    assert.deepEqual(await waiting(world, tunnels), [
+      { path: "stick", reason: "there is no interface usb0" },
+    ]);
+    assert.equal(await tunnels.removePath("any"), false);
+    assert.equal(await tunnels.removePath("stick"), true);
+    await reviewed(world, tunnels);
+    assert.deepEqual(namesOf(tunnels), ["any"]);
+    assert.deepEqual(
+      world.take().filter((text) => text.endsWith("any")),
+      ["removePath wan server any", "addPath wan server any"],
+    );
+  });
+});
+
 describe("a server's names", () => {
   const named = CALLER.replace('"192.0.2.1:7411"', '["vpn.example.org:7411", "198.51.100.1:443"]');
 
@@ -383,6 +507,9 @@ it("packets go by two paths when that is asked for, also by a peer that is made 
 
 const pathEvent = (state: "alive" | "dead") =>
   ({ type: "path", tunnel: "wan", peer: "server", path: "dsl", state, remote: "192.0.2.1:7411" }) as const;
+
+const namesOf = ({ configs }: Tunnels): readonly string[] =>
+  configs.flatMap(({ peers }) => peers.flatMap(({ paths }) => paths.map(({ name }) => name)));
 
 const statusOf = (name: string) =>
   ({ name, up: true, mtu: 1440, publicKey: PUBLIC_KEY, listen: [], peers: [], drops: {} }) as const;
