@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
-import type { LineStatus, MasterStatus } from "../../src/control/messages.ts";
+import type { LineStatus, MasterStatus, Status } from "../../src/control/messages.ts";
 import { eventually, type TestDaemon } from "../daemon/world.ts";
 import { hostMissing } from "./access.ts";
 import { CALL_MS, CARRIER_BPS, CallWorld, OUR_NUMBER, THEIR_NUMBER } from "./call-world.ts";
@@ -117,13 +117,27 @@ describe("calls between ours and pppd", { skip: kernelPeerMissing() || hostMissi
 
   const connected = (pppd: Pppd): Promise<string> => pppd.saw(/^Serial connection established/, 1, CALL_MS);
 
-  /** Both ways. */
-  async function carries(): Promise<void> {
+  /**
+   * Transfers both ways at once, ours first: once the guest sends, its queue is full of seconds of data. A repeated SYN-ACK that finds no
+   * room there makes Linux forget the request, and answer the next SYN by other numbers: the connection is then reset.
+   */
+  async function transferBothWays(server: TestDaemon, octets: number): Promise<void> {
+    const sent = ({ masters }: Status): number => masters[0]?.sent.octets ?? 0;
+    const before = sent(await server.status());
+    const ours = world.transfer("from-us", THEM, octets);
+    await Promise.race([
+      ours, // which may fail
+      server.until("ours is under way", (status) => sent(status) > before + octets / 8, CALL_MS),
+    ]);
+    await Promise.all([ours, world.transfer("to-us", US, octets)]);
+  }
+
+  async function carries(server: TestDaemon): Promise<void> {
     await Promise.all([
       world.us.host.must(["ping", "-c", "2", "-i", "0.2", "-W", "5", THEM]),
       world.peer.ping(US),
     ]);
-    await Promise.all([world.transfer("from-us", THEM, OCTETS), world.transfer("to-us", US, OCTETS)]);
+    await transferBothWays(server, OCTETS);
   }
 
   it("make one bundle of two calls that pppd makes to our terminal server", async () => {
@@ -136,10 +150,7 @@ describe("calls between ours and pppd", { skip: kernelPeerMissing() || hostMissi
     const master = await server.untilSlaves(["tty0", "tty1"], CALL_MS);
     assert.deepEqual(master.multilink?.ipv4, { local: US, remote: THEM, dns: [] });
     const other = calls.find((pppd) => pppd !== owner) as Pppd;
-    const transfers = Promise.all([
-      world.transfer("from-us", THEM, TRANSFER),
-      world.transfer("to-us", US, TRANSFER),
-    ]);
+    const transfers = transferBothWays(server, TRANSFER);
     const underWay = ({ sent, received }: MasterStatus): boolean =>
       Math.min(sent.octets, received.octets) > TRANSFER / 8;
     await Promise.race([
@@ -154,7 +165,7 @@ describe("calls between ours and pppd", { skip: kernelPeerMissing() || hostMissi
     await again.saw(/^Link attached to ppp0$/, 1, CALL_MS);
     await server.untilSlaves(["tty0", "tty1"], CALL_MS);
     await transfers;
-    await carries();
+    await carries(server);
     await world.peer.stopAll();
     const stops = await ended(3);
     assert.deepEqual(
@@ -179,7 +190,7 @@ describe("calls between ours and pppd", { skip: kernelPeerMissing() || hostMissi
     await kernel.slip(THEM, US, [CARRIER_BPS, CARRIER_BPS], MTU);
     const { multilink } = await server.untilSlaves(["tty0", "tty1"], CALL_MS);
     assert.equal(multilink, null);
-    await carries();
+    await carries(server);
     await world.drop(0, 1);
     const stops = await ended(2);
     assert.deepEqual(

@@ -53,7 +53,9 @@ int main(int argc, char **argv)
 		if (connect(s, (void *)&a, sizeof a)) return perror("tcpx: connect"), 1;
 		total = copy(STDIN_FILENO, s);
 		shutdown(s, SHUT_WR);
-		while (read(s, &byte, 1) > 0);
+		ssize_t n;
+		while ((n = read(s, &byte, 1)) > 0);
+		if (n < 0) return perror("tcpx: the other side's end"), 1; /* it has not taken all of it */
 	}
 	if (total < 0) return perror("tcpx: copy"), 1;
 	fprintf(stderr, "%ld %.3f\n", total, now() - start);
