@@ -20,6 +20,10 @@ const FAR = 2 ** 22;
 /** Of so many big slots one is kept for what comes. */
 const RESERVE = 16;
 
+/** Numbers that may be gone through for each message, on average, and in one go: who lies about them is not to cost more. */
+const STEPS = 64;
+const MOST_STEPS = 16 * MOST_ROOM;
+
 export class LanesIn {
   /** How long what is missing is waited for. */
   patienceMs = 200;
@@ -39,6 +43,9 @@ export class LanesIn {
   #waiting = 0;
   /** Packets that are held in big slots. */
   #heldBig = 0;
+  /** Messages since steps were last counted, and the steps that were left then. */
+  #messages = 0;
+  #steps = MOST_STEPS;
 
   constructor(slots: SlotPools, memory: Memory, inlet: Inlet) {
     this.#slots = slots;
@@ -70,6 +77,7 @@ export class LanesIn {
     now: Instant,
   ): void {
     const lane = this.#lanes[laneIndex] as Lane;
+    this.#messages++;
     if (number === lane.next) {
       if (lane.known === 0) {
         lane.advance();
@@ -107,6 +115,7 @@ export class LanesIn {
     isCrowded: boolean,
     now: Instant,
   ): void {
+    this.#messages++;
     if (isFirst !== (offset === 0) || length === 0) {
       this.drops.badParts++;
       return;
@@ -136,6 +145,8 @@ export class LanesIn {
     // What is skipped beyond the room is given up like anything else.
     const end = Math.min(begin + count, MOST_ROOM);
     if (end <= 0 || begin >= end) return;
+    this.#messages++;
+    if (!this.#maySpend(end - Math.max(begin, 0) + Math.max(end - lane.known, 0))) return;
     const base = lane.next;
     this.#waiting |= 1 << laneIndex;
     lane.extend(base + end - 1, now);
@@ -180,9 +191,22 @@ export class LanesIn {
       this.drops.far++;
       return false;
     }
+    if (ahead >= lane.known && !this.#maySpend(Math.min(ahead - lane.known, MOST_ROOM))) return false;
     if (ahead >= MOST_ROOM) this.#slide(lane, ahead - MOST_ROOM + 1, now);
     lane.extend(number, now);
     this.#waiting |= 1 << laneIndex;
+    return true;
+  }
+
+  /** @returns false: that is too much work, and counted */
+  #maySpend(steps: number): boolean {
+    this.#steps = Math.min(MOST_STEPS, this.#steps + STEPS * this.#messages);
+    this.#messages = 0;
+    if (steps > this.#steps) {
+      this.drops.far++;
+      return false;
+    }
+    this.#steps -= steps;
     return true;
   }
 

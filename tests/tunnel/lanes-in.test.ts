@@ -115,6 +115,22 @@ describe("LanesIn", () => {
     receiver.assertNothingHeld();
   });
 
+  it("goes through few numbers for each message of a peer that lies about them", () => {
+    const receiver = new Receiver();
+    const { lanes } = receiver;
+    const messages = 2000;
+    // Each claims that some thousand numbers more are lost, or skips as many.
+    for (let i = 1; i <= messages; i++) {
+      receiver.packet(0, 16_000 * i, 0);
+      lanes.handleSkip(1, (16_000 * i) % LANE_NUMBERS, 16_000, instant(0));
+    }
+    // The others are behind, as numbers go round.
+    const { far } = lanes.drops;
+    assert.ok(far > messages / 2, `${far} messages were refused`);
+    lanes.reset();
+    receiver.assertNothingHeld();
+  });
+
   it("lets no lane wait for another", () => {
     const receiver = new Receiver();
     receiver.packet(0, 1, 0);
