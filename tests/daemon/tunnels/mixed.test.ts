@@ -2,22 +2,26 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
 import { ownPublicKey } from "../../../src/cli/own-key.ts";
-import type { Status } from "../../../src/control/messages.ts";
+import type { PathStatus, Status } from "../../../src/control/messages.ts";
+import { requireIntact, transferTcp } from "../../../src/lab/transfer.ts";
 import { WanEmulator } from "../../../src/lab/wan-emulator.ts";
-import { eventually, FAR, NEAR, type Side, type TestDaemon, World, worldMissing } from "../world.ts";
+import { type Side, type TestDaemon, World, worldMissing } from "../world.ts";
 
-/* A bundle of an uplink and of a path over a PPP line, which the same two daemons run. */
+/* One bundle of an uplink, of a PPP line, and of two PPP lines that are one multilink bundle (RFC 1990), between two daemons. */
 
-const SPEED = 115_200;
+const SPEED = 230_400;
 const UPLINK = { rateBps: 5e6, delayMs: 10 };
 const SERVER = "198.51.100.1";
 const INNER = "10.98.0.1";
+/** Far ends of the line alone and of the bundle. */
+const [ONE, BOTH] = ["10.96.0.1", "10.97.0.1"];
+const BYTES = 1_500_000;
 const DEADLINE_MS = 20_000;
 
-const pppTable = (side: Side, ...more: readonly string[]): string =>
+const lineTable = (side: Side, line: number, ...more: readonly string[]): string =>
   [
-    "[line.ppp0]",
-    `device = "${side.device(0)}"`,
+    `[line.tty${line}]`,
+    `device = "${side.device(line)}"`,
     'protocol = "ppp"',
     `speed = ${SPEED}`,
     "restart = 0.3",
@@ -25,21 +29,22 @@ const pppTable = (side: Side, ...more: readonly string[]): string =>
     "",
   ].join("\n");
 
-const alive = ({ tunnels }: Status): string =>
-  tunnels
-    .flatMap(({ peers }) => peers.flatMap(({ paths }) => paths))
+const pathsOf = ({ tunnels }: Status): readonly PathStatus[] =>
+  tunnels.flatMap(({ peers }) => peers.flatMap(({ paths }) => paths));
+const alive = (status: Status): string =>
+  pathsOf(status)
     .filter(({ state }) => state === "alive")
-    .map(({ name, remote }) => `${name} ${remote}`)
+    .map(({ name }) => name)
     .toSorted()
     .join();
-
-const BOTH = `modem ${FAR}:7411,wan ${SERVER}:7411`;
+const sentBy = (status: Status, name: string): number =>
+  pathsOf(status).find((path) => path.name === name)?.sent.octets ?? 0;
 
 let world: World;
 let emulator: WanEmulator | undefined;
 before(async () => {
   if (worldMissing() !== false) return;
-  world = await World.create([SPEED]);
+  world = await World.create([SPEED, SPEED, SPEED]);
   const [near, far] = [world.near, world.far];
   const end = ({ host: { pid } }: Side) => ({ pid, device: "wan" });
   emulator = await WanEmulator.start([
@@ -54,7 +59,7 @@ after(async () => {
   await world?.close();
 });
 
-async function startBoth(): Promise<[TestDaemon, TestDaemon]> {
+function startBoth(): Promise<[TestDaemon, TestDaemon]> {
   const { near, far } = world;
   const [nearKey, farKey] = [near, far].map(({ directory }) => join(directory, "key")) as [string, string];
   const [nearPublic, farPublic] = [ownPublicKey(nearKey), ownPublicKey(farKey)];
@@ -63,36 +68,71 @@ async function startBoth(): Promise<[TestDaemon, TestDaemon]> {
       `[master.eql]\nserver = "${SERVER}:7411"\nserver-key = "${farPublic}"\nkey-file = "${nearKey}"`,
       `address = "10.98.0.2"\npeer = "${INNER}"`,
       '[line.wan]\nprotocol = "udp"\ndevice = "wan"\nmaster = "eql"',
-      pppTable(near),
-      `[line.modem]\nprotocol = "udp"\ndevice = "ppp0"\nserver = "${FAR}:7411"\nmaster = "eql"`,
+      lineTable(near, 0, 'master = "eql"'),
+      "[master.modems]",
+      ...[1, 2].map((line) => lineTable(near, line, 'master = "modems"')),
+      `[line.both]\nprotocol = "udp"\ndevice = "modems"\nserver = "${BOTH}:7411"\nmaster = "eql"`,
     ),
     far.up(
       `[server.eqls]\nkey-file = "${farKey}"\naddress = "${INNER}/24"`,
       `[server.eqls.client.c]\nkey = "${nearPublic}"\naddress = "10.98.0.2"`,
-      pppTable(far, `address = "${FAR}"`, `peer = "${NEAR}"`),
+      lineTable(far, 0, `address = "${ONE}"`, 'peer = "10.96.0.2"'),
+      `[master.modems]\naddress = "${BOTH}"\npeer = "10.97.0.2"`,
+      ...[1, 2].map((line) => lineTable(far, line, 'master = "modems"')),
     ),
   ]);
 }
 
-it("goes on by a PPP line when the uplink is cut, and without it when that hangs up", {
+it("goes on by PPP lines alone and in a bundle when the uplink is cut, and by what is left of them", {
   skip: worldMissing(),
 }, async () => {
   const [client, server] = await startBoth();
-  await client.until("both paths", (status) => alive(status) === BOTH, DEADLINE_MS);
-  await eventually("a ping", () => world.near.ping(INNER), DEADLINE_MS);
+  const all = await client.until(
+    "all paths",
+    (status) => alive(status) === "both,tty0,wan" && status,
+    DEADLINE_MS,
+  );
+  assert.deepEqual(
+    pathsOf(all)
+      .map(({ name, device, remote }) => `${name} ${device} ${remote}`)
+      .toSorted(),
+    [`both modems ${BOTH}:7411`, `tty0 tty0 ${ONE}:7411`, `wan wan ${SERVER}:7411`],
+  );
+  assert.equal(all.masters.find(({ name }) => name === "modems")?.multilink?.ipv4?.remote, BOTH);
 
+  const transfer = transferTcp(world.near.host, world.far.host, {
+    address: INNER,
+    bytes: BYTES,
+    seed: 1,
+    index: 1,
+    deadlineMs: DEADLINE_MS,
+  });
+  await client.until("data by the uplink", (status) => sentBy(status, "wan") > BYTES / 4, DEADLINE_MS);
   await emulator?.change({ link: 0, settings: { outage: true } });
-  await eventually("a ping by the modem", () => world.near.ping(INNER), DEADLINE_MS);
-  assert.equal(alive(await client.status()), `modem ${FAR}:7411`);
-
+  const cut = await client.until(
+    "the uplink is given up",
+    (status) => alive(status) === "both,tty0" && status,
+    DEADLINE_MS,
+  );
+  for (const name of ["both", "tty0"]) {
+    await client.until(
+      `data by ${name}`,
+      (status) => sentBy(status, name) > sentBy(cut, name) + 20_000,
+      DEADLINE_MS,
+    );
+  }
   await emulator?.change({ link: 0, settings: { outage: false } });
-  await client.until("both paths again", (status) => alive(status) === BOTH, DEADLINE_MS);
+  requireIntact(await transfer, BYTES);
 
   await world.lines.hangUp(0);
-  await client.until("the uplink alone", (status) => alive(status) === `wan ${SERVER}:7411`, DEADLINE_MS);
-  // The server may not have noticed yet, and answer by the line that is gone.
-  await eventually("a ping by the uplink", () => world.near.ping(INNER), DEADLINE_MS);
+  await client.until("no path by that line", (status) => alive(status) === "both,wan", DEADLINE_MS);
   await world.lines.restore(0);
-  await client.until("the modem's path again", (status) => alive(status) === BOTH, DEADLINE_MS);
+  await client.client.request("DELETE", "/lines/wan");
+  await client.until("the lines' paths alone", (status) => alive(status) === "both,tty0", DEADLINE_MS);
+  const settings = { protocol: "udp", device: "wan", master: "eql" };
+  await client.client.request("POST", "/lines", { name: "wan", settings });
+  await client.until("all paths again", (status) => alive(status) === "both,tty0,wan", DEADLINE_MS);
+  await client.client.request("DELETE", "/lines/tty0");
+  await client.until("no path by what is no line", (status) => alive(status) === "both,wan", DEADLINE_MS);
   assert.deepEqual(await Promise.all([client.stop(), server.stop()]), [0, 0]);
 });
