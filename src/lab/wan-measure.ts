@@ -33,7 +33,7 @@ export type WanTraffic = "tcp" | "udp";
 export type WanRivalName = "fastd";
 
 /** Over the bond of all links; over the first one without a tunnel; by another tunnel over that. */
-export type WanWay = "bond" | "direct" | WanRivalName;
+type WanWay = "bond" | "direct" | WanRivalName;
 
 export interface WanMeasureOptions {
   readonly wan: WanCase;
