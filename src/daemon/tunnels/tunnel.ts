@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
-import { isDeepStrictEqual } from "node:util";
 import { readKeyFile } from "../../config/key-file.ts";
-import { ANY_PATH, type PathConfig, type TunnelConfig } from "../../config/tunnel-config.ts";
+import type { PathConfig, TunnelConfig } from "../../config/tunnel-config.ts";
 import { networkOf } from "../../config/tunnel-words.ts";
 import type { PathChange, TunnelStatus } from "../../control/messages.ts";
 import { keyText } from "../../crypto/key-text.ts";
@@ -86,12 +85,11 @@ export class Tunnel {
   }
 
   /**
-   * Reads what other clients and paths need; nothing is changed by that.
+   * Reads what other clients need; nothing is changed by that.
    * @param config of the same interface, with the same servers
    * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key
    */
   plan(config: TunnelConfig): TunnelPlan {
-    const was = this.config;
     const settings = clientsOf(config);
     const kind = config.listen.length > 0 ? "server" : "master";
     const hasKey = keyText(readKeyFile(config.keyFile)) === keyText(this.#privateKey);
@@ -104,24 +102,8 @@ export class Tunnel {
         this.config = config;
         await this.#clients.change(settings);
         this.#changeRoutes(routesOf(config));
-        await this.#changePaths(pathsOf(was), pathsOf(config));
       },
     };
-  }
-
-  async #changePaths(was: readonly PathConfig[], is: readonly PathConfig[]): Promise<void> {
-    for (const path of is) {
-      const before = was.find(({ name }) => name === path.name);
-      if (before !== undefined && isDeepStrictEqual(before, path)) continue;
-      const isThere = this.paths.some(({ name }) => name === path.name);
-      if (isThere && before !== undefined && isSameWay(before, path)) {
-        await this.changePath(path.name, path);
-        continue;
-      }
-      if (isThere) await this.removePath(path.name);
-      await this.addPath(path);
-    }
-    for (const { name } of was) if (!is.some((path) => path.name === name)) await this.removePath(name);
   }
 
   #changeRoutes(routes: readonly string[]): void {
@@ -154,7 +136,10 @@ export class Tunnel {
     this.announce(now);
   }
 
-  /** A short silence changes nothing; after a longer one, the servers' names may have to be asked for elsewhere. */
+  /**
+   * Tells this host of the tunnel while its server answers. A short silence changes nothing; after a longer one, the servers' names may have to be
+   * asked for elsewhere.
+   */
   announce(now: Instant): void {
     const peers = [...this.called.values()];
     if (this.#isUp && peers.some((peer) => peer.isAlive)) this.#announcement.make();
@@ -258,15 +243,6 @@ export interface TunnelPlan {
   /** Not during a review. */
   readonly apply: () => Promise<void>;
 }
-
-const isSameWay = (some: PathConfig, other: PathConfig): boolean =>
-  some.device === other.device &&
-  some.address === other.address &&
-  some.servers.join() === other.servers.join();
-
-/** Without the one that stands in for none. */
-const pathsOf = ({ peers }: TunnelConfig): readonly PathConfig[] =>
-  peers.flatMap(({ paths }) => paths).filter((path) => path !== ANY_PATH);
 
 const clientsOf = ({ name, peers }: TunnelConfig): readonly TunnelPeerSettings[] =>
   peers.filter(({ servers }) => servers.length === 0).map((peer) => settingsOf(name, peer));
