@@ -2,7 +2,6 @@ import { endianness } from "node:os";
 import koffi, { type LibraryHandle } from "koffi";
 import { CIPHER_NAMES, type CipherName, type TransportCipher } from "../crypto/cipher.ts";
 import { KEY_LENGTH, type Primitives } from "../crypto/primitives.ts";
-import { EqlError } from "../errors.ts";
 import { type NativeBuffer, nativeBuffer } from "./libc.ts";
 
 /**
@@ -77,7 +76,7 @@ class Evp {
     view.setUint32(AT.params + PARAM.size, TAG_LENGTH, true);
   }
 
-  /** A context that has the key; it is to be given back to `freeContext`. */
+  /** A context that has the key, to be given back to `freeContext`; 0: there is none. */
   contextFor(init: Evp["encryptInit"], name: CipherName, key: Uint8Array): number {
     const { octets, address } = this.#scratch;
     octets.set(key, AT.key);
@@ -86,7 +85,7 @@ class Evp {
     octets.fill(0, AT.key, AT.key + KEY_LENGTH);
     if (done === 1) return context;
     this.freeContext(context);
-    throw new EqlError("SYSTEM_CALL_FAILED", `OpenSSL does not make a context for ${name}`);
+    return 0;
   }
 
   /** Writes what the next call needs: the nonce, and where the tag is or is to be. */
@@ -106,17 +105,20 @@ class EvpTransportCipher implements TransportCipher {
   readonly #address: number;
   /** For memory whose address is not known: the few datagrams that are about the session. */
   readonly #elsewhere: TransportCipher;
-  /** 0: none any more. */
-  #sealing: number;
-  #opening: number;
+  readonly #name: CipherName;
+  readonly #key: Uint8Array;
+  /* Made when they are needed, for a session uses each key one way. 0: none. */
+  #sealing = 0;
+  #opening = 0;
+  #isReleased = false;
 
   constructor(evp: Evp, memory: NativeBuffer, name: CipherName, key: Uint8Array, elsewhere: TransportCipher) {
     this.#evp = evp;
     this.#octets = memory.octets;
     this.#address = memory.address;
     this.#elsewhere = elsewhere;
-    this.#sealing = evp.contextFor(evp.encryptInit, name, key);
-    this.#opening = evp.contextFor(evp.decryptInit, name, key);
+    this.#name = name;
+    this.#key = key.slice();
   }
 
   seal(buffer: Uint8Array, from: number, length: number, link: number, counter: number): void {
@@ -125,6 +127,7 @@ class EvpTransportCipher implements TransportCipher {
       return;
     }
     const evp = this.#evp;
+    if (this.#sealing === 0) this.#sealing = this.#contextFor(evp.encryptInit);
     const context = this.#sealing;
     const text = this.#textAt(from, length + TAG_LENGTH);
     evp.prepare(link, counter, text + length);
@@ -142,6 +145,7 @@ class EvpTransportCipher implements TransportCipher {
   open(buffer: Uint8Array, from: number, length: number, link: number, counter: number): boolean {
     if (buffer !== this.#octets) return this.#elsewhere.open(buffer, from, length, link, counter);
     const evp = this.#evp;
+    if (this.#opening === 0) this.#opening = this.#contextFor(evp.decryptInit);
     const context = this.#opening;
     const textLength = length - TAG_LENGTH;
     if (textLength < 0 || context === 0) return false;
@@ -158,7 +162,13 @@ class EvpTransportCipher implements TransportCipher {
     this.#evp.freeContext(this.#sealing);
     this.#evp.freeContext(this.#opening);
     this.#sealing = this.#opening = 0;
+    this.#isReleased = true;
+    this.#key.fill(0);
     this.#elsewhere.release();
+  }
+
+  #contextFor(init: Evp["encryptInit"]): number {
+    return this.#isReleased ? 0 : this.#evp.contextFor(init, this.#name, this.#key);
   }
 
   /** Native code writes wherever it is told to. */

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 import fc from "fast-check";
-import koffi from "koffi";
+import koffi, { type LibraryHandle } from "koffi";
 import { CIPHER_NAMES, type CipherName, type TransportCipher } from "../../src/crypto/cipher.ts";
 import { evpCiphers } from "../../src/host/evp-cipher.ts";
 import { nativeBuffer } from "../../src/host/libc.ts";
@@ -14,6 +14,9 @@ import { exercise } from "./cipher-worker.ts";
 const octets = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"));
 const hex = (value: Uint8Array): string => Buffer.from(value).toString("hex");
 
+type Context = (context: number) => number;
+
+const NAME = "aes-256-gcm";
 const KEY = new Uint8Array(32).fill(3);
 const memory = nativeBuffer(4096);
 const slow = (name: CipherName, key: Uint8Array): TransportCipher =>
@@ -111,6 +114,46 @@ describe("EVP of the node binary", () => {
     cipher.release();
     assert.ok(!cipher.open(memory.octets, 4080, 16, 0, 0));
     assert.throws(() => cipher.seal(memory.octets, 0, 10, 0, 0), /not sealed/);
+  });
+
+  it("makes a context for what a key is used for, and frees it", () => {
+    const library = koffi.load(null);
+    let made = 0;
+    const freed: number[] = [];
+    const counted: Record<string, (f: Context) => Context> = {
+      EVP_CIPHER_CTX_new: (f) => () => {
+        made++;
+        return f(0);
+      },
+      EVP_CIPHER_CTX_free: (f) => (context) => {
+        if (context !== 0) freed.push(context);
+        return f(context);
+      },
+    };
+    const func = (name: string, result: string, types: string[]): Context => {
+      const found = library.func(name, result, types) as unknown as Context;
+      return counted[name]?.(found) ?? found;
+    };
+    const make = evpCiphers(memory, slow, () => ({ func }) as unknown as LibraryHandle);
+    assert.ok(make);
+    assert.equal(freed.length, made);
+    const before = made;
+    const [sealer, opener, unused] = [make(NAME, KEY), make(NAME, KEY), make(NAME, KEY)];
+    assert.equal(made, before);
+    for (let i = 0; i < 3; i++) {
+      sealer.seal(memory.octets, 0, 10, 0, i);
+      assert.ok(opener.open(memory.octets, 0, 26, 0, i));
+    }
+    assert.equal(made, before + 2);
+    for (const cipher of [sealer, opener, unused]) {
+      cipher.release();
+      cipher.release();
+    }
+    assert.equal(freed.length, made);
+    assert.equal(new Set(freed.slice(before)).size, 2);
+    assert.ok(!opener.open(memory.octets, 0, 26, 0, 4));
+    assert.throws(() => unused.seal(memory.octets, 0, 10, 0, 0), /not sealed/);
+    assert.equal(made, before + 2);
   });
 
   it("is used by several threads at a time", async () => {
