@@ -106,13 +106,17 @@ export class PathChoice {
     return best;
   }
 
-  /** The best path for what goes before all else: reports of gaps, repeats; null: there is none. */
+  /**
+   * The best path for what goes before all else: reports of gaps, repeats; null: there is none.
+   * @param octets of the packet; 0: a control message, which no window limits
+   */
   best(octets: number, now: Instant): Path | null {
     let best: Path | null = null;
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.eligible.length; i++) {
       const path = this.eligible[i] as Path;
-      const arrival = Math.max(now, path.freeAt) + octets / path.pace + delayOf(path, now);
+      const from = octets > 0 ? path.roomAt(now) : Math.max(now, path.freeAt);
+      const arrival = from + octets / path.pace + delayOf(path, now);
       if (arrival >= least) continue;
       least = arrival;
       best = path;

@@ -137,6 +137,14 @@ export class Path {
     return this.isOpen && this.freeAt <= now + BURST_MS && this.sent.inFlight < this.rate.window;
   }
 
+  /** When pace and window let it send: a full window opens with the next report of what is under way. */
+  roomAt(now: Instant): Instant {
+    const at = this.freeAt > now ? this.freeAt : now;
+    if (this.sent.inFlight < this.rate.window) return at;
+    const reportAt = Math.max(now, this.sent.oldestSentAt + this.smoothedMs) + this.#plan.peersMs;
+    return instant(Math.max(at, reportAt));
+  }
+
   /** Asks who is there. */
   challenge(route: number, now: Instant): void {
     this.proof.challenge(route, now);
