@@ -155,7 +155,7 @@ describe("the life of PPP links in a bundle", { skip: worldMissing() }, () => {
 
   it("gives back what waits when it is the last one", async () => {
     const [near] = await up();
-    for (let round = 1; round <= 5; round++) {
+    for (let round = 1; round <= 2; round++) {
       const flood = world.near.host.run([
         "ping",
         "-q",
@@ -170,7 +170,7 @@ describe("the life of PPP links in a bundle", { skip: worldMissing() }, () => {
         "-W",
         "1",
         "-w",
-        "2",
+        "1",
         FAR,
       ]);
       await near.until("packets wait", ({ masters }) => (masters[0]?.queue.packets ?? 0) > 50);
@@ -345,7 +345,7 @@ describe("PPP lines of clients", { skip: worldMissing() }, () => {
 
   it("do not keep the daemon from its end when their peers are gone", async () => {
     const [near, far] = await up();
-    const slow = { restart: 3 };
+    const slow = { restart: 1 };
     const line = await hold(near, world.near, 0, { ...slow, peer: FAR });
     await hold(far, world.far, 0, { ...slow, address: FAR, peer: NEAR });
     await line.until("up");

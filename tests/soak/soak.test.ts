@@ -6,7 +6,7 @@ import { eventually, worldMissing } from "../daemon/world.ts";
 import { LONGEST_OUTAGE_MS, Soak, type SoakReport } from "./soak.ts";
 import type { SoakDaemon } from "./soak-daemon.ts";
 
-const SECONDS = Number(process.env["EQL_SOAK_SECONDS"] ?? 30);
+const SECONDS = Number(process.env["EQL_SOAK_SECONDS"] ?? 15);
 const SEED = Number(process.env["EQL_SOAK_SEED"] ?? 1995);
 /** A daemon's memory settles in its first minute; then it is watched for half a minute at least. */
 const SETTLED_MS = 60_000;
@@ -35,7 +35,7 @@ describe(`calls that are dropped for ${SECONDS} s, seed ${SEED}`, { skip: worldM
   it("cost no TCP connection and no octet", (t) => {
     for (const line of summary(report)) t.diagnostic(line);
     for (const { name, toFar, toNear } of report.conversations) assert.ok(toFar + toNear > 0, name);
-    assert.ok(report.drops >= Math.floor(SECONDS / 20), "calls were dropped");
+    assert.ok(report.drops >= Math.ceil(SECONDS / 20), "calls were dropped");
   });
 
   it("are called again: no line is stuck", () => {
