@@ -65,12 +65,16 @@ const tunnelNotes = ({ publicKey, listen, drops: counts }: TunnelStatus): string
   ...drops(counts),
 ];
 
+/** Which packets go by two paths. */
+function twice(redundant: Peer["redundant"]): string[] {
+  if (redundant === false) return [];
+  if (redundant === true) return ["all packets by two paths"];
+  const kinds = redundant.map((kind) => (kind === "sparse" ? "those of sparse flows" : `DSCP ${kind}`));
+  return kinds.length === 0 ? [] : [`by two paths: ${kinds.join(", ")}`];
+}
+
 const peerNotes = ({ publicKey, cipher, redundant, drops: counts }: Peer): string[] => [
-  [
-    `public key ${publicKey}`,
-    ...(cipher === null ? [] : [cipher]),
-    ...(redundant ? ["all packets by two paths"] : []),
-  ].join("; "),
+  [`public key ${publicKey}`, ...(cipher === null ? [] : [cipher]), ...twice(redundant)].join("; "),
   ...drops(counts),
 ];
 

@@ -1,4 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
+import { chosenKind } from "../config/tunnel-words.ts";
+import type { Redundant } from "../control/messages.ts";
 import { EqlError } from "../errors.ts";
 import { parseNumber, parseWhole } from "./numbers.ts";
 
@@ -27,6 +29,18 @@ export const whole = (name: string, minimum: number, maximum: number): ((text: s
 
 export const number = (name: string, minimum: number, maximum: number): ((text: string) => number) =>
   asUsage((text) => parseNumber(name, text, minimum, maximum));
+
+/** A check for commander: which packets go by two paths. */
+export function redundant(text: string): Redundant {
+  if (text === "on" || text === "off") return text === "on";
+  return text.split(",").map((word) => {
+    const kind = chosenKind(word);
+    if (kind !== null) return kind;
+    throw new InvalidArgumentError(
+      `"${word}" is no kind of packets; allowed: on, off, or sparse and code points such as ef, af41 or 46, with commas between them`,
+    );
+  });
+}
 
 /** A part of a request's path. */
 export const segment = (name: string): string => encodeURIComponent(name);

@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { parseConfig } from "../config/load.ts";
 import type { TunnelConfig, TunnelPeerConfig } from "../config/tunnel-config.ts";
 import { contains, formatHostPort, parseHostPort } from "../config/tunnel-words.ts";
+import type { Redundant } from "../control/messages.ts";
 import { EqlError } from "../errors.ts";
 import { Netlink } from "../host/netlink.ts";
 import { formatIpAddress, parsePrefix } from "../wire/ip-address.ts";
@@ -53,7 +54,8 @@ export interface ClientOptions {
   readonly device?: readonly string[];
   readonly route?: readonly string[];
   readonly defaultRoute?: true;
-  readonly redundant?: true;
+  /** True: all. */
+  readonly redundant?: Redundant;
   readonly mtu?: number;
   readonly dns?: readonly string[];
   readonly dnsSearch?: readonly string[];
@@ -78,7 +80,7 @@ export function clientConfig(options: ClientOptions, devices: readonly string[])
     ...(options.dns && { dns: [...options.dns] }),
     ...(options.dnsSearch && { "dns-search": [...options.dnsSearch] }),
     "default-route": options.defaultRoute === true,
-    redundant: options.redundant === true,
+    redundant: options.redundant ?? false,
   };
   const lines = devices.map((device) => [device, { protocol: "udp", device, master: name }]);
   return parseConfig(stringify({ master: { [name]: table }, line: Object.fromEntries(lines) }), "eql client");

@@ -1,3 +1,4 @@
+import type { Redundant } from "../control/messages.ts";
 import { canonicalAddress, canonicalNetwork } from "./network.ts";
 import type { LineTable, MasterTable } from "./schema.ts";
 import type { Checked, CheckedServer } from "./tables.ts";
@@ -5,6 +6,7 @@ import { ANY_PATH, type PathConfig, type TunnelConfig, type TunnelPeerConfig } f
 import { type ClientTable, TUNNEL_MTU } from "./tunnel-keys.ts";
 import {
   canonicalInterfaceAddress,
+  chosenKind,
   contains,
   formatHostPort,
   networkOf,
@@ -48,6 +50,12 @@ export function completeServer({ name, table, clients }: CheckedServer): TunnelC
   };
 }
 
+/** Names of kinds as what they stand for. */
+const completeRedundant = (redundant: ClientTable["redundant"]): Redundant =>
+  typeof redundant === "boolean"
+    ? redundant
+    : redundant.map((kind) => chosenKind(String(kind)) as "sparse" | number);
+
 function completeClient({ name, table }: Checked<ClientTable>): TunnelPeerConfig {
   return {
     name,
@@ -59,7 +67,7 @@ function completeClient({ name, table }: Checked<ClientTable>): TunnelPeerConfig
     search: table["dns-search"],
     sendBps: table["send-limit"] ?? null,
     receiveBps: table["receive-limit"] ?? null,
-    redundant: table.redundant,
+    redundant: completeRedundant(table.redundant),
     paths: [],
   };
 }
@@ -106,7 +114,7 @@ export function completeCaller(
         search: [],
         sendBps: null,
         receiveBps: null,
-        redundant: table.redundant,
+        redundant: completeRedundant(table.redundant),
         paths: paths.length === 0 ? [ANY_PATH] : paths,
       },
     ],

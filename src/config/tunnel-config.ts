@@ -1,4 +1,4 @@
-import type { PathTier } from "../control/messages.ts";
+import type { PathTier, Redundant } from "../control/messages.ts";
 
 /** An interface whose packets go by UDP paths: a server with its clients, or a master that calls one. */
 export interface TunnelConfig {
@@ -41,7 +41,8 @@ export interface TunnelPeerConfig {
   /** Bits per second; null: no limit. */
   readonly sendBps: number | null;
   readonly receiveBps: number | null;
-  readonly redundant: boolean;
+  /** Which packets go to it by two paths. */
+  readonly redundant: Redundant;
   /** Of a peer that calls, none: it brings them. */
   readonly paths: readonly PathConfig[];
 }

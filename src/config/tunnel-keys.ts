@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { address, allowing, faultless, flag, integer, networks, oneOf, path, text } from "./keys.ts";
 import { addressFault } from "./network.ts";
-import { domainFault, interfaceAddressFault, listenFault, serverFault } from "./tunnel-words.ts";
+import { chosenKind, domainFault, interfaceAddressFault, listenFault, serverFault } from "./tunnel-words.ts";
 
 /** The keys of UDP links: `[server.NAME]` and its clients, and what masters and lines have for them. */
 
@@ -10,6 +10,9 @@ const TIERS = ["primary", "overflow", "backup"] as const;
 /** Overhead of 58 octets: datagrams of 1500 carry it over IPv4, with room for what a provider adds. */
 export const TUNNEL_MTU = 1440;
 
+type RedundantSchema = z.ZodUnion<
+  readonly [z.ZodBoolean, z.ZodArray<z.ZodUnion<readonly [z.ZodString, z.ZodInt]>>]
+>;
 type OneOrMore = z.ZodUnion<readonly [z.ZodString, z.ZodArray<z.ZodString>]>;
 
 /** A text, or several in a list; each without fault, and at least one. */
@@ -36,6 +39,23 @@ const servers = (): OneOrMore =>
     serverFault,
     'HOST:PORT, such as "vpn.example.org:7411" or "[2001:db8::1]:7411", or several in a list',
   );
+
+/** All, none, or kinds of them. */
+const redundant = (): z.ZodDefault<RedundantSchema> =>
+  allowing(
+    z.union([
+      z.boolean(),
+      z
+        .array(
+          z.union([
+            z.string().refine((word) => chosenKind(word) !== null, { error: "it is no kind of packets" }),
+            z.int().min(0).max(63),
+          ]),
+        )
+        .max(64),
+    ]),
+    'true, false, or kinds of packets in a list: "sparse", and code points such as "ef", "af41" or 46',
+  ).default(false);
 
 /** Of masters: with a prefix length, or more than one, only if they call a server. */
 export const masterAddress = (): OneOrMore =>
@@ -64,7 +84,7 @@ export const callingKeys = {
   "preshared-key-file": presharedKeyFile()
     .optional()
     .describe("A file with the key that only we and the server have, besides; without it there is none"),
-  redundant: flag().default(false).describe("Whether all packets go to the server by two paths"),
+  redundant: redundant().describe("Which packets go to the server by two paths"),
   dns: nameServers().describe("Name servers that this host asks while the server answers"),
   "dns-search": searched().describe("Domains in which names are looked for then"),
   scripts: path("/etc/ppp")
@@ -131,7 +151,7 @@ const clientKeys = {
   "dns-search": searched().describe("Domains that stand there"),
   "send-limit": bitRate().optional().describe("Most that is sent to the client"),
   "receive-limit": bitRate().optional().describe("Most that is taken from the client"),
-  redundant: flag().default(false).describe("Whether all packets go to the client by two paths"),
+  redundant: redundant().describe("Which packets go to the client by two paths"),
 };
 
 export const clientSchema = allowing(z.strictObject(clientKeys), "a table");

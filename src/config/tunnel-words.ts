@@ -1,3 +1,4 @@
+import { DSCP_NAMES } from "../wire/dscp.ts";
 import { formatIpAddress, parseIpAddress, parsePrefix } from "../wire/ip-address.ts";
 import { addressFault, canonicalNetwork } from "./network.ts";
 
@@ -73,4 +74,11 @@ export function contains(network: string, inner: string): boolean {
     const mask = (0xff00 >> kept) & 0xff;
     return (octet & mask) === ((other.octets[at] as number) & mask);
   });
+}
+
+/** A kind of packets that may be chosen to go by two paths: "sparse", or a code point by its name or number. @returns null: there is none such */
+export function chosenKind(text: string): "sparse" | number | null {
+  if (text === "sparse") return text;
+  if (/^\d{1,2}$/.test(text)) return Number(text) < 64 ? Number(text) : null;
+  return DSCP_NAMES.get(text.toLowerCase()) ?? null;
 }

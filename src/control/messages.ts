@@ -268,6 +268,9 @@ export interface PathStatus {
   readonly received: { readonly datagrams: number; readonly octets: number };
 }
 
+/** Which packets go by two paths: all, none, or those of flows with little traffic ("sparse") and of these code points (DSCP, 0 to 63). */
+export type Redundant = boolean | readonly ("sparse" | number)[];
+
 /** The other end of a tunnel. */
 export interface TunnelPeerStatus {
   readonly name: string;
@@ -276,7 +279,7 @@ export interface TunnelPeerStatus {
   readonly session: "none" | "established";
   /** Null: there is no session. */
   readonly cipher: "aes-256-gcm" | "chacha20-poly1305" | null;
-  readonly redundant: boolean;
+  readonly redundant: Redundant;
   readonly paths: readonly PathStatus[];
   readonly queue: { readonly packets: number; readonly octets: number };
   readonly sent: { readonly packets: number; readonly octets: number; readonly repeated: number };
@@ -329,7 +332,7 @@ export interface MasterChange {
 
 /** Of a tunnel that calls: of its server. Of a server: of all its clients. */
 export interface TunnelChange {
-  readonly redundant: boolean;
+  readonly redundant: Redundant;
 }
 
 export interface PathChange {

@@ -52,7 +52,17 @@ const limit: Part = {
   maximum: 1e11,
   allowed: "null, or a whole number from 1000 to 100000000000",
 };
-const redundant: Part = { type: "boolean", allowed: "true or false" };
+const redundant: Part = {
+  anyOf: [
+    { type: "boolean" },
+    {
+      type: "array",
+      maxItems: 65,
+      items: { anyOf: [{ const: "sparse" }, { type: "integer", minimum: 0, maximum: 63 }] },
+    },
+  ],
+  allowed: 'true, false, or a list of "sparse" and whole numbers from 0 to 63',
+};
 const ask: Part = { type: "string", enum: ["up", "down", "auto"], allowed: "one of up, down, auto" };
 const settings: Part = {
   type: "object",

@@ -11,6 +11,11 @@ export class CommitQueue {
   #segments = new Uint8Array(64);
   #counts = new Uint8Array(64);
 
+  /** Chunks that go before others. */
+  get urgent(): number {
+    return this.#urgent;
+  }
+
   /** Of the first chunk. */
   get run(): number {
     return this.#runs[this.#head] as number;

@@ -14,10 +14,13 @@ import { LANES } from "../wire/tunnel-content.ts";
 import { CATCH_UP_MS, DatagramSender } from "./datagram-sender.ts";
 import { BURST_MS, type Path } from "./path.ts";
 import { PathChoice, REVIEW_MS } from "./path-choice.ts";
+import type { Redundancy } from "./redundancy.ts";
 import { Repeats } from "./repeats.ts";
 import { RunQueue } from "./run-queue.ts";
 import type { BundleShare } from "./share.ts";
 
+/** Of a packet of a flow with little traffic, roughly. */
+const SPARSE_OCTETS = 200;
 /** Nothing is given to a path further ahead. */
 const MOST_AHEAD_MS = 600;
 
@@ -25,7 +28,8 @@ export class Dispatch {
   readonly queue: RunQueue;
   readonly choice: PathChoice;
   readonly sender: DatagramSender;
-  redundant: boolean;
+  /** Which packets go by two paths; may be set at any time. */
+  redundancy: Redundancy;
   sentPackets = 0;
   sentOctets = 0;
   /** When there is something to do that was put off. */
@@ -36,10 +40,10 @@ export class Dispatch {
   readonly #numbers = new Uint32Array(LANES);
   #noPath = 0;
 
-  constructor(share: BundleShare, paths: readonly Path[], redundant: boolean, seed: number) {
+  constructor(share: BundleShare, paths: readonly Path[], redundancy: Redundancy, seed: number) {
     this.#share = share;
     this.#paths = paths;
-    this.redundant = redundant;
+    this.redundancy = redundancy;
     this.queue = new RunQueue(share.runs, seed, share.memory);
     this.choice = new PathChoice(paths);
     this.sender = new DatagramSender(share, this);
@@ -94,7 +98,7 @@ export class Dispatch {
   lost(run: number, segment: number): void {
     if (run < 0) return;
     // Another path has carried it, too, if there is one.
-    if (this.redundant && this.choice.eligible.length > 1) this.#share.runs.release(run);
+    if (this.redundancy.chosen === true && this.choice.eligible.length > 1) this.#share.runs.release(run);
     else this.#repeats.push(run, segment);
   }
 
@@ -109,6 +113,7 @@ export class Dispatch {
       path.isOpen = path.freeAt <= now;
       path.rate.handleTimeout(now);
     }
+    if (this.#repeats.count > 0) this.#sendSparse(now);
     this.#repeats.send(this.queue.octets > 0, now);
     for (let sent = true; sent; ) {
       this.#commit(now);
@@ -135,31 +140,52 @@ export class Dispatch {
   /** Gives segments to paths, in order, until every open path has some, or none would be better for them. */
   #commit(now: Instant): void {
     const { queue, choice } = this;
-    const { runs } = this.#share;
     while (queue.octets > 0 && this.sender.freeAt <= now && this.#isWanted(now)) {
       const next = queue.peekOctets();
       const path = choice.earliest(next, null, now);
       if (path === null) return;
       if (path.freeAt - now + path.commits.octets / path.pace > MOST_AHEAD_MS) return;
-      const most = Math.max(next, path.rate.rate * BURST_MS);
-      if (!queue.take(most, now)) return;
-      const { run, segment, count } = queue;
-      this.#number(run, segment, count, queue.lane, now);
-      const octets = runs.octetsFrom(run, segment, count);
-      runs.hold(run, count);
-      // It goes before what waits, so that does not count.
-      if (queue.isSparse) (choice.best(octets, now) ?? path).commits.pushUrgent(run, segment, count, octets);
-      else path.commits.push(run, segment, count, octets);
-      if (this.redundant) this.#commitTwice(path, run, segment, count, octets, now);
-      queue.releaseTaken();
+      if (!queue.take(Math.max(next, path.rate.rate * BURST_MS), now)) return;
+      this.#commitTaken(path, now);
     }
+  }
+
+  /** Flows with little traffic are not kept waiting by all that a path took with it when it died. */
+  #sendSparse(now: Instant): void {
+    const { queue, choice } = this;
+    while (this.sender.freeAt <= now) {
+      const path = choice.best(SPARSE_OCTETS, now);
+      if (path === null || !path.hasRoom(now) || !queue.takeSparse(now)) break;
+      this.#commitTaken(path, now);
+    }
+    const { eligible } = choice;
+    for (let i = 0; i < eligible.length; i++) {
+      const path = eligible[i] as Path;
+      while (path.commits.urgent > 0 && path.hasRoom(now)) if (!this.#sendCommitted(path, now)) break;
+    }
+  }
+
+  /** Gives what was taken from the queue to the path; a second copy, and what is of a flow with little traffic, may go by another. */
+  #commitTaken(path: Path, now: Instant): void {
+    const { queue, choice } = this;
+    const { memory, runs } = this.#share;
+    const { run, segment, count } = queue;
+    this.#number(run, segment, count, queue.lane, now);
+    const octets = runs.octetsFrom(run, segment, count);
+    runs.hold(run, count);
+    // It goes before what waits, so that does not count.
+    const first = queue.isSparse ? (choice.best(octets, now) ?? path) : path;
+    give(first, run, segment, count, octets, queue.isSparse);
+    if (this.redundancy.isAny && this.redundancy.includes(memory.octets, runs.fromOf(run), queue.isSparse))
+      this.#commitTwice(first, run, segment, count, octets, now);
+    queue.releaseTaken();
   }
 
   #commitTwice(first: Path, run: number, segment: number, count: number, octets: number, now: Instant): void {
     const path = this.choice.earliest(octets, first, now);
     if (path === null) return;
     this.#share.runs.hold(run, count);
-    path.commits.push(run, segment, count, octets);
+    give(path, run, segment, count, octets, this.queue.isSparse);
   }
 
   /** Whether an open path has nothing, which is noted of those that get nothing. */
@@ -182,16 +208,19 @@ export class Dispatch {
   }
 
   #drain(path: Path, now: Instant): void {
+    while (path.commits.count > 0 && path.hasRoom(now)) if (!this.#sendCommitted(path, now)) return;
+  }
+
+  /** Sends what the path was given first. @returns false: not now */
+  #sendCommitted(path: Path, now: Instant): boolean {
     const { commits } = path;
-    const { runs } = this.#share;
-    while (commits.count > 0 && path.hasRoom(now)) {
-      const { run, segment } = commits;
-      if (!this.sender.sendSegment(path, run, segment, now)) return;
-      const octets = runs.octetsOf(run, segment);
-      commits.advance(octets);
-      this.sentPackets++;
-      this.sentOctets += octets;
-    }
+    const { run, segment } = commits;
+    if (!this.sender.sendSegment(path, run, segment, now)) return false;
+    const octets = this.#share.runs.octetsOf(run, segment);
+    commits.advance(octets);
+    this.sentPackets++;
+    this.sentOctets += octets;
+    return true;
   }
 
   #planWake(now: Instant): void {
@@ -217,4 +246,16 @@ export class Dispatch {
     if (repeats > 0) at = Math.min(at, now + REVIEW_MS);
     this.wakeAt = instant(at <= now ? now + BURST_MS / 4 : at);
   }
+}
+
+function give(
+  { commits }: Path,
+  run: number,
+  segment: number,
+  count: number,
+  octets: number,
+  isUrgent: boolean,
+): void {
+  if (isUrgent) commits.pushUrgent(run, segment, count, octets);
+  else commits.push(run, segment, count, octets);
 }

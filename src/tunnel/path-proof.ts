@@ -4,7 +4,9 @@
  * 1. A challenge goes out by a *candidate*, and the proof comes back by it: then that is the path's route.
  * 2. With both of them each end says its own name and the one that it knows the other by. A program that began anew has another name, and what was
  *    numbered for the old one counts no more.
- * 3. An authentic datagram from elsewhere makes that route the candidate. The path goes on by the one that it has meanwhile.
+ * 3. An authentic datagram from elsewhere makes that route the candidate. The path goes on by the one that it has meanwhile. A proof goes where it
+ *    was asked for, and tells of nothing else. Who calls follows only when nothing comes by its own route any more: else two ends that have several
+ *    addresses each could follow one another for ever.
  */
 import { after, type Instant, instant, NEVER } from "../time.ts";
 import { CONTROL, CONTROL_KINDS } from "../wire/tunnel-content.ts";
@@ -30,8 +32,6 @@ const PROOF_LENGTH = 2 + TOKEN_LENGTH + 4 + 4;
 
 const FIRST_CHALLENGE_MS = 250;
 const LONGEST_CHALLENGE_MS = 2000;
-/** Between the first challenges of two candidates. */
-const CANDIDATE_MS = 50;
 /** A candidate is given up after so many. */
 const MOST_CHALLENGES = 5;
 
@@ -72,6 +72,8 @@ export class PathProof {
   #challengedPeer = 0;
   /** The peer has not confirmed yet that it knows tier and limit. */
   #isUntold = true;
+  /** When something came by the route last. */
+  #heardAt: Instant = instant(Number.NEGATIVE_INFINITY);
   /** The newest datagram that has come. */
   #session = 0;
   #counter = -1;
@@ -121,13 +123,29 @@ export class PathProof {
     if (this.candidate < 0) this.repeat(now);
   }
 
-  /** An authentic datagram has come: the newest tells where the peer is, what was held back somewhere does not. */
-  handleArrival(route: number, session: number, counter: number, now: Instant): void {
+  /**
+   * An authentic datagram has come: the newest tells where the peer is, what was held back somewhere does not.
+   * @param isProof it goes where it was asked for
+   * @param answerMs how long an answer may take: a candidate has that time before another takes its place
+   */
+  handleArrival(
+    route: number,
+    session: number,
+    counter: number,
+    isProof: boolean,
+    answerMs: number,
+    now: Instant,
+  ): void {
     if (session === this.#session && counter < this.#counter) return;
     this.#session = session;
     this.#counter = counter;
-    if (route === this.route || route === this.candidate) return;
-    if (this.challenges > 0 && now < after(this.#candidateAt, CANDIDATE_MS)) return;
+    if (route === this.route) {
+      this.#heardAt = now;
+      return;
+    }
+    if (isProof || route === this.candidate) return;
+    if (this.#calls && now < after(this.#heardAt, 2 * answerMs)) return;
+    if (this.challenges > 0 && now < after(this.#candidateAt, answerMs)) return;
     this.challenge(route, now);
   }
 
@@ -149,14 +167,20 @@ export class PathProof {
 
   /** `octets[at, to)`: a proof. @returns whether it proves that the candidate is the route now */
   handleProof(octets: Uint8Array, at: number, to: number, route: number, now: Instant): boolean {
-    if (to - at < PROOF_LENGTH || route !== this.candidate) return false;
+    if (to - at < PROOF_LENGTH || this.candidate < 0) return false;
     for (let i = 0; i < TOKEN_LENGTH - 1; i++) if (octets[at + 2 + i] !== this.#token[i]) return false;
     const which = octets[at + 1 + TOKEN_LENGTH] as number;
     if (((this.challenges - 1 - which) & 0xff) >= Math.min(this.challenges, ANSWERABLE)) return false;
+    if (route !== this.candidate) {
+      // Who answers from another address than was asked is to be asked there.
+      this.challenge(route, now);
+      return false;
+    }
     const names = at + 2 + TOKEN_LENGTH;
     this.#takeNames(octets, names);
     this.peer = readIndex(octets, names);
     this.route = route;
+    this.#heardAt = now;
     this.#isUntold = false;
     if (this.#challengedPeer !== 0) this.#answeredTo = this.#challengedPeer;
     this.tripMs = now - (this.#challengedAt[which % ANSWERABLE] as number);

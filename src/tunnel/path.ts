@@ -172,11 +172,18 @@ export class Path {
   }
 
   /** An authentic datagram came by it. */
-  handleArrival(route: number, session: number, counter: number, octets: number, now: Instant): void {
+  handleArrival(
+    route: number,
+    session: number,
+    counter: number,
+    octets: number,
+    isProof: boolean,
+    now: Instant,
+  ): void {
     this.life.heardAt = now;
     this.receivedDatagrams++;
     this.receivedOctets += octets;
-    this.proof.handleArrival(route, session, counter, now);
+    this.proof.handleArrival(route, session, counter, isProof, this.roundTrip.answerMs, now);
   }
 
   /** `octets[at, to)`, its kind looked at: a challenge of the peer's. @returns the peer's name; 0: malformed */

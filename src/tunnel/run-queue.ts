@@ -18,6 +18,8 @@ import type { RunTable } from "./run-table.ts";
 const BUCKET_BITS = 10;
 /** What a flow may send before others have their turn, octets. */
 const QUANTUM = 1500;
+/** Among so many flows that have just begun one with little traffic is looked for. */
+const MOST_LOOKED = 16;
 /** A flow with no more than this is not what stands in the queue, octets. */
 const SHORT_OCTETS = 2 * QUANTUM;
 /** A flow is sparse that sends no more than a quantum in so long, and what it sent beyond is remembered up to so much. */
@@ -119,6 +121,23 @@ export class RunQueue {
     return false;
   }
 
+  /** Takes a packet of a flow with little traffic, before all others. @returns false: none is found soon */
+  takeSparse(now: Instant): boolean {
+    this.releaseTaken();
+    let flow = this.#begun.first;
+    for (let looked = 0; flow !== null && looked < MOST_LOOKED; looked++) {
+      const { head, segment } = flow;
+      const octets = head < 0 ? QUANTUM : this.#runs.octetsOf(head, segment);
+      if (head >= 0 && recentOf(flow, now) + octets <= QUANTUM && this.#runs.segmentsOf(head) === 1) {
+        this.#takeFrom(flow, octets, now);
+        this.isSparse = true;
+        return true;
+      }
+      flow = flow.next;
+    }
+    return false;
+  }
+
   /** What was taken is not needed any more, or held by whoever needs it. */
   releaseTaken(): void {
     if (this.#finished < 0) return;
@@ -182,8 +201,7 @@ export class RunQueue {
 
   /** Octets that the flow sent of late, and these. */
   #addRecent(flow: RunFlow, octets: number, now: Instant): number {
-    const gone = (now - flow.recentAt) * (QUANTUM / SPARSE_MS);
-    const recent = (gone < flow.recent ? flow.recent - gone : 0) + octets;
+    const recent = recentOf(flow, now) + octets;
     flow.recent = recent < MOST_RECENT ? recent : MOST_RECENT;
     flow.recentAt = now;
     return recent;
@@ -273,4 +291,10 @@ export class RunQueue {
     const least = runs.segmentsOf(run) === 1 ? LEAST_CHARGE : LEAST_CHARGE_CUT;
     return length < least ? least : length;
   }
+}
+
+/** Octets that it sent of late. */
+function recentOf({ recent, recentAt }: RunFlow, now: Instant): number {
+  const gone = (now - recentAt) * (QUANTUM / SPARSE_MS);
+  return gone < recent ? recent - gone : 0;
 }

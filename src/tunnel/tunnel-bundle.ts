@@ -33,6 +33,7 @@ import { LanesIn } from "./lanes-in.ts";
 import type { Inlet, Outlet } from "./memory.ts";
 import { Path } from "./path.ts";
 import type { Identities } from "./path-proof.ts";
+import { Redundancy, type Redundant } from "./redundancy.ts";
 import { type BundleShare, PADDING_SCRATCH } from "./share.ts";
 
 /** What a bundle tells its host. */
@@ -45,7 +46,8 @@ export interface BundleSettings {
   /** This end knows where the peer is, and keeps paths up. */
   readonly calls: boolean;
   /** All packets go by two paths. */
-  readonly redundant: boolean;
+  /** Which packets go by two paths. */
+  readonly redundant: Redundant;
 }
 
 /** New keys are agreed on when nothing was heard for so long by any path: who began anew does not know these. */
@@ -98,7 +100,7 @@ export class TunnelBundle {
     this.peer = peer;
     this.#events = events;
     this.#calls = calls;
-    this.dispatch = new Dispatch(share, this.paths, redundant, seed);
+    this.dispatch = new Dispatch(share, this.paths, new Redundancy(redundant), seed);
     this.lanesIn = new LanesIn(share.slots, share.memory, inlet);
     this.#identities.own = this.#newName();
   }
@@ -149,7 +151,7 @@ export class TunnelBundle {
     const control = length > 1 && isControl(octets, from);
     const kind = control ? (octets[from + 1] as number) : 0;
     const whole = headers + TRANSPORT.overhead + length;
-    path.handleArrival(route, session, counter, whole, now);
+    path.handleArrival(route, session, counter, whole, kind === CONTROL_KINDS.proof, now);
     // It is not reported, so that it is sent again when it is not stale.
     if (!control && (!path.proof.isUnderstood || session === this.#formerSession)) {
       this.drops.stale++;

@@ -71,6 +71,8 @@ describe("the status of tunnels", () => {
     const twice = tunnel({ peers: [{ ...peer, redundant: true, cipher: null, session: "none", drops: {} }] });
     assert.match(formatTunnels([twice]), /public key \S+; all packets by two paths\n/);
     assert.match(formatTunnels([twice]), /0 of 1\n/);
+    const some = tunnel({ peers: [{ ...peer, redundant: ["sparse", 46], drops: {} }] });
+    assert.match(formatTunnels([some]), /; by two paths: those of sparse flows, DSCP 46\n/);
   });
 });
 
@@ -89,6 +91,10 @@ describe("commands for tunnels", () => {
     assert.deepEqual(await bench.run("eql", "master", "wan"), shown);
     assert.deepEqual(await bench.run("eql", "master", "wan", "--redundant", "on"), shown);
     assert.deepEqual(bench.daemon.calls.at(-1), ["changeTunnel", "wan", { redundant: true }]);
+    assert.deepEqual(await bench.run("eql", "master", "wan", "--redundant", "sparse,ef,8"), shown);
+    assert.deepEqual(bench.daemon.calls.at(-1), ["changeTunnel", "wan", { redundant: ["sparse", 46, 8] }]);
+    const unknown = await bench.run("eql", "master", "wan", "--redundant", "sparse,fast");
+    assert.match(unknown.stderr, /"fast" is no kind of packets; allowed: on, off, or sparse and code points/);
     const both = await bench.run("eql", "master", "wan", "--redundant", "off", "--max", "3");
     assert.equal(both.code, 2);
   });

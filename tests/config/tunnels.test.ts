@@ -209,6 +209,23 @@ describe("a server", () => {
   });
 });
 
+describe("packets by two paths", () => {
+  const chosen = (text: string): unknown => onlyTunnel(`${CALLER}redundant = ${text}`).peers[0]?.redundant;
+
+  it("are all, none, or kinds by name and number", () => {
+    assert.equal(chosen("true"), true);
+    assert.equal(chosen("false"), false);
+    assert.deepEqual(chosen('["sparse", "EF", "af41", 7, "12"]'), ["sparse", 46, 34, 7, 12]);
+  });
+
+  it("are of kinds that there are", () => {
+    assert.throws(() => chosen('["fast"]'), /master\.eql\.redundant.*it is no kind of packets/s);
+    assert.throws(() => chosen("[64]"), /master\.eql\.redundant/);
+    assert.throws(() => chosen('["64"]'), /it is no kind of packets/);
+    assert.throws(() => chosen('"on"'), /master\.eql\.redundant: .*true, false, or kinds of packets in a list/s);
+  });
+});
+
 describe("what does not agree", () => {
   const cases: readonly [what: string, text: string, ...messages: readonly string[]][] = [
     [

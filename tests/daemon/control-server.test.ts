@@ -123,6 +123,13 @@ describe("requests", () => {
     ["PATCH", "/tunnels/wan", { redundant: true }, ["changeTunnel", "wan", { redundant: true }], tunnel()],
     [
       "PATCH",
+      "/tunnels/wan",
+      { redundant: ["sparse", 46] },
+      ["changeTunnel", "wan", { redundant: ["sparse", 46] }],
+      tunnel(),
+    ],
+    [
+      "PATCH",
       "/tunnels/wan/paths/lte",
       { tier: "overflow", sendBps: null, receiveBps: 1000 },
       ["changePath", "wan", "lte", { tier: "overflow", sendBps: null, receiveBps: 1000 }],

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Random } from "../../src/sim/random.ts";
 import type { WanSettings } from "../../src/sim/wan-path.ts";
+import { Redundancy, type Redundant } from "../../src/tunnel/redundancy.ts";
 import { type End, flowIn, numbered, numberIn, World, type WorldOptions } from "./world.ts";
 
 /* Whatever happens to links and programs, no slot is lost, no octet is another's, and in the end all goes on. */
@@ -110,7 +111,9 @@ class Scenario {
         this.#restart();
         break;
       case 8:
-        near.bundle.dispatch.redundant = !near.bundle.dispatch.redundant;
+        near.bundle.dispatch.redundancy = new Redundancy(
+          this.#pick<Redundant>([false, true, ["sparse"], ["sparse", 0]]),
+        );
         break;
       default:
         this.#rate = this.#pick([0, 0.5, 2]);

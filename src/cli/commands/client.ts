@@ -1,6 +1,6 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { type DaemonOptions, daemonOptions, runConfig } from "../daemon-options.ts";
-import { whole } from "../options.ts";
+import { redundant, whole } from "../options.ts";
 import type { ClientOptions } from "../tunnel-set-up.ts";
 
 interface Options extends ClientOptions, DaemonOptions {}
@@ -25,7 +25,12 @@ export const clientCommand = (): Command =>
       .option("--default-route", "the default route leads through the server")
       .option("--dns <A...>", "name servers that this host asks while the server answers")
       .option("--dns-search <DOMAIN...>", "domains in which names are looked for then")
-      .option("--redundant", "all packets go by two paths"),
+      .addOption(
+        new Option(
+          "--redundant [KINDS]",
+          "packets go by two paths: all, or kinds such as sparse,ef",
+        ).argParser(redundant),
+      ),
   )
     .addHelpText(
       "after",

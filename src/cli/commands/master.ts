@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import {
   type MasterChange,
   type MasterStatus,
+  type Redundant,
   SCHEDULER_NAMES,
   type Status,
   type TunnelChange,
@@ -11,13 +12,13 @@ import { EqlError } from "../../errors.ts";
 import { ControlClient, socketPath } from "../control-client.ts";
 import { formatMasters } from "../format-status.ts";
 import { formatTunnels } from "../format-tunnels.ts";
-import { type SocketOption, segment, socketOption, whole } from "../options.ts";
+import { redundant, type SocketOption, segment, socketOption, whole } from "../options.ts";
 
 interface MasterOptions extends SocketOption {
   readonly max?: number;
   readonly min?: number;
   readonly scheduler?: MasterStatus["scheduler"];
-  readonly redundant?: "on" | "off";
+  readonly redundant?: Redundant;
 }
 
 /** What the options ask for; undefined: nothing. */
@@ -30,10 +31,10 @@ function changeOf({ max, min, scheduler }: MasterOptions): MasterChange | undefi
 async function tunnelText(
   client: ControlClient,
   name: string,
-  redundant: "on" | "off" | undefined,
+  redundant: Redundant | undefined,
 ): Promise<string | null> {
   if (redundant !== undefined) {
-    const change: TunnelChange = { redundant: redundant === "on" };
+    const change: TunnelChange = { redundant };
     return formatTunnels([await client.request<TunnelStatus>("PATCH", `/tunnels/${segment(name)}`, change)]);
   }
   const { tunnels } = await client.request<Status>("GET", "/status");
@@ -65,14 +66,17 @@ export const masterCommand = (): Command =>
       new Option("--scheduler <NAME>", "how the line for a packet is chosen").choices(SCHEDULER_NAMES),
     )
     .addOption(
-      new Option("--redundant <HOW>", "UDP: whether all packets go by two paths")
-        .choices(["on", "off"])
+      new Option(
+        "--redundant <KINDS>",
+        "UDP: which packets go by two paths: on, off, or kinds such as sparse,ef,46",
+      )
+        .argParser(redundant)
         .conflicts(["max", "min", "scheduler"]),
     )
     .addOption(socketOption())
     .addHelpText(
       "after",
-      "\nExamples:\n  eql master eql\n  eql master eql --max 8 --scheduler weighted\n  eql master eql --redundant on\n",
+      "\nExamples:\n  eql master eql\n  eql master eql --max 8 --scheduler weighted\n  eql master eql --redundant on\n  eql master eql --redundant sparse,ef\n",
     )
     .action(async (master: string, { socket, ...options }: MasterOptions) => {
       process.stdout.write(await masterText(new ControlClient(socketPath(socket)), master, options));

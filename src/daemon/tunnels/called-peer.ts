@@ -1,6 +1,6 @@
 import { ANY_PATH, type PathConfig, type TunnelPeerConfig } from "../../config/tunnel-config.ts";
 import { parseHostPort } from "../../config/tunnel-words.ts";
-import type { PathChange, TunnelStatus } from "../../control/messages.ts";
+import type { PathChange, Redundant, TunnelStatus } from "../../control/messages.ts";
 import { EqlError } from "../../errors.ts";
 import type { PathSettings, TunnelPeerSettings } from "../../host/engine/tunnel-messages.ts";
 import { type Instant, NEVER } from "../../time.ts";
@@ -31,7 +31,7 @@ export class CalledPeer {
   /** In the order of the configuration, later ones last. */
   #paths: CalledPath[];
   readonly #alive = new Set<string>();
-  redundant: boolean;
+  redundant: Redundant;
   /** What the engine has; null: it does not know the peer. */
   #servers: readonly string[] | null = null;
   #found: readonly string[] = [];

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { readKeyFile } from "../../config/key-file.ts";
 import type { PathConfig, TunnelConfig } from "../../config/tunnel-config.ts";
 import { networkOf } from "../../config/tunnel-words.ts";
-import type { PathChange, TunnelStatus } from "../../control/messages.ts";
+import type { PathChange, Redundant, TunnelStatus } from "../../control/messages.ts";
 import { keyText } from "../../crypto/key-text.ts";
 import type {
   TunnelStatus as EngineTunnelStatus,
@@ -159,7 +159,7 @@ export class Tunnel {
   }
 
   /** Of all its peers. */
-  async setRedundant(redundant: boolean): Promise<void> {
+  async setRedundant(redundant: Redundant): Promise<void> {
     const tunnel = this.config.name;
     await this.#clients.setRedundant(redundant);
     for (const [peer, called] of this.called) {

@@ -1,4 +1,9 @@
-import type { TunnelStatus as ControlStatus, PathStatus, PathTier } from "../../control/messages.ts";
+import type {
+  TunnelStatus as ControlStatus,
+  PathStatus,
+  PathTier,
+  Redundant,
+} from "../../control/messages.ts";
 
 /** An interface whose packets go by UDP paths to peers. Addresses are resolved: "192.0.2.1:7411" or "[2001:db8::1]:7411". */
 export interface TunnelSettings {
@@ -23,8 +28,8 @@ export interface TunnelPeerSettings {
   /** Most octets are sent to it, and taken from it, in bits per second; null: no limit. */
   readonly sendBps: number | null;
   readonly receiveBps: number | null;
-  /** All packets go by two paths. */
-  readonly redundant: boolean;
+  /** Which packets go by two paths. */
+  readonly redundant: Redundant;
 }
 
 /** What of a peer can be changed while it is there; what is left out stays. */

@@ -5,6 +5,7 @@ import { TokenBucket } from "../../crypto/token-bucket.ts";
 import { type Instant, NEVER } from "../../time.ts";
 import type { Inlet, Outlet } from "../../tunnel/memory.ts";
 import type { Path } from "../../tunnel/path.ts";
+import { Redundancy } from "../../tunnel/redundancy.ts";
 import type { BundleShare } from "../../tunnel/share.ts";
 import { TunnelBundle } from "../../tunnel/tunnel-bundle.ts";
 import type { Scheduled } from "./due-heap.ts";
@@ -96,7 +97,7 @@ export class TunnelPeer implements Inlet, Scheduled {
     const { dispatch } = this.bundle;
     if (sendBps !== undefined) dispatch.limit = limitOf(sendBps);
     if (receiveBps !== undefined) this.#receiving = bucketOf(receiveBps);
-    if (redundant !== undefined) dispatch.redundant = redundant;
+    if (redundant !== undefined) dispatch.redundancy = new Redundancy(redundant);
   }
 
   deliver(slot: number, from: number, length: number, vouched: boolean, now: Instant): void {
@@ -189,7 +190,7 @@ export class TunnelPeer implements Inlet, Scheduled {
       publicKey: keyText(this.settings.publicKey),
       session: peer.session === null ? "none" : "established",
       cipher: peer.session?.cipher ?? null,
-      redundant: dispatch.redundant,
+      redundant: dispatch.redundancy.chosen,
       paths: bundle.paths.map((path) => this.#statusOf(path, now)),
       queue: { packets: dispatch.queue.packets, octets: dispatch.queue.octets },
       sent: { packets: dispatch.sentPackets, octets: dispatch.sentOctets, repeated: dispatch.repeated },

@@ -75,11 +75,11 @@ it("takes other limits while it is there", () => {
   const { dispatch } = peer.bundle;
   assert.equal(overLimit(), 0);
   peer.change({ sendBps: 8e6, receiveBps: 1e6, redundant: true });
-  assert.deepEqual([dispatch.limit, dispatch.redundant], [1000, true]);
+  assert.deepEqual([dispatch.limit, dispatch.redundancy.chosen], [1000, true]);
   const dropped = overLimit();
   assert.equal(dropped, 100 - Math.floor(65_536 / PACKET));
   peer.change({ networks: ["10.98.0.3/32"] });
-  assert.deepEqual([dispatch.limit, dispatch.redundant], [1000, true]);
+  assert.deepEqual([dispatch.limit, dispatch.redundancy.chosen], [1000, true]);
   assert.deepEqual(peer.settings.networks, ["10.98.0.3/32"]);
   peer.change({ sendBps: null, receiveBps: null });
   assert.equal(dispatch.limit, Number.POSITIVE_INFINITY);
