@@ -10,6 +10,10 @@ import type { Pppd } from "./pppd-peer.ts";
 const US = "10.9.0.1";
 const PPPD = "10.9.0.2";
 const SPEEDS = [57600, 57600, 57600, 57600];
+/** Octets each way by a bundle. */
+const CARRIED = 16_000;
+/** Enough that a line can be pulled and come back meanwhile. */
+const CARRIED_LONG = 90_000;
 const MASTER = `[master.eql]\naddress = "${US}"\npeer = "${PPPD}"\nmtu = 1500\n`;
 
 describe("our multilink and pppd's", { skip: kernelPeerMissing() || hostMissing() }, () => {
@@ -50,10 +54,8 @@ describe("our multilink and pppd's", { skip: kernelPeerMissing() || hostMissing(
 
   /** Both ways, whole and in parts. */
   async function carries(): Promise<void> {
-    await world.ping(PPPD, 1400);
-    await world.peer.ping(US);
-    await world.transfer("from-us", PPPD, 20_000);
-    await world.transfer("to-us", US, 20_000);
+    await Promise.all([world.ping(PPPD, 1400), world.peer.ping(US)]);
+    await Promise.all([world.transfer("from-us", PPPD, CARRIED), world.transfer("to-us", US, CARRIED)]);
   }
 
   for (const [count, numbers] of [
@@ -90,7 +92,7 @@ describe("our multilink and pppd's", { skip: kernelPeerMissing() || hostMissing(
         const sent = lineOctets.sent - (before.lines[index]?.lineOctets.sent ?? 0);
         const received = lineOctets.received - (before.lines[index]?.lineOctets.received ?? 0);
         const { drops: earlier } = before.lines[index] ?? {}; // the guest's terminal echoes until pppd takes it
-        const share = 20_000 / count;
+        const share = CARRIED / count;
         assert.ok(sent > share / 2 && received > share / 2, `${name} sent ${sent}, received ${received}`);
         assert.deepEqual(drops, earlier, name);
       }
@@ -122,9 +124,8 @@ describe("our multilink and pppd's", { skip: kernelPeerMissing() || hostMissing(
     const { masters, lines: ours } = await allEnslaved(daemon, 2);
     assert.equal(masters[0]?.multilink, null);
     assert.ok(ours.every(({ ppp }) => ppp?.multilink === false));
-    await world.ping(PPPD, 1400);
-    await world.peer.ping(US);
-    await world.transfer("from-us", PPPD, 20_000);
+    await Promise.all([world.ping(PPPD, 1400), world.peer.ping(US)]);
+    await world.transfer("from-us", PPPD, 10_000);
   });
 
   it("refuse multilink that is not wanted", async () => {
@@ -144,7 +145,7 @@ describe("our multilink and pppd's", { skip: kernelPeerMissing() || hostMissing(
     assert.equal((await world.us.run(["ping", "-c", "1", "-W", "1", PPPD])).code, 1);
     for (const line of lines(2)) world.peer.kernel.plug(line, "in");
     // Linux holds what comes after the lost part until both lines have brought later ones.
-    await world.us.must(["ping", "-c", "8", "-i", "0.5", "-W", "5", "-s", "8", PPPD]);
+    await world.us.must(["ping", "-c", "8", "-i", "0.3", "-W", "5", "-s", "8", PPPD]);
     const report = await world.us.must(["ping", "-c", "4", "-i", "0.2", "-W", "5", "-s", "8", PPPD]);
     assert.match(report, / 0% packet loss/);
   });
@@ -152,16 +153,16 @@ describe("our multilink and pppd's", { skip: kernelPeerMissing() || hostMissing(
   for (const direction of ["from-us", "to-us"] as const) {
     it(`carry a transfer ${direction} intact while a line is pulled and comes back`, async () => {
       // A machine that is busy elsewhere must not make a good line look dead.
-      const echo = { "echo-interval": 1, "echo-failures": 4 };
+      const echo = { "echo-interval": 1, "echo-failures": 3 };
       const daemon = await daemonWith(2, { multilink: true, ...echo });
-      const options = "multilink noipdefault lcp-echo-interval 1 lcp-echo-failure 5";
+      const options = "multilink noipdefault lcp-echo-interval 1 lcp-echo-failure 4";
       const theirs = await pppds(2, options);
       const owner = await bundleOwner(theirs);
       await owner.up();
       await allEnslaved(daemon, 2);
       const other = theirs.find((pppd) => pppd !== owner) as Pppd;
       const name = `ppp${other.line}`;
-      const transfer = world.transfer(direction, direction === "to-us" ? US : PPPD, 160_000);
+      const transfer = world.transfer(direction, direction === "to-us" ? US : PPPD, CARRIED_LONG);
       transfer.catch(() => undefined); // it is waited for below, unless something else fails
       const carried = ({ masters }: Status): number =>
         masters[0]?.[direction === "to-us" ? "received" : "sent"].octets ?? 0;
@@ -174,7 +175,7 @@ describe("our multilink and pppd's", { skip: kernelPeerMissing() || hostMissing(
       const again = await world.peer.pppd(other.line, options);
       await again.saw(/^Link attached to ppp0$/);
       const { status } = await untilLine(daemon, name, ({ state }) => state === "enslaved", "to be back");
-      assert.ok(carried(status) < 160_000, "the transfer still goes on");
+      assert.ok(carried(status) < CARRIED_LONG, "the transfer still goes on");
       await transfer;
       assert.equal(owner.count(/^(LCP|Link) terminated/), 0, owner.log.join("\n"));
       assert.equal(owner.count(/^rcvd \[IPCP ConfAck /), 1, owner.log.join("\n"));
