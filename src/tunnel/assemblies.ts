@@ -1,3 +1,4 @@
+import type { Holding } from "./holding.ts";
 import type { Memory } from "./memory.ts";
 import type { SlotPools } from "./slots.ts";
 
@@ -21,6 +22,7 @@ type PartOutcome = "taken" | "completed" | "bad" | "full";
 export class Assemblies {
   readonly #slots: SlotPools;
   readonly #memory: Memory;
+  readonly #holding: Holding;
   readonly #unused: number[] = [];
   readonly #slotOf = new Int32Array(MOST);
   readonly #total = new Int32Array(MOST);
@@ -28,8 +30,9 @@ export class Assemblies {
   readonly #stretches = new Int32Array(MOST * MOST_STRETCHES * 2);
   readonly #counts = new Uint8Array(MOST);
 
-  constructor(slots: SlotPools, memory: Memory) {
+  constructor(slots: SlotPools, memory: Memory, holding: Holding) {
     this.#slots = slots;
+    this.#holding = holding;
     this.#memory = memory;
     for (let i = MOST - 1; i >= 0; i--) this.#unused.push(i);
   }
@@ -37,8 +40,8 @@ export class Assemblies {
   /** @returns a number for a packet; -1: there are too many, or no slot */
   begin(): number {
     if (this.#unused.length === 0) return -1;
-    const small = this.#slots.small.take();
-    const slot = small >= 0 ? small : this.#slots.big.take();
+    const small = this.#holding.takeSmall();
+    const slot = small >= 0 ? small : this.#holding.takeBig();
     if (slot < 0) return -1;
     const assembly = this.#unused.pop() as number;
     this.#slotOf[assembly] = slot;
@@ -63,7 +66,7 @@ export class Assemblies {
   }
 
   giveUp(assembly: number): void {
-    this.#slots.release(this.#slotOf[assembly] as number);
+    this.#holding.release(this.#slotOf[assembly] as number);
     this.leave(assembly);
   }
 
@@ -131,11 +134,11 @@ export class Assemblies {
     const { big, small } = this.#slots;
     const slot = this.#slotOf[assembly] as number;
     if (HEADROOM + end <= small.size || big.owns(slot)) return true;
-    const larger = big.take();
+    const larger = this.#holding.takeBig();
     if (larger < 0) return false;
     const from = small.offsetOf(slot);
     this.#memory.octets.copyWithin(big.offsetOf(larger), from, from + small.size);
-    small.release(slot);
+    this.#holding.release(slot);
     this.#slotOf[assembly] = larger;
     return true;
   }

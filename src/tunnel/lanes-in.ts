@@ -11,14 +11,13 @@
 import { after, earlier, type Instant, instant, NEVER } from "../time.ts";
 import { LANES, numbersAhead } from "../wire/tunnel-content.ts";
 import { Assemblies, HEADROOM } from "./assemblies.ts";
+import { Holding } from "./holding.ts";
 import { ASSEMBLING, Lane, MISSING, MOST_ROOM, SKIPPED } from "./lane.ts";
 import type { Inlet, Memory } from "./memory.ts";
 import type { SlotPools } from "./slots.ts";
 
 /** Numbers further ahead are of somebody who does not count as we do. */
 const FAR = 2 ** 22;
-/** Of so many big slots one is kept for what comes. */
-const RESERVE = 16;
 
 /** Numbers that may be gone through for each message, on average, and in one go: who lies about them is not to cost more. */
 const STEPS = 64;
@@ -41,8 +40,7 @@ export class LanesIn {
   readonly #lanes: Lane[] = Array.from({ length: LANES }, () => new Lane());
   /** A bit for each lane in which something is waited for. */
   #waiting = 0;
-  /** Packets that are held in big slots. */
-  #heldBig = 0;
+  readonly #holding: Holding;
   /** Messages since steps were last counted, and the steps that were left then. */
   #messages = 0;
   #steps = MOST_STEPS;
@@ -51,6 +49,7 @@ export class LanesIn {
     this.#slots = slots;
     this.#memory = memory;
     this.#inlet = inlet;
+    this.#holding = new Holding(slots);
   }
 
   /** The peer counts from 0 again. What is held is dropped. */
@@ -229,15 +228,14 @@ export class LanesIn {
   ): void {
     this.heldPackets++;
     const { small } = this.#slots;
-    const copy = isCrowded || HEADROOM + length > small.size ? -1 : small.take();
+    const copy = isCrowded || HEADROOM + length > small.size ? -1 : this.#holding.takeSmall();
     if (copy >= 0) {
       const to = small.offsetOf(copy) + HEADROOM;
       this.#memory.octets.copyWithin(to, from, from + length);
       lane.set(number, copy, to, length, vouched);
       return;
     }
-    this.#slots.hold(slot);
-    if (this.#slots.big.owns(slot)) this.#heldBig++;
+    this.#holding.hold(slot);
     lane.set(number, slot, from, length, vouched);
   }
 
@@ -250,7 +248,7 @@ export class LanesIn {
     isLast: boolean,
     vouched: boolean,
   ): void {
-    this.#assemblies ??= new Assemblies(this.#slots, this.#memory);
+    this.#assemblies ??= new Assemblies(this.#slots, this.#memory, this.#holding);
     const assemblies = this.#assemblies;
     const mark = lane.slotOf(number);
     const assembly = mark === MISSING ? assemblies.begin() : ASSEMBLING - mark;
@@ -267,7 +265,6 @@ export class LanesIn {
       lane.set(number, slot, this.#slots.offsetOf(slot) + HEADROOM, assemblies.lengthOf(assembly), vouched);
       assemblies.leave(assembly);
       this.heldPackets++;
-      if (this.#slots.big.owns(slot)) this.#heldBig++;
     }
   }
 
@@ -297,15 +294,13 @@ export class LanesIn {
     const slot = lane.slotOf(number);
     if (slot >= 0) {
       this.heldPackets--;
-      if (this.#slots.big.owns(slot)) this.#heldBig--;
-      this.#slots.release(slot);
+      this.#holding.release(slot);
     } else if (slot <= ASSEMBLING) this.#assemblies?.giveUp(ASSEMBLING - slot);
   }
 
-  /** When there is hardly a big slot for what comes, gives up what has been waited for longest, until there is. */
+  /** When there is hardly a big slot for what comes, or this has too many, gives up what has been waited for longest. */
   #relieve(now: Instant): void {
-    const { big } = this.#slots;
-    while (this.#heldBig > 0 && big.free * RESERVE < big.count) {
+    while (this.#waiting !== 0 && this.#holding.isTooBig) {
       let oldest = -1;
       let since = Number.POSITIVE_INFINITY;
       for (let i = 0; i < LANES; i++) {
@@ -314,7 +309,8 @@ export class LanesIn {
         since = lane.sinceOf(lane.next);
         oldest = i;
       }
-      const lane = this.#lanes[oldest] as Lane;
+      const lane = this.#lanes[oldest];
+      if (lane === undefined) return;
       this.#pass(lane, now);
       this.#drain(lane, oldest, now);
     }

@@ -29,6 +29,8 @@ const LIMIT_OCTETS = 4 * 1024 * 1024;
 /** As each run has a slot, it counts for no less than this: a packet, and a run of several. */
 const LEAST_CHARGE = 2048;
 const LEAST_CHARGE_CUT = 8192;
+/** Who has too many slots gives up so many runs for each that comes. */
+const MOST_GIVEN_UP = 2;
 const LONG_AGO = instant(Number.NEGATIVE_INFINITY);
 
 export class RunQueue {
@@ -60,6 +62,9 @@ export class RunQueue {
   readonly #begun = new RunFlowList();
   readonly #old = new RunFlowList();
   #charged = 0;
+  /* Runs that wait in slots of each size. */
+  #big = 0;
+  #small = 0;
   /** A run to be released, all of which was taken. */
   #finished = -1;
 
@@ -96,7 +101,11 @@ export class RunQueue {
     this.octets += octets;
     this.packets += segments;
     this.#charged += this.#chargeOf(run);
-    while (this.#charged > this.#limit) this.#dropFromFattest(now);
+    const { big } = this.#runs.slots;
+    if (big.owns(this.#runs.slotOf(run))) this.#big++;
+    else this.#small++;
+    while (this.#charged > this.#limit) if (!this.#dropFromFattest(now)) return;
+    for (let i = 0; i < MOST_GIVEN_UP && this.#isTooMuch(); i++) if (!this.#dropFromFattest(now)) return;
   }
 
   /** Octets of the segment that is next, unless it is dropped; 0: there is none. */
@@ -217,7 +226,7 @@ export class RunQueue {
 
   /** Goes on to the run behind the first one. */
   #advance(flow: RunFlow, now: Instant): void {
-    this.#charged -= this.#chargeOf(flow.head);
+    this.#countOut(flow.head);
     flow.head = this.#runs.nextOf(flow.head);
     flow.segment = 0;
     flow.isBegun = false;
@@ -253,35 +262,50 @@ export class RunQueue {
     }
   }
 
-  #dropFromFattest(now: Instant): void {
+  /** It has so many slots that others may miss them. */
+  #isTooMuch(): boolean {
+    const { big, small } = this.#runs.slots;
+    return big.isTooMuch(this.#big) || small.isTooMuch(this.#small);
+  }
+
+  /** A run does not wait any more. */
+  #countOut(run: number): void {
+    this.#charged -= this.#chargeOf(run);
+    if (this.#runs.slots.big.owns(this.#runs.slotOf(run))) this.#big--;
+    else this.#small--;
+  }
+
+  /** @returns false: all runs are begun */
+  #dropFromFattest(now: Instant): boolean {
     const fattest = this.#fattest();
+    if (fattest === null) return false;
     const run = fattest.isBegun ? this.#runs.nextOf(fattest.head) : fattest.head;
     this.drops.queueFull += this.#runs.segmentsOf(run) - (fattest.isBegun ? 0 : fattest.segment);
     if (!fattest.isBegun) {
       this.#dropHead(fattest, now);
-      return;
+      return true;
     }
     const segments = this.#runs.segmentsOf(run);
     const octets = this.#runs.octetsFrom(run, 0, segments);
     fattest.octets -= octets;
     this.octets -= octets;
     this.packets -= segments;
-    this.#charged -= this.#chargeOf(run);
+    this.#countOut(run);
     this.#runs.setNext(fattest.head, this.#runs.nextOf(run));
     if (fattest.tail === run) fattest.tail = fattest.head;
     this.#runs.release(run);
+    return true;
   }
 
-  /** The flow with the most octets, of those that have a run that is not begun. */
-  #fattest(): RunFlow {
+  /** The flow with the most octets, of those that have a run that is not begun; null: there is none. */
+  #fattest(): RunFlow | null {
     let fattest: RunFlow | null = null;
     for (let list = this.#begun; ; list = this.#old) {
       for (let flow = list.first; flow !== null; flow = flow.next) {
         if (flow.head < 0 || (flow.isBegun && flow.head === flow.tail)) continue;
         if (fattest === null || flow.octets > fattest.octets) fattest = flow;
       }
-      // There is one: the run that came last is not begun.
-      if (list === this.#old) return fattest as RunFlow;
+      if (list === this.#old) return fattest;
     }
   }
 

@@ -31,7 +31,7 @@ const NUMBERED = 1 << 29;
 export class RunTable {
   /** Runs in it. */
   count = 0;
-  readonly #slots: SlotPools;
+  readonly slots: SlotPools;
   #words = new Int32Array(FIRST_COUNT * WORDS);
   /** For the queue that it waits in: the one behind it. */
   #next = new Int32Array(FIRST_COUNT);
@@ -42,7 +42,7 @@ export class RunTable {
   #unused = -1;
 
   constructor(slots: SlotPools) {
-    this.#slots = slots;
+    this.slots = slots;
   }
 
   /**
@@ -92,7 +92,7 @@ export class RunTable {
     if (!(left >= 0)) throw new Error(`run ${id} was released once too often`);
     words[at + REFERENCES] = left;
     if (left > 0) return;
-    this.#slots.release(words[at + SLOT] as number);
+    this.slots.release(words[at + SLOT] as number);
     words[at + FROM] = this.#unused;
     this.#unused = id;
     this.count--;

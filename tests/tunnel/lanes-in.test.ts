@@ -298,7 +298,7 @@ describe("LanesIn", () => {
   });
 
   it("slides on when a packet is further ahead than can be waited", () => {
-    const receiver = new Receiver(8, 16_400);
+    const receiver = new Receiver(8, 26_400);
     const { lanes } = receiver;
     for (let number = 1; number < 16_384; number++) receiver.packet(0, number, 0, { length: 20 });
     assert.deepEqual([lanes.heldPackets, receiver.delivered.length], [16_383, 0]);
@@ -329,22 +329,34 @@ describe("what lanes hold", () => {
     receiver.assertNothingHeld();
   });
 
-  it("gives up holes early, the oldest first, before there is no slot for what comes", () => {
+  it("gives up holes early when others have the slots", () => {
+    const receiver = new Receiver(32, 0);
+    const { big } = receiver.slots;
+    const others = Array.from({ length: 29 }, () => big.take());
+    for (let i = 1; i <= 10; i++) receiver.packet(2, 2 * i, i);
+    assert.deepEqual([big.free, receiver.lanes.heldPackets], [2, 1]);
+    for (const slot of others) big.release(slot);
+    receiver.lanes.handleTimeout(instant(1000));
+    assert.equal(receiver.delivered.length, 10);
+    receiver.assertNothingHeld();
+  });
+
+  it("gives up holes early, the oldest first, before it has most of the slots", () => {
     const receiver = new Receiver(32, 0);
     const { lanes } = receiver;
     receiver.packet(1, 1, 0);
-    for (let i = 1; i <= 29; i++) receiver.packet(2, 2 * i, i);
-    assert.deepEqual([receiver.slots.big.free, lanes.drops.lost], [2, 0]);
-    receiver.packet(2, 60, 30);
+    for (let i = 1; i <= 19; i++) receiver.packet(2, 2 * i, i);
+    assert.deepEqual([receiver.slots.big.free, lanes.drops.lost], [12, 0]);
+    receiver.packet(2, 40, 20);
     assert.deepEqual(
       receiver.delivered.map(({ lane, number }) => [lane, number]),
       [[1, 1]],
     );
-    receiver.packet(2, 62, 31);
+    receiver.packet(2, 42, 21);
     assert.equal(receiver.delivered.at(-1)?.number, 2);
     assert.equal(lanes.drops.lost, 3);
-    for (let i = 32; i < 500; i++) receiver.packet(2, 2 * i, i);
-    assert.equal(lanes.heldPackets, 30);
+    for (let i = 22; i < 500; i++) receiver.packet(2, 2 * i, i);
+    assert.equal(lanes.heldPackets, 20);
     lanes.handleTimeout(instant(1000));
     const numbers = receiver.delivered.filter(({ lane }) => lane === 2).map(({ number }) => number);
     assert.deepEqual(
@@ -447,7 +459,8 @@ describe("parts of packets", () => {
     assert.equal(lanes.drops.badParts, 7);
     lanes.reset();
     for (let number = 1; number < 300; number++) receiver.part(0, number, 100, 0, 50, 0);
-    assert.ok(receiver.slots.small.free === 0 && lanes.drops.full > 200);
+    assert.deepEqual([receiver.slots.small.free, receiver.slots.big.free], [23, 4]);
+    assert.ok(lanes.drops.full > 200);
     lanes.reset();
     receiver.assertNothingHeld();
   });
