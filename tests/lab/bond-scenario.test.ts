@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it, type TestContext } from "node:test";
@@ -207,7 +207,9 @@ describe("the commands", () => {
     assert.ok((report["bonded"]?.["seconds"] ?? 0) < (report["alone"]?.["seconds"] ?? 0));
     assert.match(stderr, /alone .*bonded/);
   });
+});
 
+describe("the commands, interrupted all at once", { concurrency: true }, () => {
   for (const [signal, code] of [
     ["SIGKILL", null],
     ["SIGINT", 130],
@@ -216,8 +218,10 @@ describe("the commands", () => {
     it(`leave nothing when ${signal} ends them in mid-transfer`, async (t) => {
       if (!needsBond(t)) return;
       const word = randomUUID();
+      const directory = join(temporary, signal);
+      mkdirSync(directory);
       const command = spawn(process.execPath, [EQL, "demo", "--lines", "9600,9600", "--json"], {
-        env: { ...process.env, EQL_TEST_WORD: word },
+        env: { ...process.env, EQL_TEST_WORD: word, TMPDIR: directory },
         stdio: ["ignore", "pipe", "pipe"],
       });
       t.after(() => command.kill("SIGKILL"));
@@ -232,7 +236,7 @@ describe("the commands", () => {
       const [status] = (await exit) as [number | null];
       assert.equal(status, code);
       await eventually(() => processesWith(word).length === 0, "no process is left");
-      await eventually(() => scratchDirectories().length === 0, "no file is left");
+      await eventually(() => readdirSync(directory).length === 0, "no file is left");
     });
   }
 });

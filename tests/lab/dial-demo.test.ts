@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it, type TestContext } from "node:test";
@@ -15,10 +15,38 @@ import { eventually, needsHosts } from "./lab-support.ts";
 const EQL = fileURLToPath(new URL("../../../bin/eql", import.meta.url));
 const CARRIERS = [57_600, 28_800];
 
-/** A temporary directory of this file's own, for it and its children. */
+/** A temporary directory of this file's own, and of each test that is to leave nothing in it. */
 const temporary = mkdtempSync(join(tmpdir(), "eql-test-"));
-process.env["TMPDIR"] = temporary;
 after(() => rmSync(temporary, { recursive: true }));
+
+function ownTemporary(name: string): string {
+  const path = join(temporary, name);
+  mkdirSync(path);
+  return path;
+}
+
+const ours = ownTemporary("ours");
+process.env["TMPDIR"] = ours;
+
+const startDemo = (args: readonly string[], environment: NodeJS.ProcessEnv = {}): ChildProcess =>
+  spawn(process.execPath, [EQL, "demo", "--dial", ...args], {
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+
+/** A demo that ends by itself. */
+async function demo(...args: readonly string[]): Promise<{ out: string; said: string; code: number | null }> {
+  const command = startDemo(args, { TMPDIR: temporary });
+  let [out, said] = ["", ""];
+  command.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    out += text;
+  });
+  command.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  await once(command, "close");
+  return { out, said, code: command.exitCode };
+}
 
 function needsCalls(t: TestContext): boolean {
   if (!needsHosts(t)) return false;
@@ -42,12 +70,13 @@ const processesWith = (word: string): readonly string[] =>
     }
   });
 
-describe("the demo of dialing", () => {
-  it("dials, logs in, bundles, loses a call during the transfer and dials again", (t) => {
+/** All at once: most of their time is that of modems which train. */
+describe("the demo of dialing", { concurrency: true }, () => {
+  it("dials, logs in, bundles, loses a call during the transfer and dials again", async (t) => {
     if (!needsCalls(t)) return;
-    const args = [EQL, "demo", "--dial", "--lines", CARRIERS.join(), "--bytes", "40000", "--json"];
-    const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8" });
-    assert.equal(status, 0, stderr);
+    const args = ["--lines", CARRIERS.join(), "--bytes", "40000", "--json"];
+    const { out: stdout, said: stderr, code } = await demo(...args);
+    assert.equal(code, 0, stderr);
     const report = JSON.parse(stdout) as DialDemoResult & Record<"lines" | "mtu" | "bytes", unknown>;
     assert.deepEqual([report.lines, report.mtu, report.bytes], [CARRIERS, 1500, 40_000]);
     assert.deepEqual([report.complete, report.intact, report.cut?.line], [true, true, 0]);
@@ -90,7 +119,7 @@ describe("the demo of dialing", () => {
       notes.filter(({ type }) => type === "transfer" || type === "cut").map((note) => ({ ...note, at: 0 })),
       ["begins", "ends"].map((what) => ({ type: "transfer", at: 0, what })),
     );
-    assert.deepEqual(readdirSync(temporary), []);
+    assert.deepEqual(readdirSync(ours), []);
   });
 
   for (const [signal, code] of [
@@ -100,14 +129,12 @@ describe("the demo of dialing", () => {
     it(`leaves nothing when ${signal} ends it during a call`, async (t) => {
       if (!needsCalls(t)) return;
       const word = randomUUID();
-      const command = spawn(process.execPath, [EQL, "demo", "--dial", "--json"], {
-        env: { ...process.env, EQL_TEST_WORD: word },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
+      const directory = ownTemporary(signal);
+      const command = startDemo(["--json"], { EQL_TEST_WORD: word, TMPDIR: directory });
       t.after(() => command.kill("SIGKILL"));
       const exit = once(command, "exit");
       let told = "";
-      command.stderr.on("data", (octets: Buffer) => {
+      command.stderr?.on("data", (octets: Buffer) => {
         told += octets.toString();
       });
       await eventually(() => told.includes("provider0 rings"), `a call (it said: ${told})`, 60_000);
@@ -116,18 +143,16 @@ describe("the demo of dialing", () => {
       const [status] = (await exit) as [number | null];
       assert.equal(status, code);
       await eventually(() => processesWith(word).length === 0, "no process is left", 30_000);
-      await eventually(() => readdirSync(temporary).length === 0, "no file is left", 30_000);
+      await eventually(() => readdirSync(directory).length === 0, "no file is left", 30_000);
     });
   }
 
-  it("wants two carriers or more that the ports are fast enough for", (t) => {
+  it("wants two carriers or more that the ports are fast enough for", async (t) => {
     if (!needsCalls(t)) return;
     for (const lines of ["28800", "28800,230400"]) {
-      const { stderr, status } = spawnSync(process.execPath, [EQL, "demo", "--dial", "--lines", lines], {
-        encoding: "utf8",
-      });
-      assert.equal(status, 1);
-      assert.match(stderr, /two carriers or more of at most 115200 bit\/s/);
+      const { said, code } = await demo("--lines", lines);
+      assert.equal(code, 1);
+      assert.match(said, /two carriers or more of at most 115200 bit\/s/);
     }
   });
 });
