@@ -24,6 +24,9 @@ describe("our PPP and pppd, on one line", { skip: kernelPeerMissing() || hostMis
   afterEach(() => world.settle());
   after(() => world?.close());
 
+  const transferBothWays = (octets: number): Promise<unknown> =>
+    Promise.all([world.transfer("from-us", PPPD, octets), world.transfer("to-us", US, octets)]);
+
   it("give pppd an address and name servers, and carry what either sends", async () => {
     const daemon = await world.daemon(world.table(0, { ...BOTH, dns: ["10.9.0.53", "10.9.0.54"] }));
     const pppd = await world.peer.pppd(0, "noipdefault usepeerdns");
@@ -34,10 +37,8 @@ describe("our PPP and pppd, on one line", { skip: kernelPeerMissing() || hostMis
     assert.equal(ppp.phase, "network");
     assert.deepEqual(ppp.ipv4, { local: US, remote: PPPD, dns: [] });
     assert.equal(ppp.multilink, false);
-    await world.ping(PPPD, 1400);
-    await world.peer.ping(US);
-    await world.transfer("from-us", PPPD, 20_000);
-    await world.transfer("to-us", US, 20_000);
+    await Promise.all([world.ping(PPPD, 1400), world.peer.ping(US)]);
+    await transferBothWays(10_000);
     const { repeated: _, ...drops } = (await daemon.line("ppp0"))?.drops ?? {};
     assert.deepEqual(drops, {}, "but for segments that TCP repeated too early");
   });
@@ -49,8 +50,7 @@ describe("our PPP and pppd, on one line", { skip: kernelPeerMissing() || hostMis
     const { ppp } = await untilLine(daemon, "ppp0", ({ state }) => state === "alone", "to be up");
     assert.deepEqual(ppp.ipv4, { local: US, remote: PPPD, dns: ["10.9.0.53", "10.9.0.54"] });
     assert.ok(pppd.count(/^rcvd \[IPCP ConfReq .*<addr 0\.0\.0\.0>/) > 0);
-    await world.ping(PPPD);
-    await world.peer.ping(US);
+    await Promise.all([world.ping(PPPD), world.peer.ping(US)]);
   });
 
   it("refuse VJ and CCP properly", async () => {
@@ -71,16 +71,14 @@ describe("our PPP and pppd, on one line", { skip: kernelPeerMissing() || hostMis
     await pppd.saw(/^sent \[LCP ConfRej .*<magic .*<pcomp> <accomp>\]/);
     await untilLine(daemon, "ppp0", ({ state, mtu }) => state === "alone" && mtu === 296, "an MTU of 296");
     await world.ping(PPPD, 1000);
-    await world.transfer("from-us", PPPD, 10_000);
-    await world.transfer("to-us", US, 10_000);
+    await transferBothWays(10_000);
   });
 
   it("escape all control characters for a pppd with the default map", async () => {
     await world.daemon(world.table(0, BOTH));
     const pppd = await world.peer.pppd(0, "default-asyncmap");
     await pppd.up();
-    await world.transfer("from-us", PPPD, 10_000);
-    await world.transfer("to-us", US, 10_000);
+    await transferBothWays(10_000);
   });
 
   it("agree on IPv6 beside IPv4", async () => {
@@ -97,20 +95,22 @@ describe("our PPP and pppd, on one line", { skip: kernelPeerMissing() || hostMis
     await pppd.up();
     const { ppp } = await untilLine(daemon, "ppp0", (_line, { ipv6 }) => ipv6 !== null, "IPv6");
     assert.deepEqual([ppp.ipv6?.local, ppp.ipv6?.remote], ["fe80::a:b:c:d", "fe80::1:2:3:4"]);
-    await world.ping("fe80::1:2:3:4%ppp0");
-    await world.peer.ping("fe80::a:b:c:d%ppp0");
-    await world.ping(PPPD);
+    await Promise.all([
+      world.ping("fe80::1:2:3:4%ppp0"),
+      world.peer.ping("fe80::a:b:c:d%ppp0"),
+      world.ping(PPPD),
+    ]);
   });
 
   it("notice that nobody answers the echoes any more, and come back", async () => {
     const daemon = await world.daemon(world.table(0, { ...BOTH, "echo-interval": 0.5, "echo-failures": 3 }));
-    const pppd = await world.peer.pppd(0, "lcp-echo-interval 1 lcp-echo-failure 3 persist holdoff 1");
+    const pppd = await world.peer.pppd(0, "lcp-echo-interval 1 lcp-echo-failure 2 persist holdoff 1");
     await pppd.up();
     await untilLine(daemon, "ppp0", ({ echoMs }) => echoMs !== null, "an echo");
     world.peer.kernel.plug(0, "out");
     const isDown = ({ state, reason }: LineStatus): boolean => state !== "alone" && /echo/.test(reason);
     await untilLine(daemon, "ppp0", isDown, "to say why it is down");
-    await pppd.saw(/^No response to 3 echo-requests$/);
+    await pppd.saw(/^No response to 2 echo-requests$/);
     world.peer.kernel.plug(0, "in");
     await pppd.saw(/^remote IP address /, 2);
     await untilLine(daemon, "ppp0", ({ state }) => state === "alone", "to be up again");
@@ -120,7 +120,7 @@ describe("our PPP and pppd, on one line", { skip: kernelPeerMissing() || hostMis
   it("answer pppd's echoes", async () => {
     await world.daemon(world.table(0, BOTH));
     const pppd = await world.peer.pppd(0, "debug lcp-echo-interval 1 lcp-echo-failure 2");
-    await pppd.saw(/^rcvd \[LCP EchoRep /, 4);
+    await pppd.saw(/^rcvd \[LCP EchoRep /, 3);
   });
 
   it("come up again with a pppd that has ended properly", async () => {
