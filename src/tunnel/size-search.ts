@@ -29,6 +29,8 @@ export class SizeSearch {
   probeAt: Instant = NEVER;
   #index = 0;
   #tries = 0;
+  /** The first size that leaves at all, as far as is known. */
+  #firstIndex = 0;
   #probedAt: Instant = instant(0);
   /** Nothing is known yet of how fast it is, not even roughly. */
   #isFresh = true;
@@ -82,8 +84,9 @@ export class SizeSearch {
     this.#longLost = 0;
     if (this.probeAt === NEVER) this.#begin(now);
     else if (this.#tries === 1) {
-      // It was the probe: the next size at once.
+      // It was the probe: the next size at once, which is the first to tell how slow the line is.
       this.#tries = TRIES_A_SIZE;
+      this.#firstIndex = this.#index + 1;
       this.probeAt = now;
     }
   }
@@ -118,7 +121,7 @@ export class SizeSearch {
     const answerMs = shortMs + size / rate;
     this.#tries++;
     this.#probedAt = now;
-    const isFirst = this.#isFresh && this.#index === 0 && this.#tries === 1;
+    const isFirst = this.#isFresh && this.#index === this.#firstIndex && this.#tries === 1;
     this.probeAt = after(now, isFirst ? Math.max(answerMs, FIRST_MS) : answerMs);
     return writeSize(octets, into, CONTROL_KINDS.sizeProbe, size);
   }
@@ -131,6 +134,7 @@ export class SizeSearch {
 
   #begin(at: Instant): void {
     this.#index = 0;
+    this.#firstIndex = 0;
     this.#tries = 0;
     this.probeAt = at;
   }
