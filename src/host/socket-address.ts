@@ -63,11 +63,11 @@ export function parseEndpoint(text: string): { address: string; port: number } {
 export const formatEndpoint = (address: Uint8Array, port: number): string =>
   address.length === 16 ? `[${formatIpAddress(address)}]:${port}` : `${formatIpAddress(address)}:${port}`;
 
-/** The text that {@link parseEndpoint} reads, of a socket address. */
-export function formatSocketAddress(from: NativeBuffer, at: number): string {
+/** The text that {@link parseEndpoint} reads, of a socket address; with another port, if that is given. */
+export function formatSocketAddress(from: NativeBuffer, at: number, port: number = portOf(from, at)): string {
   const family = familyOf(from, at);
   const start = at + addressAt(family);
-  return formatEndpoint(from.octets.subarray(start, start + (family === 6 ? 16 : 4)), portOf(from, at));
+  return formatEndpoint(from.octets.subarray(start, start + (family === 6 ? 16 : 4)), port);
 }
 
 const familyOf = (from: NativeBuffer, at: number): 4 | 6 =>

@@ -4,6 +4,7 @@ import {
   bind,
   check,
   close,
+  connect,
   describeErrno,
   EACCES,
   EADDRINUSE,
@@ -26,6 +27,7 @@ import {
   formatSocketAddress,
   portOf,
   SOCKET_ADDRESS_ROOM,
+  socketAddressLength,
   writeSocketAddress,
 } from "./socket-address.ts";
 
@@ -83,13 +85,15 @@ export class UdpSocket {
   gso: boolean;
   /** It listens at more than one address: each datagram says to which it came, and an answer leaves from there. */
   readonly tellsLocal: boolean;
+  readonly #device: string | null;
   #fd: number;
 
   /** @throws EqlError ADDRESS_IN_USE, ADDRESS_INVALID, ADDRESS_MISSING, CAPABILITY_MISSING, INTERFACE_MISSING */
   constructor(options: UdpSocketOptions) {
     const { family, device, address, port, offloads = true } = options;
     this.family = family;
-    const fd = socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM | O_NONBLOCK | O_CLOEXEC, 0);
+    this.#device = device;
+    const fd = newSocket(family);
     if (fd === -EAFNOSUPPORT) {
       throw new EqlError("ADDRESS_MISSING", `There is no IPv${family} on this machine`);
     }
@@ -101,7 +105,7 @@ export class UdpSocket {
       this.gro = offloads && this.#set(IPPROTO_UDP, UDP_GRO, 1) >= 0;
       // 0 asks for nothing but whether there is such a thing.
       this.gso = offloads && this.#set(IPPROTO_UDP, UDP_SEGMENT, 0) >= 0;
-      if (device !== null) this.#bindToDevice(device);
+      if (device !== null) this.#bindToDevice(fd, device);
       const isAny = address === null || parseIpAddress(address)?.every((octet) => octet === 0) === true;
       this.tellsLocal = isAny && port !== 0;
       if (this.tellsLocal) this.#tellLocal();
@@ -126,6 +130,25 @@ export class UdpSocket {
     size.view.setUint32(0, 4 * MEMINFO_WORDS, true);
     if (getsockopt(this.#fd, SOL_SOCKET, SO_MEMINFO, words.address, size.address) < 0) return 0;
     return words.view.getUint32(4 * MEMINFO_DROPS, true);
+  }
+
+  /**
+   * The address that datagrams leave from if the kernel chooses it, with the port.
+   * @param remote a socket address of its family, in native memory
+   * @returns null: there is no way there
+   */
+  localTowards(remote: number): string | null {
+    const fd = newSocket(this.family);
+    if (fd < 0) return null;
+    try {
+      if (this.#device !== null) this.#bindToDevice(fd, this.#device);
+      if (connect(fd, remote, socketAddressLength(this.family)) < 0) return null;
+      return formatSocketAddress(ownAddress(fd), 0, this.localPort);
+    } catch {
+      return null; // its device has gone
+    } finally {
+      close(fd);
+    }
   }
 
   /** Takes only what a program of classic BPF lets through. @returns false: this kernel has no such thing, and all is taken */
@@ -160,10 +183,10 @@ export class UdpSocket {
     else check(this.#set(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1), "IPV6_RECVPKTINFO");
   }
 
-  #bindToDevice(device: string): void {
+  #bindToDevice(fd: number, device: string): void {
     const name = nativeBuffer(NAME_ROOM);
     name.octets.set(new TextEncoder().encode(device).subarray(0, NAME_ROOM - 1));
-    const result = setsockopt(this.#fd, SOL_SOCKET, SO_BINDTODEVICE, name.address, NAME_ROOM);
+    const result = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name.address, NAME_ROOM);
     if (result >= 0) return;
     const details = { interface: device };
     if (result === -ENODEV) {
@@ -192,10 +215,7 @@ export class UdpSocket {
       }
       throw this.#failure(result, `A socket cannot be bound to UDP ${text}`, details);
     }
-    const size = nativeBuffer(4);
-    size.view.setUint32(0, SOCKET_ADDRESS_ROOM, true);
-    check(getsockname(this.#fd, own.address, size.address), "getsockname");
-    return own;
+    return ownAddress(this.#fd);
   }
 
   #failure(result: number, what: string, details: EqlErrorDetails): EqlError {
@@ -212,4 +232,15 @@ export class UdpSocket {
     word.view.setInt32(0, value, true);
     return setsockopt(this.#fd, level, name, word.address, 4);
   }
+}
+
+const newSocket = (family: 4 | 6): number =>
+  socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM | O_NONBLOCK | O_CLOEXEC, 0);
+
+function ownAddress(fd: number): NativeBuffer {
+  const own = nativeBuffer(SOCKET_ADDRESS_ROOM);
+  const size = nativeBuffer(4);
+  size.view.setUint32(0, SOCKET_ADDRESS_ROOM, true);
+  check(getsockname(fd, own.address, size.address), "getsockname");
+  return own;
 }

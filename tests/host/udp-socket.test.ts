@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { EAGAIN, nativeBuffer, setsockopt } from "../../src/host/libc.ts";
+import { writeSocketAddress } from "../../src/host/socket-address.ts";
 import { UdpSocket } from "../../src/host/udp-socket.ts";
 import { DatagramEnd, loopbackSocket, withSockets } from "./engine/datagram-support.ts";
 import { ip, scenario } from "./netlink-scenario.ts";
@@ -18,6 +19,18 @@ if (process.env["EQL_TEST_NETLINK_SCENARIO"] === undefined) {
         assert.throws(() => loopbackSocket({ address: "192.0.2.1" }), { code: "ADDRESS_MISSING" });
         assert.throws(() => loopbackSocket({ address: "2001:db8::1" }), { code: "ADDRESS_INVALID" });
         assert.throws(() => loopbackSocket({ device: "nothing0" }), { code: "INTERFACE_MISSING" });
+      });
+    });
+
+    it("knows the address that the kernel would choose", () => {
+      const remote = nativeBuffer(28);
+      writeSocketAddress(remote, 0, 4, "127.0.0.9", PORT);
+      const socket = new UdpSocket({ family: 4, device: null, address: null, port: 0 });
+      withSockets([socket], () => {
+        assert.equal(socket.localText, null);
+        assert.equal(socket.localTowards(remote.address), `127.0.0.1:${socket.localPort}`);
+        writeSocketAddress(remote, 0, 4, "255.255.255.255", PORT);
+        assert.equal(socket.localTowards(remote.address), null);
       });
     });
 

@@ -103,11 +103,11 @@ export class Routes {
     return formatSocketAddress(this.#memory, route * RECORD_OCTETS);
   }
 
-  /** Null: the kernel chooses. */
+  /** Null: there is no way there now. */
   localText(route: number): string | null {
     const socket = this.socketOf(route);
     if (socket === undefined) return null;
-    if (!this.hasLocal(route)) return socket.localText;
+    if (!this.hasLocal(route)) return socket.localText ?? socket.localTowards(this.addressOf(route));
     const from = route * RECORD_OCTETS + LOCAL_WORD * 4;
     const address = this.#memory.octets.subarray(from, from + (socket.family === 6 ? 16 : 4));
     return formatEndpoint(address, socket.localPort);
