@@ -15,7 +15,7 @@ import {
   worldMissing,
 } from "./world.ts";
 
-const SPEED = 230_400;
+const SPEED = 460_800;
 /** A busy machine's time for a call. */
 const CALL_MS = 60_000;
 const PASSWORD = "open-sesame";
@@ -38,7 +38,7 @@ describe("callers on direct lines", { skip: worldMissing() }, () => {
   let hash = "";
 
   before(async () => {
-    world = await World.create([SPEED, SPEED]);
+    world = await World.create([SPEED, SPEED, SPEED]);
     hash = await hashPassword(Buffer.from(PASSWORD));
   });
   afterEach(async () => {
@@ -61,11 +61,15 @@ describe("callers on direct lines", { skip: worldMissing() }, () => {
     writeFileSync(usersFile(), tables.join("\n"), { mode: 0o600 });
     chmodSync(usersFile(), 0o600);
   }
-  const joe = (...more: readonly string[]): string =>
-    ["[user.joe]", `password = "${hash}"`, `secret = "${PASSWORD}"`, ...more, ""].join("\n");
+  const user = (name: string, ...more: readonly string[]): string =>
+    [`[user.${name}]`, `password = "${hash}"`, `secret = "${PASSWORD}"`, ...more, ""].join("\n");
+  const joe = (...more: readonly string[]): string => user("joe", ...more);
 
-  /** The far host answers on both lines. */
-  async function answer(more: readonly string[] = [], line: readonly string[] = []): Promise<TestDaemon> {
+  /** The far host answers on two lines, or on as many as are given keys of their own. */
+  async function answer(
+    more: readonly string[] = [],
+    lines: readonly (readonly string[])[] = [[], []],
+  ): Promise<TestDaemon> {
     const daemon = await world.far.up(
       "[answer.main]",
       "direct = true",
@@ -74,14 +78,14 @@ describe("callers on direct lines", { skip: worldMissing() }, () => {
       `users = "${usersFile()}"`,
       `accounting = "${accountingFile()}"`,
       ...more,
-      ...[0, 1].map((index) =>
+      ...lines.map((keys, index) =>
         [
           `[line.tty${index}]`,
           `device = "${world.far.device(index)}"`,
           `speed = ${SPEED}`,
           'role = "answer"',
           'answer = "main"',
-          ...line,
+          ...keys,
           "",
         ].join("\n"),
       ),
@@ -186,24 +190,37 @@ describe("callers on direct lines", { skip: worldMissing() }, () => {
     assert.equal(await world.far.link("call0"), undefined);
   });
 
-  for (const method of ["pap", "chap-md5", "mschapv2"]) {
-    it(`need no login for PPP, but ${method}, and get an address of the pool`, async () => {
-      users(joe());
-      const far = await answer([], [`require-auth = ["${method}"]`]);
-      const near = await call(ppp(0));
-      const line = await near.untilLine("ppp0", "is up", isUp, CALL_MS);
-      assert.deepEqual(line.ppp?.ipv4, { local: "10.99.1.1", remote: FAR, dns: [] });
-      await reached();
-      const { ppp: theirs } = await far.untilLine("tty0", "is up", isUp);
-      assert.equal(theirs?.peerName, "joe");
-      assert.equal(await near.stop(), 0);
-      const [stop] = await ended(far);
+  it("need no login for PPP, but PAP, CHAP or MS-CHAPv2, and get addresses of the pool", async () => {
+    const methods = ["pap", "chap-md5", "mschapv2"];
+    const names = ["joe", "jane", "jack"];
+    users(...names.map((name) => user(name)));
+    const far = await answer(
+      [],
+      methods.map((method) => [`require-auth = ["${method}"]`]),
+    );
+    const near = await call(...names.map((name, line) => ppp(line).replace('"joe"', `"${name}"`)));
+    const addresses = await Promise.all(
+      names.map(async (name, index) => {
+        const { ppp: ours } = await near.untilLine(`ppp${index}`, "is up", isUp, CALL_MS);
+        const local = ours?.ipv4?.local ?? "";
+        assert.deepEqual(ours?.ipv4, { local, remote: FAR, dns: [] });
+        await eventually("they talk", () => world.near.ping(FAR, "-I", `ppp${index}`), CALL_MS);
+        const { ppp: theirs } = await far.untilLine(`tty${index}`, "is up", isUp);
+        assert.equal(theirs?.peerName, name);
+        return local;
+      }),
+    );
+    assert.deepEqual(addresses.toSorted(), ["10.99.1.1", "10.99.1.2", "10.99.1.3"]);
+    assert.equal(await near.stop(), 0);
+    const stops = await ended(far, 3);
+    for (const [index, name] of names.entries()) {
+      const stop = stops.find((each) => each.user === name);
       assert.deepEqual(
-        [stop?.user, stop?.protocol, stop?.address, stop?.end],
-        ["joe", "ppp", "10.99.1.1", "user"],
+        [stop?.line, stop?.protocol, stop?.address, stop?.end],
+        [`tty${index}`, "ppp", addresses[index], "user"],
       );
-    });
-  }
+    }
+  });
 
   it("have one numbered bundle for PPP lines that agree on multilink", async () => {
     users(joe(`address = "${NEAR}"`));
@@ -311,7 +328,7 @@ describe("callers on direct lines", { skip: worldMissing() }, () => {
   });
 
   it("are hung up at the end of a session's time, and called anew", async () => {
-    users(joe("session-limit = 2"));
+    users(joe("session-limit = 1"));
     const far = await answer();
     await call(ppp(0));
     const stops = await ended(far, 2);
