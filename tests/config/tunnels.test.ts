@@ -222,7 +222,10 @@ describe("packets by two paths", () => {
     assert.throws(() => chosen('["fast"]'), /master\.eql\.redundant.*it is no kind of packets/s);
     assert.throws(() => chosen("[64]"), /master\.eql\.redundant/);
     assert.throws(() => chosen('["64"]'), /it is no kind of packets/);
-    assert.throws(() => chosen('"on"'), /master\.eql\.redundant: .*true, false, or kinds of packets in a list/s);
+    assert.throws(
+      () => chosen('"on"'),
+      /master\.eql\.redundant: .*true, false, or kinds of packets in a list/s,
+    );
   });
 });
 
