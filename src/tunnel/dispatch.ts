@@ -105,7 +105,7 @@ export class Dispatch {
   /** Sends what is due, as the sender has begun. */
   send(now: Instant): void {
     this.wakeAt = NEVER;
-    if (this.choice.review(now)) this.#handleReview();
+    if (this.choice.review(now)) this.#handleReview(now);
     const { eligible } = this.choice;
     for (let i = 0; i < eligible.length; i++) {
       const path = eligible[i] as Path;
@@ -129,12 +129,13 @@ export class Dispatch {
     this.#planWake(now);
   }
 
-  #handleReview(): void {
+  #handleReview(now: Instant): void {
     for (let i = 0; i < this.#paths.length; i++) {
       const path = this.#paths[i] as Path;
       if (path.commits.count > 0 && !this.choice.uses(path)) this.#repeats.takeBack(path);
     }
     this.queue.targetMs = this.choice.targetMs;
+    this.queue.trim(this.choice.mostWaiting, now);
   }
 
   /** Gives segments to paths, in order, until every open path has some, or none would be better for them. */

@@ -17,6 +17,9 @@ const LONGEST_TRIAL_PAUSE_MS = 10_000;
 const OVERFLOW_MS = 20;
 /** A full datagram takes 50 ms where no more octets pass a millisecond. */
 const SLOW_PACE = 30;
+/** What waits for longer where that is all there is has been sent again meanwhile by who waits for it; but so many octets may wait anyway. */
+const SLOW_BACKLOG_MS = 1000;
+const LEAST_BACKLOG = 4500;
 /** Between two reviews. */
 export const REVIEW_MS = 10;
 /** A queue that is shorter than this part of the round trip leaves a lone TCP flow without enough to send after a loss. */
@@ -87,6 +90,14 @@ export class PathChoice {
       target = Math.max(target, rate.isStarting ? START_TARGET_MS : TARGET_ROUND_TRIPS * smoothedMs);
     }
     return Math.min(MOST_TARGET_MS, target);
+  }
+
+  /** Octets that may wait for them: as many as there are, unless all of them together are slow. */
+  get mostWaiting(): number {
+    let pace = 0;
+    for (let i = 0; i < this.eligible.length; i++) pace += (this.eligible[i] as Path).pace;
+    if (pace === 0 || pace >= SLOW_PACE) return Number.POSITIVE_INFINITY;
+    return Math.max(LEAST_BACKLOG, SLOW_BACKLOG_MS * pace);
   }
 
   /** By which so many octets arrive first after what it was given. */

@@ -57,10 +57,11 @@ export class Repeats {
   send(isMoreWaiting: boolean, now: Instant): void {
     const queue = this.#queue;
     const runs = this.#runs;
+    const most = queue.count > 0 ? this.#choice.mostWaiting : 0;
     while (queue.count > 0) {
       const { run, segment } = queue;
-      if (now - runs.sinceOf(run) > GIVE_UP_MS) {
-        this.#giveUp(now);
+      if (queue.octets > most || now - runs.sinceOf(run) > GIVE_UP_MS) {
+        this.#giveUp(most, now);
         continue;
       }
       const octets = runs.octetsOf(run, segment);
@@ -78,8 +79,8 @@ export class Repeats {
     }
   }
 
-  /** Drops the first one, with those next to it that are nearly as late: one message tells of all. */
-  #giveUp(now: Instant): void {
+  /** Drops the first one, with those next to it that are too many or nearly as late: one message tells of all. */
+  #giveUp(most: number, now: Instant): void {
     const queue = this.#queue;
     const runs = this.#runs;
     const lane = runs.laneOf(queue.run);
@@ -91,7 +92,7 @@ export class Repeats {
     } while (
       queue.count > 0 &&
       count < MOST_SKIPPED &&
-      now - runs.sinceOf(queue.run) > GIVE_UP_MS - GIVE_UP_TOGETHER_MS &&
+      (queue.octets > most || now - runs.sinceOf(queue.run) > GIVE_UP_MS - GIVE_UP_TOGETHER_MS) &&
       runs.laneOf(queue.run) === lane &&
       runs.numberOf(queue.run, queue.segment) === ((first + count) & 0xffffff)
     );

@@ -108,6 +108,11 @@ export class RunQueue {
     for (let i = 0; i < MOST_GIVEN_UP && this.#isTooMuch(); i++) if (!this.#dropFromFattest(now)) return;
   }
 
+  /** Drops the oldest of the flows that have the most until no more than so many octets wait. */
+  trim(mostOctets: number, now: Instant): void {
+    while (this.octets > mostOctets) if (!this.#dropFromFattest(now)) return;
+  }
+
   /** Octets of the segment that is next, unless it is dropped; 0: there is none. */
   peekOctets(): number {
     const flow = this.#select();

@@ -92,6 +92,31 @@ for (const kbit of [33.6, 115.2]) {
       assert.ok(traffic.run(2000) > 0.9 * SHARE * (FAST.rateBps / 8));
     });
 
+    it("is not kept busy with what was for the other when that is cut", () => {
+      const { world, traffic } = start(kbit);
+      traffic.run(3000);
+      world.change(0, { outage: true });
+      const cutAt = world.now;
+      const last = 1_000_000;
+      let cameAt = Number.POSITIVE_INFINITY;
+      const { onPacket } = world.far;
+      world.far.onPacket = (octets, now) => {
+        if (flowIn(octets) === 1 && numberIn(octets) === last) cameAt = now;
+        else onPacket(octets, now);
+      };
+      traffic.isOn = false;
+      traffic.run(500);
+      world.near.send(numbered(PACKET, 1, last), 1, world.now);
+      traffic.run(4000);
+      assert.ok(cameAt - cutAt < 2500, `what was sent again came ${cameAt - cutAt} ms after the cut`);
+      const late = traffic.trips.filter(({ sentAt, tripMs }) => sentAt > cutAt + 500 && tripMs > 1500);
+      assert.deepEqual(late, []);
+      assert.equal(
+        traffic.trips.filter(({ sentAt }) => sentAt > cutAt + 500 && sentAt <= cutAt + 2500).length,
+        10,
+      );
+    });
+
     it("is tried seldom, and its end is noticed", () => {
       const { world, traffic } = start(kbit);
       traffic.run(2000);
