@@ -75,6 +75,21 @@ export class Lane {
     this.#slots[number & this.#mask] = mark;
   }
 
+  /** Numbers that there is memory for. */
+  get room(): number {
+    return this.#slots.length;
+  }
+
+  /** Gives that back, if nothing is waited for and there is much. */
+  shrink(): void {
+    if (this.known > 0 || this.#slots.length <= LEAST_ROOM) return;
+    this.#mask = -1;
+    this.#slots = NO_WORDS;
+    this.#froms = NO_WORDS;
+    this.#lengths = NO_WORDS;
+    this.#since = NO_TIMES;
+  }
+
   /** Goes on to another number, which is so many further. */
   advance(numbers = 1): void {
     this.next = (this.next + numbers) & (LANE_NUMBERS - 1);

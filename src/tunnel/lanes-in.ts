@@ -19,6 +19,9 @@ import type { SlotPools } from "./slots.ts";
 /** Numbers further ahead are of somebody who does not count as we do. */
 const FAR = 2 ** 22;
 
+/** Between two reviews of the lanes' memory. */
+const REVIEW_MS = 10_000;
+
 /** Numbers that may be gone through for each message, on average, and in one go: who lies about them is not to cost more. */
 const STEPS = 64;
 const MOST_STEPS = 16 * MOST_ROOM;
@@ -41,6 +44,10 @@ export class LanesIn {
   /** A bit for each lane in which something is waited for. */
   #waiting = 0;
   readonly #holding: Holding;
+  /** A bit for each lane in which something was waited for since the review before. */
+  #used = 0;
+  /** When lanes are reviewed that may have memory to give back. */
+  #reviewAt: Instant = instant(0);
   /** Messages since steps were last counted, and the steps that were left then. */
   #messages = 0;
   #steps = MOST_STEPS;
@@ -148,6 +155,7 @@ export class LanesIn {
     if (!this.#maySpend(end - Math.max(begin, 0) + Math.max(end - lane.known, 0))) return;
     const base = lane.next;
     this.#waiting |= 1 << laneIndex;
+    this.#used |= 1 << laneIndex;
     lane.extend(base + end - 1, now);
     for (let ahead = begin > 0 ? begin : 0; ahead < end; ahead++) {
       const number = base + ahead;
@@ -168,6 +176,13 @@ export class LanesIn {
     return at;
   }
 
+  /** Numbers that there is memory for. */
+  get room(): number {
+    let room = 0;
+    for (const lane of this.#lanes) room += lane.room;
+    return room;
+  }
+
   handleTimeout(now: Instant): void {
     for (let i = 0, rest = this.#waiting; rest !== 0; i++, rest >>>= 1) {
       if ((rest & 1) === 0) continue;
@@ -177,6 +192,14 @@ export class LanesIn {
         this.#drain(lane, i, now);
       }
     }
+    if (now >= this.#reviewAt) this.#review(now);
+  }
+
+  /** Lanes in which nothing was waited for in the meantime need little memory. */
+  #review(now: Instant): void {
+    this.#reviewAt = after(now, REVIEW_MS);
+    for (let i = 0; i < LANES; i++) if ((this.#used & (1 << i)) === 0) this.#lanes[i]?.shrink();
+    this.#used = this.#waiting;
   }
 
   /** Makes a number known. @returns false: its packet is refused, and counted */
@@ -194,6 +217,7 @@ export class LanesIn {
     if (ahead >= MOST_ROOM) this.#slide(lane, ahead - MOST_ROOM + 1, now);
     lane.extend(number, now);
     this.#waiting |= 1 << laneIndex;
+    this.#used |= 1 << laneIndex;
     return true;
   }
 

@@ -329,6 +329,28 @@ describe("what lanes hold", () => {
     receiver.assertNothingHeld();
   });
 
+  it("gives back the memory of lanes in which much was waited for once", () => {
+    const receiver = new Receiver();
+    const { lanes } = receiver;
+    for (let lane = 0; lane < 16; lane++) receiver.packet(lane, 16_000, 0);
+    const most = lanes.room;
+    assert.ok(most >= 16 * 16_000);
+    lanes.handleTimeout(instant(1000));
+    receiver.packet(3, 20_000, 9000);
+    lanes.handleTimeout(instant(12_000));
+    assert.equal(lanes.room, most / 16);
+    for (let number = 20_001; number < 20_100; number++) receiver.packet(3, number, 12_000);
+    receiver.packet(5, 16_002, 12_000);
+    lanes.handleTimeout(instant(13_000));
+    assert.equal(receiver.delivered.at(-1)?.number, 16_002);
+    lanes.handleTimeout(instant(23_000));
+    lanes.handleTimeout(instant(33_000));
+    assert.equal(lanes.room, 64);
+    receiver.packet(3, 20_100, 33_000);
+    assert.equal(receiver.delivered.at(-1)?.number, 20_100);
+    receiver.assertNothingHeld();
+  });
+
   it("gives up holes early when others have the slots", () => {
     const receiver = new Receiver(32, 0);
     const { big } = receiver.slots;
