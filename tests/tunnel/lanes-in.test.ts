@@ -399,7 +399,7 @@ describe("parts of packets", () => {
     });
     fc.assert(
       fc.property(events, ({ totals, ways, order }) => {
-        const receiver = new Receiver();
+        const receiver = new Receiver(16);
         const parts: { number: number; begin: number; end: number; rank: number }[] = [];
         for (const [number, total] of totals.entries()) {
           for (const way of [ways[2 * number], ways[2 * number + 1]]) {
