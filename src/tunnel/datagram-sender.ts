@@ -75,6 +75,8 @@ export class DatagramSender {
   #sendParts(path: Path, run: number, segment: number, length: number, now: Instant): boolean {
     const { memory, scratch, runs } = this.#share;
     const { octets } = memory;
+    // Each part is reported, and one that came says nothing about the others.
+    runs.setSingle(run, segment);
     let packet = this.#writeHead(run, segment, scratch + PACKET_SCRATCH);
     const headLength = runs.headLengthOf(run);
     if (headLength > 0) {

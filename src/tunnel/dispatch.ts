@@ -90,16 +90,16 @@ export class Dispatch {
   }
 
   /** By SentLog. */
-  acked(run: number, _segment: number): void {
-    if (run >= 0) this.#share.runs.release(run);
+  acked(run: number, segment: number): void {
+    if (run < 0) return;
+    const { runs } = this.#share;
+    runs.settle(run, segment, true);
+    runs.release(run);
   }
 
   /** By SentLog. */
   lost(run: number, segment: number): void {
-    if (run < 0) return;
-    // Another path has carried it, too, if there is one.
-    if (this.redundancy.chosen === true && this.choice.eligible.length > 1) this.#share.runs.release(run);
-    else this.#repeats.push(run, segment);
+    if (run >= 0) this.#repeats.push(run, segment);
   }
 
   /** Sends what is due, as the sender has begun. */
@@ -186,6 +186,7 @@ export class Dispatch {
     const path = this.choice.earliest(octets, first, now);
     if (path === null) return;
     this.#share.runs.hold(run, count);
+    this.#share.runs.setCopied(run, segment, count);
     give(path, run, segment, count, octets, this.queue.isSparse);
   }
 

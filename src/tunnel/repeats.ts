@@ -34,9 +34,10 @@ export class Repeats {
     return this.#queue.count;
   }
 
-  /** Takes a segment with its hold on the run. */
+  /** Takes a segment that did not arrive by one path, with its hold on the run. */
   push(run: number, segment: number): void {
-    this.#queue.push(run, segment, 1, this.#runs.octetsOf(run, segment));
+    if (this.#runs.settle(run, segment, false)) this.#runs.release(run);
+    else this.#queue.push(run, segment, 1, this.#runs.octetsOf(run, segment));
   }
 
   /** What the path was given is for others. */

@@ -20,6 +20,15 @@ const LANE_SHIFT = 24;
 const LANE = 15;
 const VOUCHED = 1 << 28;
 const NUMBERED = 1 << 29;
+/** The copies of its segments are known. */
+const COPIED = 1 << 30;
+
+/** So many segments of a run can have a copy; what becomes of one of the others is taken as if there was none. */
+const MOST_COPIED = 64;
+/* Of a segment. */
+const SINGLE = 0;
+const UNDECIDED = 1;
+const CAME = 2;
 
 /**
  * The runs that wait or are under way: one packet each, or segments with one header for all of them.
@@ -36,6 +45,8 @@ export class RunTable {
   /** For the queue that it waits in: the one behind it. */
   #next = new Int32Array(FIRST_COUNT);
   #since = new Float64Array(FIRST_COUNT);
+  /** Of each segment, whether two copies of it are under way. */
+  #copies = new Uint8Array(FIRST_COUNT * MOST_COPIED);
   /** Records that were in use once; those behind have never been. */
   #used = 0;
   /** The first of those that are unused again; -1: none. */
@@ -163,6 +174,32 @@ export class RunTable {
     return ((this.#words[id * WORDS + MARKS] as number) + segment) & NUMBER;
   }
 
+  /** `count` segments from `segment` on go by two paths: each copy has a hold, and is to be settled. */
+  setCopied(id: number, segment: number, count: number): void {
+    const at = id * WORDS + MARKS;
+    const from = id * MOST_COPIED;
+    if (((this.#words[at] as number) & COPIED) === 0) {
+      this.#words[at] = (this.#words[at] as number) | COPIED;
+      this.#copies.fill(SINGLE, from, from + MOST_COPIED);
+    }
+    const to = Math.min(MOST_COPIED, segment + count);
+    for (let i = segment; i < to; i++) this.#copies[from + i] = UNDECIDED;
+  }
+
+  /** What becomes of one copy says nothing about the other. */
+  setSingle(id: number, segment: number): void {
+    if (segment < MOST_COPIED) this.#copies[id * MOST_COPIED + segment] = SINGLE;
+  }
+
+  /** It is known what became of the segment, or of one copy of it. @returns whether the other copy came, or may still come */
+  settle(id: number, segment: number, came: boolean): boolean {
+    if (((this.#words[id * WORDS + MARKS] as number) & COPIED) === 0 || segment >= MOST_COPIED) return false;
+    const at = id * MOST_COPIED + segment;
+    const before = this.#copies[at] as number;
+    this.#copies[at] = came && before === UNDECIDED ? CAME : SINGLE;
+    return before !== SINGLE;
+  }
+
   /** The run that was set as the next one of a queue. */
   nextOf(id: number): number {
     return this.#next[id] as number;
@@ -193,12 +230,14 @@ export class RunTable {
 
   #grow(): void {
     const count = 2 * this.#used;
-    const [words, next, since] = [this.#words, this.#next, this.#since];
+    const [words, next, since, copies] = [this.#words, this.#next, this.#since, this.#copies];
     this.#words = new Int32Array(count * WORDS);
     this.#next = new Int32Array(count);
     this.#since = new Float64Array(count);
     this.#words.set(words);
     this.#next.set(next);
     this.#since.set(since);
+    this.#copies = new Uint8Array(count * MOST_COPIED);
+    this.#copies.set(copies);
   }
 }

@@ -178,9 +178,10 @@ describe("TunnelBundle", () => {
     }
     world.run(500);
     assert.ok(inOrder(received));
+    assert.equal(received.length, 1000);
     // One in a hundred is lost by both.
-    assert.ok(received.length > 970, `${received.length} of 1000`);
-    assert.equal(world.near.bundle.dispatch.repeated, 0);
+    const { repeated } = world.near.bundle.dispatch;
+    assert.ok(repeated > 0 && repeated < 30, `${repeated} were repeated`);
   });
 
   it("lets many small packets through, though they alone never fill the path", () => {
