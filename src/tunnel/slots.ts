@@ -17,6 +17,8 @@ export class Slots {
   /** A stack of those that nobody has. */
   readonly #unused: Int32Array;
   #unusedCount: number;
+  /** So many are kept for what comes. */
+  readonly #reserve: number;
 
   /**
    * @param first number of the first slot; the others follow
@@ -29,6 +31,7 @@ export class Slots {
     this.#references = new Uint16Array(count);
     this.#unused = Int32Array.from({ length: count }, (_, i) => first + count - 1 - i);
     this.#unusedCount = count;
+    this.#reserve = count / RESERVE;
   }
 
   /** How many nobody has. */
@@ -42,7 +45,7 @@ export class Slots {
 
   /** There are hardly any for what comes. */
   get isScarce(): boolean {
-    return this.#unusedCount * RESERVE < this.count;
+    return this.#unusedCount < this.#reserve;
   }
 
   /**
@@ -50,7 +53,7 @@ export class Slots {
    * the same (dynamic thresholds: Choudhury and Hahne, 1998).
    */
   isTooMuch(held: number): boolean {
-    return held > FEW && held > 2 * (this.#unusedCount - this.count / RESERVE);
+    return held > FEW && held > 2 * (this.#unusedCount - this.#reserve);
   }
 
   owns(slot: number): boolean {
