@@ -4,6 +4,8 @@ const SPAN_MS = 10_000;
 /** Longer pauses are no interval of reports. */
 const LONGEST_INTERVAL_MS = 400;
 const INITIAL_LOOP_MS = 100;
+/** A measure below the clocks' grain is one all the same: the receiver may say that it held the report for as long as it took. */
+const LEAST_MS = 0.01;
 
 /** How long it takes until what was done to a path shows in reports of it. */
 export class LoopTimes {
@@ -28,10 +30,11 @@ export class LoopTimes {
     const gapMs = now - this.#reportAt;
     this.#reportAt = now;
     if (!limited && gapMs < LONGEST_INTERVAL_MS) this.intervalMs += (gapMs - this.intervalMs) / 8;
-    if (roundTripMs <= 0) return;
-    this.#roundTrip.handle(now, roundTripMs);
+    if (roundTripMs < 0) return;
+    const tripMs = Math.max(roundTripMs, LEAST_MS);
+    this.#roundTrip.handle(now, tripMs);
     const part = this.latestRoundTripMs > 0 ? 4 : 1;
-    this.latestRoundTripMs += (roundTripMs - this.latestRoundTripMs) / part;
+    this.latestRoundTripMs += (tripMs - this.latestRoundTripMs) / part;
   }
 
   /** @param quantumMs a datagram takes at the bottleneck: at a low rate what was sent shows only when it is through */

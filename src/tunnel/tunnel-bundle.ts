@@ -45,7 +45,6 @@ export interface BundleEvents {
 export interface BundleSettings {
   /** This end knows where the peer is, and keeps paths up. */
   readonly calls: boolean;
-  /** All packets go by two paths. */
   /** Which packets go by two paths. */
   readonly redundant: Redundant;
 }
