@@ -83,7 +83,7 @@ export class Engine implements PortEvents, MasterEvents {
     operation: O,
     request: EngineOperations[O]["request"],
   ): EngineOperations[O]["reply"] {
-    const now = monotonicNow();
+    const now = this.#watcher.look();
     // What was done to interfaces before the request was made has happened before it.
     this.#interfaces.handleReadable(now);
     return this.#operations[operation](request, now);
@@ -132,8 +132,9 @@ export class Engine implements PortEvents, MasterEvents {
 
   #turn(): void {
     try {
-      const now = this.#watcher.turn(this.#deadline());
-      this.#pollDue(now);
+      const readUntil = this.#watcher.turn(this.#deadline());
+      const { now } = this.#watcher;
+      this.#pollDue(now, readUntil);
       while (this.#failures.length > 0) {
         const failure = this.#failures.shift() as { port: Port; reason: string };
         this.#ports.close(failure.port, false, failure.reason, now);
@@ -162,7 +163,8 @@ export class Engine implements PortEvents, MasterEvents {
     return instant(at);
   }
 
-  #pollDue(now: Instant): void {
+  /** @param readUntil what had come by then was looked at */
+  #pollDue(now: Instant, readUntil: Instant): void {
     if (this.#talks.timeoutAt <= now) this.#talks.handleTimeout(now);
     for (const port of this.#registry.ports.values()) {
       if (!(port instanceof TtyPort)) continue;
@@ -174,7 +176,7 @@ export class Engine implements PortEvents, MasterEvents {
       if (master.pollAt <= now) master.poll(now);
     }
     for (const port of this.#registry.ports.values()) if (port.pollAt <= now) port.poll(now);
-    this.#tunnels.turn(now);
+    this.#tunnels.turn(now, readUntil);
   }
 
   readonly #operations: Handlers = {

@@ -96,10 +96,10 @@ export class TunnelPort implements DatagramSink, TunnelPeerEvents {
     return this.#turns.dueAt;
   }
 
-  /** The end of a turn of the engine. */
-  turn(now: Instant): void {
+  /** The end of a turn of the engine. @param readUntil what had come by then was read, but for what sockets are behind with */
+  turn(now: Instant, readUntil: Instant): void {
     this.#interface.flush();
-    this.#turns.turn(this.#outbox, this.#sockets.isBehind, now);
+    this.#turns.turn(this.#outbox, this.#sockets.isBehind, now, readUntil);
     this.#sockets.isBehind = false;
     // What was waited for and given up has let others go.
     this.#interface.flush();

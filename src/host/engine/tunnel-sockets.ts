@@ -47,7 +47,13 @@ export class TunnelSockets {
   readonly #listening: UdpSocket[] = [];
   readonly #ofPaths = new Map<string, readonly UdpSocket[]>();
 
-  constructor(tunnel: string, watcher: Watcher, space: TunnelSpace, routes: Routes, sink: DatagramSink) {
+  constructor(
+    tunnel: string,
+    watcher: Watcher,
+    space: Pick<TunnelSpace, "memory" | "slots">,
+    routes: Routes,
+    sink: DatagramSink,
+  ) {
     this.#tunnel = tunnel;
     this.#watcher = watcher;
     this.#slots = space.slots;
@@ -118,12 +124,14 @@ export class TunnelSockets {
     for (const socket of this.#listening.splice(0)) this.#close(socket);
   }
 
-  #handleSocket(socket: UdpSocket, now: Instant): void {
+  #handleSocket(socket: UdpSocket): void {
     const intake = this.#intake;
     const sink = this.#sink;
     const headers = socket.family === 6 ? IPV6_HEADERS : IPV4_HEADERS;
     for (let batch = 0; batch < BATCHES; batch++) {
       const count = intake.read(socket);
+      // Since the wait the program may not have had the processor: nothing is to be taken for sooner than it can have come.
+      const now = this.#watcher.look();
       for (let i = 0; i < count; i++) {
         const slot = intake.slotOf(i);
         const route = intake.routeOf(i);
@@ -144,7 +152,7 @@ export class TunnelSockets {
 
   #open(family: 4 | 6, device: string | null, address: string | null, port: number): UdpSocket {
     const socket = new UdpSocket({ family, device, address, port });
-    this.#watcher.watch(socket.fd, (_events, now) => this.#handleSocket(socket, now));
+    this.#watcher.watch(socket.fd, () => this.#handleSocket(socket));
     return socket;
   }
 

@@ -26,11 +26,11 @@ export class TunnelTurns {
     this.#due.remove(peer);
   }
 
-  /** @param isBehind more has come than was read */
-  turn(outlet: Outlet, isBehind: boolean, now: Instant): void {
-    if (!isBehind) this.#readAt = now;
+  /** @param isBehind more has come than was read. @param readUntil otherwise all that had come by then was */
+  turn(outlet: Outlet, isBehind: boolean, now: Instant, readUntil: Instant): void {
+    if (!isBehind) this.#readAt = readUntil;
     // What is missing of a peer may have come, and not been read.
-    const until = isBehind && now - this.#readAt <= MOST_BEHIND_MS ? instant(0) : now;
+    const until = isBehind && now - this.#readAt <= MOST_BEHIND_MS ? instant(0) : readUntil;
     const turning = this.#turning;
     // First all of them: one that is due again at once is for the next turn.
     for (let peer = this.#due.takeDue(until); peer !== undefined; peer = this.#due.takeDue(until))

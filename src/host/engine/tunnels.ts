@@ -33,8 +33,9 @@ export class Tunnels {
     return at;
   }
 
-  turn(now: Instant): void {
-    for (const port of this.#ports.values()) port.turn(now);
+  /** @param readUntil what had come by then was read, or is told to be left */
+  turn(now: Instant, readUntil: Instant): void {
+    for (const port of this.#ports.values()) port.turn(now, readUntil);
   }
 
   /** Indexes of their interfaces. */

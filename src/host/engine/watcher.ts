@@ -1,4 +1,4 @@
-import type { Instant } from "../../time.ts";
+import { type Instant, instant } from "../../time.ts";
 import { monotonicNow } from "../clock.ts";
 import { EPOLLIN, EPOLLOUT, Epoll } from "../epoll.ts";
 
@@ -7,6 +7,8 @@ export type Handler = (events: number, now: Instant) => void;
 
 /** Descriptors, and who is called when one is ready. */
 export class Watcher {
+  /** The clock, as it was last looked at: whoever looks again in a turn moves the time of all that comes after. */
+  now: Instant = instant(0);
   readonly #epoll = new Epoll();
   readonly #handlers = new Map<number, Handler>();
   readonly #tokens = new Map<number, number>();
@@ -35,12 +37,19 @@ export class Watcher {
     if (token !== undefined) this.#epoll.modify(fd, token, EPOLLIN | (wanted ? EPOLLOUT : 0));
   }
 
-  /** Waits until a descriptor is ready or the deadline has come, and calls. @returns the time after the wait */
+  /** Looks at the clock. */
+  look(): Instant {
+    this.now = monotonicNow();
+    return this.now;
+  }
+
+  /** Waits until a descriptor is ready or the deadline has come, and calls. @returns the time after the wait: what had come by then was read */
   turn(deadline: Instant): Instant {
     const count = this.#epoll.waitUntil(deadline, monotonicNow());
-    const now = monotonicNow();
+    const waitedUntil = this.look();
     // A descriptor that an earlier handler stopped watching has no handler any more.
-    for (let i = 0; i < count; i++) this.#handlers.get(this.#epoll.token(i))?.(this.#epoll.events(i), now);
-    return now;
+    for (let i = 0; i < count; i++)
+      this.#handlers.get(this.#epoll.token(i))?.(this.#epoll.events(i), this.now);
+    return waitedUntil;
   }
 }

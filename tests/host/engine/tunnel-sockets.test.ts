@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
+import { it } from "node:test";
+import { datagramFilter } from "../../../src/host/datagram-filter.ts";
+import { TunnelSockets } from "../../../src/host/engine/tunnel-sockets.ts";
+import { Watcher } from "../../../src/host/engine/watcher.ts";
+import { UdpSocket } from "../../../src/host/udp-socket.ts";
+import { type Instant, instant } from "../../../src/time.ts";
+import { DatagramEnd } from "./datagram-support.ts";
+
+const TAG = 0xfedc;
+const AWAY_MS = 50;
+const DEADLINE_MS = 5000;
+
+function freePort(): number {
+  const socket = new UdpSocket({ family: 4, device: null, address: "127.0.0.1", port: 0 });
+  const { localPort } = socket;
+  socket.close();
+  return localPort;
+}
+
+it("stamps datagrams with the time after they were read, once for all of a batch, and no handler goes behind it", (t) => {
+  const watcher = new Watcher();
+  const end = new DatagramEnd();
+  const stamps: Instant[] = [];
+  let batches = 0;
+  const sockets = new TunnelSockets("eql", watcher, end, end.routes, {
+    handleDatagram: (_slot, _route, _headers, _from, _length, _isCrowded, now) => stamps.push(now),
+    endBatch: () => batches++,
+  });
+  t.after(() => sockets.close());
+  const port = freePort();
+  sockets.listen(`127.0.0.1:${port}`, datagramFilter(Uint8Array.of(1, 2, 3), TAG));
+  const sender = createSocket("udp4");
+  t.after(() => void sender.close());
+  const clock = performance.now.bind(performance);
+  let looks = 0;
+  // Each look at the clock is so much later than the one before: between any two the program did not get the processor.
+  t.mock.method(performance, "now", () => clock() + AWAY_MS * looks++);
+
+  return new Promise<void>((resolve, reject) => {
+    const datagram = Uint8Array.of(0xe4, 31, TAG >> 8, TAG & 0xff, 9, 9);
+    sender.send(datagram, port, "127.0.0.1", () => {
+      sender.send(datagram, port, "127.0.0.1", () => {
+        try {
+          const until = clock() + DEADLINE_MS;
+          while (stamps.length < 2) {
+            assert.ok(clock() < until, `${stamps.length} of 2 datagrams have come`);
+            const batchesBefore = batches;
+            const stampsBefore = stamps.length;
+            const waitedUntil = watcher.turn(instant(0));
+            const stamp = stamps.at(-1);
+            if (stamp === undefined || stamps.length === stampsBefore) continue;
+            assert.ok(stamp >= waitedUntil + AWAY_MS, `${stamp} is after ${waitedUntil}`);
+            assert.equal(watcher.now, stamp);
+            const ofTurn = new Set(stamps.slice(stampsBefore));
+            assert.ok(ofTurn.size <= batches - batchesBefore);
+          }
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  });
+});
