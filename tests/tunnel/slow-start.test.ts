@@ -7,8 +7,11 @@ import { numbered, World } from "./world.ts";
 const BUSY_MS = 1500;
 const COUNT = 30;
 
+/** What confirms the keys has one octet of content, and a tag behind it that may be anything. */
 const isReport = (octets: Uint8Array): boolean =>
-  octets[TRANSPORT.sealed] === CONTROL && octets[TRANSPORT.sealed + 1] === CONTROL_KINDS.report;
+  octets.length > TRANSPORT.overhead + 2 &&
+  octets[TRANSPORT.sealed] === CONTROL &&
+  octets[TRANSPORT.sealed + 1] === CONTROL_KINDS.report;
 
 describe("a path that is not slow", () => {
   it("is not taken for a slow one because answers take long", () => {
