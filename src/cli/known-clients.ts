@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { EqlError } from "../errors.ts";
 
@@ -67,6 +67,7 @@ export function writeClients(path: string, clients: readonly KnownClient[]): voi
     writeFileSync(`${path}.new`, text, { mode: 0o600 });
     renameSync(`${path}.new`, path);
   } catch (error) {
+    rmSync(`${path}.new`, { force: true });
     throw new EqlError(
       "REQUEST_INVALID",
       `cannot write the clients to ${path}: ${(error as Error).message}`,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
@@ -222,6 +222,7 @@ describe("the clients of a server without a file", () => {
       }
       assert.throws(() => readClients(directory), { code: "CONFIG_UNREADABLE" });
       assert.throws(() => writeClients(directory, []), { code: "REQUEST_INVALID" });
+      assert.equal(existsSync(`${directory}.new`), false);
     } finally {
       rmSync(directory, { recursive: true });
     }
