@@ -1,3 +1,4 @@
+import { monotonicNow } from "../host/clock.ts";
 import { nativeBuffer, read, write } from "../host/libc.ts";
 import { WanPath, type WanSettings } from "../sim/wan-path.ts";
 import { type Instant, instant, NEVER } from "../time.ts";
@@ -58,7 +59,7 @@ export class WanDevicePath {
    */
   handleTurn(now: Instant, busy: boolean): number {
     const late = busy && now - this.#emptyAt > LATE_MS;
-    const since = late ? instant(Math.max(this.#emptyAt, now - CATCH_UP_MS)) : now;
+    const since = instant(Math.max(this.#emptyAt, now - CATCH_UP_MS));
     for (let got = 0; got < READS_A_TURN; got++) {
       const slot = this.#slots.take();
       if (slot < 0) return got;
@@ -69,7 +70,9 @@ export class WanDevicePath {
         return got;
       }
       this.#slots.lengths[slot] = length;
-      if (!this.path.handlePacket(slot, length, now, since)) this.#slots.release(slot);
+      // It may have come since the turn began, and must not be early.
+      const at = monotonicNow();
+      if (!this.path.handlePacket(slot, length, at, late ? since : at)) this.#slots.release(slot);
     }
     return READS_A_TURN;
   }
