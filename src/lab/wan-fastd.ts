@@ -22,7 +22,7 @@ const PORT = 10_000;
 const DEVICE = "ftun";
 const FASTD_CLIENT = "10.97.0.2";
 const FASTD_SERVER = "10.97.0.1";
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 const LOOK_MS = 20;
 const STOP_MS = 5000;
 const SAID_LENGTH = 4000;
@@ -56,23 +56,26 @@ export class Fastd implements WanTunnel {
       return new FastdProcess(host, file);
     };
     const remote = `remote ipv4 "${serverAddress(0)}" port ${PORT};`;
-    const fastd = new Fastd(
-      [
+    const ends: FastdProcess[] = [];
+    const fastd = new Fastd(ends, scratch);
+    try {
+      ends.push(
         start(server, FASTD_SERVER, [
           `bind ${serverAddress(0)}:${PORT};`,
           `secret "${far.secret}";`,
           `peer "client" { key "${own.publicKey}"; }`,
         ]),
+      );
+      // A client whose first call comes too early waits for about 20 s before it calls again.
+      await ends[0]?.until(/bound to /, "does not listen");
+      ends.push(
         start(client, FASTD_CLIENT, [
           "bind any;",
           `secret "${own.secret}";`,
           `peer "server" { key "${far.publicKey}"; ${remote} }`,
         ]),
-      ],
-      scratch,
-    );
-    try {
-      await Promise.all(fastd.#ends.map((end) => end.established()));
+      );
+      await Promise.all(ends.map((end) => end.until(/connection with .* established/, "has no connection")));
       return fastd;
     } catch (error) {
       await fastd.close();
@@ -112,7 +115,6 @@ class FastdProcess {
   readonly #host: Host;
   readonly #child: ChildProcess;
   #said = "";
-  #isEstablished = false;
   #ended = false;
 
   constructor(host: Host, config: string) {
@@ -121,7 +123,6 @@ class FastdProcess {
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on("data", (octets: Buffer) => {
         this.#said = (this.#said + octets.toString()).slice(-SAID_LENGTH);
-        this.#isEstablished ||= /connection with .* established/.test(this.#said);
       });
     }
     const end = (): void => {
@@ -131,14 +132,14 @@ class FastdProcess {
     this.#child.once("error", end);
   }
 
-  /** @throws EqlError TRANSFER_FAILED */
-  async established(): Promise<void> {
-    for (const end = performance.now() + READY_MS; !this.#isEstablished; ) {
+  /** Until it says something. @throws EqlError TRANSFER_FAILED */
+  async until(what: RegExp, otherwise: string): Promise<void> {
+    for (const end = performance.now() + READY_MS; !what.test(this.#said); ) {
       if (this.#ended || performance.now() > end) {
-        const what = this.#ended ? "has ended" : "has no connection";
+        const why = this.#ended ? "has ended" : otherwise;
         throw new EqlError(
           "TRANSFER_FAILED",
-          `fastd on host ${this.#host.name} ${what}: ${this.#said.trim()}`,
+          `fastd on host ${this.#host.name} ${why}: ${this.#said.trim()}`,
         );
       }
       await delay(LOOK_MS);
