@@ -100,7 +100,7 @@ class Emulator {
       }
       while (ready-- > 0) {
         const token = busy ? REQUESTS : this.#all.token(ready);
-        if (token === REQUESTS && !this.#handleInput()) return;
+        if (token === REQUESTS && !this.#handleInput(now)) return;
       }
     }
   }
@@ -123,19 +123,21 @@ class Emulator {
     }
   }
 
-  /** @returns false: the owner is gone */
-  #handleInput(): boolean {
+  /**
+   * @param now the turn's: what was due by then has been delivered, and is in the counts
+   * @returns false: the owner is gone
+   */
+  #handleInput(now: Instant): boolean {
     const length = read(STDIN, this.#input.address, REQUEST_OCTETS);
     if (length <= 0) return false;
     this.#unread += Buffer.from(this.#input.octets.subarray(0, length)).toString();
     const lines = this.#unread.split("\n");
     this.#unread = lines.pop() ?? "";
-    for (const line of lines) this.#handleRequest(JSON.parse(line) as WanRequest);
+    for (const line of lines) this.#handleRequest(JSON.parse(line) as WanRequest, now);
     return true;
   }
 
-  #handleRequest(request: WanRequest): void {
-    const now = monotonicNow();
+  #handleRequest(request: WanRequest, now: Instant): void {
     if (request.kind === "change") this.#change(request, now);
     if (request.kind === "schedule") this.#begin(request.changes, now);
     this.reply(now);

@@ -24,7 +24,8 @@ const TUNNEL_OVERHEAD = 58;
 const UDP_HEADERS = 28;
 /** Of what there is, counted with all headers; the rest is for feedback. */
 const UDP_SHARE = 0.97;
-const UDP_IDLE_SECONDS = 1;
+/** A sender that is held up for so long would be taken for one that is done. */
+const UDP_IDLE_SECONDS = 3;
 const PATIENCE_MS = 30_000;
 
 export type WanTraffic = "tcp" | "udp";

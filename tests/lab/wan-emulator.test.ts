@@ -7,9 +7,14 @@ import { WanEmulator } from "../../src/lab/wan-emulator.ts";
 import type { WanCount, WanCounts } from "../../src/lab/wan-emulator-roles.ts";
 import { streamTcp } from "../../src/lab/wan-traffic.ts";
 import { clientAddress, serverAddress, WanWorld, type WanWorldOptions } from "../../src/lab/wan-world.ts";
-import { eventually, needsHosts } from "./lab-support.ts";
+import { needsHosts } from "./lab-support.ts";
 
 const MBIT = 1_000_000;
+const DEADLINE_MS = 30_000;
+/** A sender that was held up for so long would be taken for one that is done. */
+const IDLE_SECONDS = 3;
+/** Of a full queue; at 10 Mbit/s a packet more or less is 0.8 % of it. */
+const FULL_MS = 150;
 
 async function world(t: TestContext, options: WanWorldOptions): Promise<WanWorld | null> {
   if (!needsHosts(t, ["ip", "nsenter", "setpriv"])) return null;
@@ -29,8 +34,8 @@ async function blast(from: Host, to: Host, address: string, rateBps: number): Pr
   const options = { address, datagrams: Math.round(perSecond * 0.5), length: 1472, perSecond, seed: 1 };
   const { received } = await transferDatagrams(from, to, {
     ...options,
-    idleSeconds: 0.2,
-    deadlineMs: 30_000,
+    idleSeconds: IDLE_SECONDS,
+    deadlineMs: DEADLINE_MS,
   });
   return received;
 }
@@ -50,18 +55,25 @@ async function sample(emulator: WanEmulator, work: Promise<unknown>): Promise<Wa
   return samples;
 }
 
-/** Bits per second from when a link's queue was first seen to overflow until it last was. */
+/** The most bits per second between two moments of a time in which a link's queue overflowed again and again; 0: it did not for long. */
 function fullRate(
   samples: readonly WanCounts[],
   countOf: (counts: WanCounts) => WanCount | undefined,
 ): number {
-  const full = samples.filter((counts, i) => {
+  let best = 0;
+  let begun: WanCounts[] = [];
+  for (const [i, counts] of samples.entries()) {
     const before = samples[i - 1];
-    return before !== undefined && (countOf(counts)?.queueFull ?? 0) > (countOf(before)?.queueFull ?? 0);
-  });
-  const [first, last] = [full[0], full.at(-1)];
-  assert.ok(first !== undefined && last !== undefined && last.at - first.at > 100, "the queue overflowed");
-  return (((countOf(last)?.octets ?? 0) - (countOf(first)?.octets ?? 0)) * 8000) / (last.at - first.at);
+    const overflows =
+      before !== undefined && (countOf(counts)?.queueFull ?? 0) > (countOf(before)?.queueFull ?? 0);
+    begun = overflows ? [...begun, counts] : [];
+    for (const first of begun) {
+      if (counts.at - first.at < FULL_MS) break;
+      const octets = (countOf(counts)?.octets ?? 0) - (countOf(first)?.octets ?? 0);
+      best = Math.max(best, (octets * 8000) / (counts.at - first.at));
+    }
+  }
+  return best;
 }
 
 describe("emulated links between hosts", () => {
@@ -74,43 +86,43 @@ describe("emulated links between hosts", () => {
     const idle = await pingTimes(client, serverAddress(1), { count: 3, intervalMs: 10 });
     assert.ok(Math.min(...idle) >= 30, idle.join());
     const before = (await emulator.counts()).links[1]?.down.packets ?? 0;
-    const blasts = Promise.all([
-      blast(client, server, serverAddress(0), rates[0]),
-      blast(server, client, clientAddress(1), rates[1]),
-    ]);
-    const samples = await sample(emulator, blasts);
+    let got = [0, 0];
+    let shares = [0, 0];
+    // A sender that is held up leaves the link idle meanwhile: until they have not been for a while.
+    const end = performance.now() + DEADLINE_MS;
+    while (Math.min(...shares) < 0.98) {
+      assert.ok(performance.now() < end, `${shares.join()} of the rates`);
+      const blasts = Promise.all([
+        blast(client, server, serverAddress(0), rates[0]),
+        blast(server, client, clientAddress(1), rates[1]),
+      ]);
+      const samples = await sample(emulator, blasts);
+      const up = fullRate(samples, (counts) => counts.links[0]?.up) / rates[0];
+      const down = fullRate(samples, (counts) => counts.links[1]?.down) / rates[1];
+      shares = [Math.max(up, shares[0] ?? 0), Math.max(down, shares[1] ?? 0)];
+      got = (await blasts).map((packets, i) => packets + (got[i] ?? 0));
+    }
+    assert.ok(Math.max(...shares) <= 1.02, `${shares.join()} of the rates`);
     const { links } = await emulator.counts();
-    const up = fullRate(samples, (counts) => counts.links[0]?.up) / rates[0];
-    const down = fullRate(samples, (counts) => counts.links[1]?.down) / rates[1];
-    // Never more than it should; less when the machine is so busy that the senders are.
-    for (const share of [up, down]) assert.ok(share <= 1.02 && share > 0.6, `${up} up, ${down} down`);
-    const [gotUp, gotDown] = await blasts;
-    assert.equal(links[0]?.up.packets, gotUp);
-    assert.equal((links[1]?.down.packets ?? 0) - before, gotDown);
+    assert.deepEqual([links[0]?.up.packets, (links[1]?.down.packets ?? 0) - before], got);
   });
 
   it("change while they run: cut and restored, by word and by schedule", async (t) => {
     const made = await world(t, { links: [{ rateBps: 10 * MBIT }, { rateBps: 10 * MBIT }] });
     if (made === null) return;
     const emulator = emulatorOf(made);
-    const answered = async (): Promise<boolean> => {
-      const outcome = await pingTimes(made.client, serverAddress(1), {
-        count: 1,
-        intervalMs: 1,
-        lastWaitMs: 150,
-      });
-      return outcome.length === 1;
-    };
-    assert.equal(await answered(), true);
+    const answers = async (more: { lastWaitMs?: number } = {}): Promise<number> =>
+      (await pingTimes(made.client, serverAddress(1), { count: 1, intervalMs: 1, ...more })).length;
+    assert.equal(await answers(), 1);
     await emulator.change({ link: 1, settings: { outage: true } });
-    assert.equal(await answered(), false);
+    assert.equal(await answers({ lastWaitMs: 150 }), 0);
     const cut = (await emulator.counts()).links[1]?.up;
     assert.equal(cut?.outage, 1);
     await emulator.schedule([
       { atMs: 200, link: 1, direction: "down", settings: { delayMs: 40 } },
       { atMs: 0, link: 1, settings: { outage: false } },
     ]);
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + DEADLINE_MS;
     for (;;) {
       const [ms = 0] = await pingTimes(made.client, serverAddress(1), { count: 1, intervalMs: 1 });
       if (ms >= 40) break;
@@ -131,11 +143,9 @@ describe("emulated links between hosts", () => {
     await assert.rejects(WanEmulator.start([{ ...link, client: end(0) }]), /enter the network of process 0/);
     process.kill(emulator.pid, "SIGKILL");
     await assert.rejects(emulator.counts(), /emulator.*ended by SIGKILL/);
-    let names = "wan0";
-    await eventually(() => {
-      void made.client.run(["ip", "link"]).then(({ stdout }) => (names = stdout));
-      return !names.includes("wan0");
-    }, "the interface is gone");
+    const gone = performance.now() + DEADLINE_MS;
+    while ((await made.client.must(["ip", "link"])).includes("wan0"))
+      assert.ok(performance.now() < gone, "the interface is gone");
   });
 });
 
