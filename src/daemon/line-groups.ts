@@ -30,6 +30,8 @@ export class LineGroups {
   readonly #configOf: (master: string) => GroupConfig | undefined;
   readonly #needOf: (line: Line) => string | null;
   readonly #groups = new Map<string, Group>();
+  /** Masters whose interfaces are up. */
+  readonly #up = new Set<string>();
   /** Runs while a group depends on the load: a daemon that has nothing to do sleeps. */
   #looker: NodeJS.Timeout | undefined;
   #looking = false;
@@ -55,6 +57,7 @@ export class LineGroups {
     this.#lookIfNeeded();
     group.machine.handleAdded(line.name, monotonicNow());
     this.#drain(group);
+    this.#explain(group);
   }
 
   remove(line: Line): void {
@@ -75,6 +78,17 @@ export class LineGroups {
     if (group === undefined || line.life === null) return;
     group.machine.handleState(line.name, line.life.state, monotonicNow(), line.life.retryAt);
     this.#drain(group);
+  }
+
+  /** No line is called for a master that is down, as it could not join. */
+  handleMaster(name: string, up: boolean): void {
+    if (up) this.#up.add(name);
+    else this.#up.delete(name);
+    const group = this.#groups.get(name);
+    if (group === undefined || group.carrier !== null) return;
+    group.machine.handleHindrance(up ? null : isDown(name), monotonicNow());
+    this.#drain(group);
+    this.#explain(group);
   }
 
   /** A person wants the line up, or down, whatever else there is; null: not any more. @returns false: the line is not in a group */
@@ -112,7 +126,18 @@ export class LineGroups {
       timer: undefined,
     };
     this.#groups.set(name, group);
+    if (this.#isHindered(group)) group.machine.handleHindrance(isDown(name), monotonicNow());
     return group;
+  }
+
+  #isHindered({ interface: name, carrier }: Group): boolean {
+    return carrier === null && this.#configOf(name) !== undefined && !this.#up.has(name);
+  }
+
+  /** Why lines of a master that is down stay idle. */
+  #explain(group: Group): void {
+    if (!this.#isHindered(group)) return;
+    for (const line of group.lines) if (line.life?.state === "idle") line.note(isDown(group.interface));
   }
 
   #lookIfNeeded(): void {
@@ -161,6 +186,8 @@ export class LineGroups {
     }, wait);
   }
 }
+
+const isDown = (master: string): string => `${master} is down`;
 
 const groupOfPath = (line: Line): GroupConfig => ({
   ...groupOfOne(line),

@@ -306,6 +306,7 @@ export class LineKeeper {
   #handleMaster(name: string, up: boolean): void {
     const master = this.masters.get(name);
     this.#log.info({ master: name }, up ? "master up" : "master down");
+    this.#lives.handleMaster(name, up);
     if (!up || master === undefined) return;
     this.#troubles.attempt(null, () => this.#tools.interfaces.addRoutes(master.index, master.config));
     for (const line of this.lines.values()) if (line.wants === name) this.#membership.joinSoon(line);
@@ -344,6 +345,7 @@ export class LineKeeper {
   }
 
   #handleMasterGone(name: string): void {
+    this.#lives.handleMaster(name, false);
     this.masters.delete(name);
     this.#log.warn({ master: name }, "its interface is gone");
   }

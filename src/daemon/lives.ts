@@ -78,6 +78,10 @@ export class Lives {
     this.#groups.add(line);
   }
 
+  handleMaster(name: string, up: boolean): void {
+    this.#groups.handleMaster(name, up);
+  }
+
   /** A person wants a line up or down, now; null: as without a person. */
   ask(line: Line, wanted: boolean | null): void {
     if (this.#groups.ask(line, wanted)) {

@@ -54,6 +54,7 @@ const RATE_MS = 10_000;
 /**
  * Decides which lines of a master are wanted: so many as are to be kept up, one more while the queue is long, none while there is
  * no traffic if they are called on demand; and in place of a line that waits or has given up another one, if there is one.
+ * While something is in the way none is called, but what a person asks for.
  *
  * After each `handle*`, `pollCommand` until there is nothing; the time at `pollTimeout` goes to `handleTimeout`.
  */
@@ -81,6 +82,7 @@ export class LineGroup {
   #longTraffic = 0;
   #trafficAt: Instant = NEVER;
   #neededAt: Instant = NEVER;
+  #hindrance: string | null = null;
 
   /** @param lines by preference */
   constructor(settings: LineGroupSettings, lines: readonly string[]) {
@@ -161,6 +163,12 @@ export class LineGroup {
     line.asked = wanted;
     line.isUrgent = wanted === true;
     line.sleeps = false;
+    this.#decide(now);
+  }
+
+  /** @param why no line is to be called though one is wanted, in words: those that are up or being called stay so; null: nothing is in the way */
+  handleHindrance(why: string | null, now: Instant): void {
+    this.#hindrance = why;
     this.#decide(now);
   }
 
@@ -281,7 +289,9 @@ export class LineGroup {
     );
     for (const line of this.#lines) {
       if (line.asked !== null) want(line, line.asked, line.asked ? "asked for" : "told to stay down");
-      else if (this.#count > 0 && line.state === "givenUp" && line.wanted) continue;
+      else if (this.#hindrance !== null) {
+        if (!UP.includes(line.state) && !CONNECTING.includes(line.state)) want(line, false, this.#hindrance);
+      } else if (this.#count > 0 && line.state === "givenUp" && line.wanted) continue;
       else if (chosen.includes(line)) {
         want(line, true, failed === undefined ? this.#reason : `in place of ${failed.name}`);
       } else {

@@ -83,6 +83,40 @@ describe("the groups of lines", () => {
     }
   });
 
+  it("call no line for a master that is down, and say so", () => {
+    const config = `[master.eql]\n[dial.isp]\nnumbers = ["5551000"]\n[line.sl0]\ndevice = "/dev/ttyS0"\ndial = "isp"\nmaster = "eql"\n`;
+    const { lines, masters } = parseConfig(config, "test");
+    const line = new Line(lines[0] as LineConfig);
+    const told: string[] = [];
+    const manager = {
+      handleWanted: (reason: string) => told.push(`wanted: ${reason}`),
+      handleUnwanted: (reason: string) => told.push(`unwanted: ${reason}`),
+    } as unknown as LineManager;
+    const life = {
+      state: "idle",
+      retryAt: NEVER,
+      handle: (tell: (manager: LineManager, now: Instant) => void) => tell(manager, instant(0)),
+    };
+    line.life = life as unknown as LineLife;
+    const groups = new LineGroups(
+      {} as EngineClient,
+      (name) => masters.find((master) => master.name === name)?.group,
+      () => null,
+    );
+    try {
+      groups.add(line);
+      assert.deepEqual([told, line.reason], [[], "eql is down"]);
+      groups.handleMaster("eql", true);
+      assert.deepEqual(told.splice(0), ["wanted: to be kept up"]);
+      groups.handleMaster("eql", false);
+      assert.deepEqual(told.splice(0), ["unwanted: eql is down"]);
+      groups.ask(line, true);
+      assert.deepEqual(told, ["wanted: asked for"]);
+    } finally {
+      groups.stop();
+    }
+  });
+
   it("have a line that carries a path called when that is needed, and ask for no load", () => {
     const line = new Line({ ...(parseConfig(CONFIG, "test").lines[0] as LineConfig), tunnel: "eql" });
     const told: string[] = [];

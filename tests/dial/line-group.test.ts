@@ -128,6 +128,30 @@ describe("a group that keeps its lines up", () => {
     assert.equal(bench.group.pollTimeout(), instant(61_000), "A is ready then");
   });
 
+  it("calls none while something is in the way, but what a person asks for", () => {
+    const bench = new GroupBench({}, "ABC");
+    bench.group.handleHindrance("eql is down", bench.now);
+    assert.equal(bench.take(), "");
+    bench.group.handleAsked("C", true, bench.now);
+    assert.equal(bench.take(), "++C");
+    bench.group.handleHindrance(null, bench.now);
+    assert.equal(bench.take(), "+A +B");
+    bench.bringUp("A");
+    bench.set("B", "dialing");
+    bench.group.handleHindrance("eql is down", bench.now);
+    assert.equal(bench.take(), "", "those that are up or being called stay so");
+    bench.set("A", "waiting", 5000);
+    bench.set("B", "waiting", 5000);
+    assert.equal(bench.take(), "-A -B");
+    assert.equal(bench.lastReason, "eql is down");
+    bench.set("AB", "idle");
+    bench.advance(3_600_000);
+    assert.equal(bench.take(), "");
+    bench.group.handleHindrance(null, bench.now);
+    assert.equal(bench.take(), "+A +B");
+    assert.equal(bench.lastReason, "to be kept up");
+  });
+
   it("leaves a line that gave up alone, until somebody asks for it", () => {
     const bench = new GroupBench({ target: 1 }, "AB");
     assert.equal(bench.take(), "+A");
