@@ -222,14 +222,20 @@ export class Daemon implements DaemonApi {
 
   async addLine({ name, settings }: LineRequest): Promise<LineStatus | TunnelStatus> {
     await this.#ready;
-    const there = this.#whatIs(name);
-    if (there !== null) {
-      throw new EqlError("LINE_EXISTS", `There is a ${there} ${name} already`, { details: { line: name } });
-    }
+    this.#requireNew(name);
     const { line, path } = parseNewLine(name, settings, this.#present());
     if (line !== null) await this.#keeper.bringUp(new Line(line));
     const tunnel = path && (await this.#tunnels.addPath(path.tunnel, path.config));
     return line === null && tunnel !== null ? tunnel : this.#lineStatus(name);
+  }
+
+  /** @throws EqlError LINE_EXISTS: the name is taken, by the file or since */
+  #requireNew(name: string): void {
+    const there = this.#whatIs(name);
+    if (there === null) return;
+    throw new EqlError("LINE_EXISTS", `There is a ${there} ${name} already: choose another name`, {
+      details: { line: name },
+    });
   }
 
   #whatIs(name: string): string | null {
@@ -308,6 +314,7 @@ export class Daemon implements DaemonApi {
     }
     const { config, ...told } = planReload(this.#config, readConfig());
     const plan = this.#tunnels.plan(config.tunnels);
+    for (const name of plan.added) if (!plan.removed.includes(name)) this.#requireNew(name);
     await plan.apply();
     this.#config = config;
     const applied = [...told.applied, ...plan.applied.filter((each) => !isTold(each, told.applied))];

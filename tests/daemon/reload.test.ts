@@ -15,6 +15,7 @@ const client = (name: string, octet: number, ...more: readonly string[]): string
 const MASTER = `[master.wan]\nserver = "192.0.2.1:7411"\nserver-key = "${key(9)}"\nkey-file = "/k"`;
 const path = (name: string, ...more: readonly string[]): string =>
   [`[line.${name}]`, 'protocol = "udp"', `device = "${name}"`, 'master = "wan"', ...more].join("\n");
+const plain = (name: string, text: string): string => [`[line.${name}]`, text].join("\n");
 const TTY = '[line.sl0]\ndevice = "/dev/ttyS0"';
 
 describe("a configuration that is read again", () => {
@@ -44,7 +45,7 @@ describe("a configuration that is read again", () => {
       "daemon.log-level = 'debug'",
       `${SERVER}\nmtu = 1400\nforward = true\nmasquerade = true`,
       client("joe", 3),
-      `${MASTER}\ndefault-route = true`,
+      `${MASTER}\nmtu = 1400`,
       path("eth0"),
       `${TTY}\nspeed = 57600`,
       "[master.other]",
@@ -57,16 +58,16 @@ describe("a configuration that is read again", () => {
       "daemon: log-level",
       "server.vpn: mtu",
       "server.more: added",
-      "master.wan: default-route",
+      "master.wan: mtu",
       "master.other: added",
       "line.sl0: speed",
     ]);
     assert.equal(config.daemon.logLevel, "info");
     assert.deepEqual(
-      config.tunnels.map(({ name, mtu, defaultRoute, masquerade }) => [name, mtu, defaultRoute, masquerade]),
+      config.tunnels.map(({ name, mtu, masquerade }) => [name, mtu, masquerade]),
       [
-        ["wan", 1440, false, false],
-        ["vpn", 1440, false, true],
+        ["wan", 1440, false],
+        ["vpn", 1440, true],
       ],
     );
     assert.equal(config.tunnels[1]?.peers[0]?.publicKey, key(3));
@@ -77,13 +78,51 @@ describe("a configuration that is read again", () => {
     ]);
   });
 
-  it("leaves lines as they are", () => {
+  it("gives masters that call a server other UDP lines, and tells this host of other name servers", () => {
+    const was = parse(MASTER, path("eth0"), path("eth1"), TTY);
+    const next = parse(
+      `${MASTER}\nredundant = true\ndns = ["10.98.0.1"]\ndns-search = ["example.org"]\nmtu = 1400`,
+      path("eth0", 'tier = "backup"', 'server = "192.0.2.7:7411"'),
+      path("wwan0"),
+      `${TTY}\nspeed = 57600`,
+    );
+    const { config, applied, restart } = planReload(was, next);
+    assert.deepEqual(applied, [
+      "master.wan: redundant, dns, dns-search",
+      "line.eth0: tier, server",
+      "line.wwan0: added",
+      "line.eth1: removed",
+    ]);
+    assert.deepEqual(restart, ["master.wan: mtu", "line.sl0: speed"]);
+    const [wan] = config.tunnels;
+    assert.deepEqual(
+      wan?.peers[0]?.paths.map(({ name, tier, servers }) => [name, tier, ...servers]),
+      [
+        ["eth0", "backup", "192.0.2.7:7411"],
+        ["wwan0", "primary"],
+      ],
+    );
+    assert.deepEqual([wan?.mtu, wan?.dns, wan?.search], [1440, ["10.98.0.1"], ["example.org"]]);
+    assert.deepEqual(planReload(config, was).restart, []);
+  });
+
+  it("changes the path over a serial line, and nothing else of the line", () => {
+    const serial = (text: string): string =>
+      plain("modem", `device = "/dev/ttyS1"\nprotocol = "ppp"\n${text}`);
+    const was = parse(MASTER, serial('master = "wan"'));
+    const next = parse(MASTER, serial('master = "wan"\ntier = "backup"\nspeed = 57600'));
+    const { applied, restart } = planReload(was, next);
+    assert.deepEqual([applied, restart], [["line.modem: tier"], ["line.modem: speed"]]);
+    assert.deepEqual(planReload(was, parse(MASTER, serial(""))).restart, ["line.modem: master"]);
+  });
+
+  it("leaves lines as they are that are no UDP lines, or whose master comes or goes", () => {
     const was = parse(MASTER, path("eth0"), TTY);
     for (const next of [
       parse(MASTER, '[line.eth0]\ndevice = "/dev/ttyS1"', TTY),
       parse(TTY),
       parse(MASTER, path("eth0"), path("sl0")),
-      parse(MASTER, path("eth0", 'tier = "backup"'), TTY),
+      parse(MASTER.replace("wan", "other"), path("eth0").replace("wan", "other"), TTY),
       parse("[master.wan]", '[line.eth0]\ndevice = "/dev/ttyS1"\nmaster = "wan"', TTY),
     ]) {
       const { applied, restart, config } = planReload(was, next);

@@ -7,7 +7,7 @@ export const reloadCommand = (): Command =>
   new Command("reload")
     .summary("have the daemon read its configuration again")
     .description(
-      "Have the daemon read its configuration again, and apply what can be while it runs: clients of servers, and masquerading. Prints what was applied, and what needs a restart. An error changes nothing.",
+      "Have the daemon read its configuration again, and apply what can be while it runs: clients and masquerading of servers, UDP lines, and what masters that call a server have of routes, name servers and scripts. Prints what was applied, and what needs a restart. An error changes nothing.",
     )
     .addOption(socketOption())
     .action(async ({ socket }: SocketOption) => {

@@ -1,10 +1,17 @@
+import { isDeepStrictEqual } from "node:util";
 import { ANY_PATH, type PathConfig, type TunnelPeerConfig } from "../../config/tunnel-config.ts";
 import { parseHostPort } from "../../config/tunnel-words.ts";
 import type { PathChange, Redundant, TunnelStatus } from "../../control/messages.ts";
+import { keyText } from "../../crypto/key-text.ts";
 import { EqlError } from "../../errors.ts";
-import type { PathSettings, TunnelPeerSettings } from "../../host/engine/tunnel-messages.ts";
+import type {
+  PathSettings,
+  TunnelPeerChange,
+  TunnelPeerSettings,
+} from "../../host/engine/tunnel-messages.ts";
 import { type Instant, NEVER } from "../../time.ts";
 import { CalledPath } from "./called-path.ts";
+import { type PathPlan, planPaths } from "./path-plan.ts";
 import { findServers, isNamed, type ServerAddresses } from "./server-names.ts";
 import { type TunnelTools, tellRefusal } from "./tunnel-tools.ts";
 import type { Uplink, Uplinks } from "./uplinks.ts";
@@ -25,8 +32,8 @@ const RESERVE_MS = 3000;
  * 3. each path is added when its device can carry it, taken away when it cannot, and begins anew when its addresses change
  */
 export class CalledPeer {
-  readonly #config: TunnelPeerConfig;
-  readonly #settings: Omit<TunnelPeerSettings, "servers" | "redundant">;
+  #config: TunnelPeerConfig;
+  readonly #settings: Omit<TunnelPeerSettings, "networks" | "servers" | "redundant">;
   readonly #tools: TunnelTools;
   /** In the order of the configuration, later ones last. */
   #paths: CalledPath[];
@@ -35,6 +42,8 @@ export class CalledPeer {
   /** What the engine has; null: it does not know the peer. */
   #servers: readonly string[] | null = null;
   #found: readonly string[] = [];
+  /** It has other servers than those that were found. */
+  #isElsewhere = false;
   #trouble = "";
   readonly #known = new Map<string, readonly string[]>();
   #isAsking = false;
@@ -53,6 +62,42 @@ export class CalledPeer {
     this.#silentSince = tools.now();
     this.#bareSince = tools.now();
     if (!config.servers.some(isNamed)) this.#found = config.servers;
+  }
+
+  /** Whether another preshared key is in its file by now. */
+  isRekeyed({ presharedKey }: TunnelPeerSettings): boolean {
+    const own = this.#settings.presharedKey;
+    return own !== null && presharedKey !== null && keyText(own) !== keyText(presharedKey);
+  }
+
+  /** @throws EqlError LINE_EXISTS: one of the paths cannot be added */
+  planPaths({ paths }: TunnelPeerConfig): PathPlan {
+    return planPaths(this.#config.paths, paths, this.paths);
+  }
+
+  /**
+   * Its session and its other paths go on, unless it is called elsewhere. Not during a review.
+   * @param plan of the paths of `config`
+   */
+  async change(config: TunnelPeerConfig, plan: PathPlan): Promise<void> {
+    const was = this.#config;
+    this.#config = config;
+    const change: TunnelPeerChange = {
+      ...(was.networks.join() !== config.networks.join() && { networks: config.networks }),
+      ...(!isDeepStrictEqual(was.redundant, config.redundant) && { redundant: config.redundant }),
+    };
+    this.redundant = change.redundant ?? this.redundant;
+    const { tunnel, peer } = this.#settings;
+    if (this.isThere && Object.keys(change).length > 0)
+      await this.#attempt(() => this.#tools.engine.request("changeTunnelPeer", { tunnel, peer, ...change }));
+    if (was.servers.join() !== config.servers.join()) {
+      this.#isElsewhere = config.servers.some(isNamed);
+      if (!this.#isElsewhere) this.#found = config.servers;
+      this.#askedAt = Number.NEGATIVE_INFINITY;
+    }
+    for (const name of plan.removed) await this.removePath(name);
+    for (const path of plan.changed) await this.#attempt(() => this.changePath(path.name, path));
+    for (const path of plan.added) await this.addPath(path);
   }
 
   get paths(): readonly PathConfig[] {
@@ -199,15 +244,15 @@ export class CalledPeer {
       receiveBps = path.config.receiveBps,
     } = change;
     const config = { ...path.config, tier, sendBps, receiveBps };
-    if (path.isThere) await this.#tools.engine.request("changePath", this.#settingsOf(config, path.places()));
     path.config = config;
     this.#noteOthers();
+    if (path.isThere) await this.#tools.engine.request("changePath", this.#settingsOf(config, path.places()));
     return true;
   }
 
   #isAskingDue(now: Instant): boolean {
     if (this.#isAsking) return false;
-    if (this.#found.length === 0 || this.#paths.some(({ isLost }) => isLost))
+    if (this.#found.length === 0 || this.#isElsewhere || this.#paths.some(({ isLost }) => isLost))
       return now - this.#askedAt >= UNKNOWN_RETRY_MS;
     return this.isSilent(now) && now - this.#askedAt >= SILENCE_MS && this.#isNamed;
   }
@@ -220,10 +265,11 @@ export class CalledPeer {
   async #ask(now: Instant): Promise<void> {
     this.#isAsking = true;
     this.#askedAt = now;
+    const { servers } = this.#config;
     const find = (servers: readonly string[]): Promise<ServerAddresses> =>
       findServers(servers, this.#known, this.#tools.resolve);
     const [{ places, trouble: first }, ...others] = await Promise.all([
-      find(this.#config.servers),
+      find(servers),
       ...this.#paths.map(async (path) => {
         const own = await find(path.config.servers);
         path.servers = own.places;
@@ -235,7 +281,12 @@ export class CalledPeer {
     if (trouble !== "" && trouble !== this.#trouble)
       this.#tools.log.warn({ tunnel: this.#settings.tunnel, reason: trouble }, "a server is not found");
     this.#trouble = trouble;
-    this.#found = places;
+    // There may be others by now.
+    const isNow = servers.join() === this.#config.servers.join();
+    if (isNow && (places.length > 0 || !this.#isElsewhere)) {
+      this.#found = places;
+      this.#isElsewhere = false;
+    }
     this.#tools.changed();
   }
 
@@ -251,7 +302,9 @@ export class CalledPeer {
       await this.#attempt(() => engine.request("removeTunnelPeer", { tunnel, peer }));
     }
     this.#silentSince = now();
-    await engine.request("addTunnelPeer", { ...this.#settings, servers, redundant: this.redundant });
+    const { networks } = this.#config;
+    const { redundant } = this;
+    await engine.request("addTunnelPeer", { ...this.#settings, networks, servers, redundant });
     this.#servers = servers;
   }
 
@@ -282,7 +335,7 @@ export class CalledPeer {
   }
 
   /** The engine may have removed it already. */
-  async #attempt(action: () => Promise<null>): Promise<void> {
+  async #attempt(action: () => Promise<unknown>): Promise<void> {
     try {
       await action();
     } catch (error) {

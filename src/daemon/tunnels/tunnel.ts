@@ -33,7 +33,8 @@ export class Tunnel {
   readonly #privateKey: Uint8Array;
   readonly #clients: ServerClients;
   readonly #serverRoutes: ServerRoutes;
-  readonly #announcement: Announcement;
+  /** Null: it is taken back, to be another one. */
+  #announcement: Announcement | null;
   /** Networks. */
   #routes: readonly string[];
   readonly #strict = new Set<string>();
@@ -81,29 +82,50 @@ export class Tunnel {
 
   async end(): Promise<void> {
     this.#serverRoutes.clear();
-    await this.#announcement.takeBack();
+    await this.#announcement?.takeBack();
   }
 
   /**
-   * Reads what other clients need; nothing is changed by that.
-   * @param config of the same interface, with the same servers
-   * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key
+   * Reads what other settings need; nothing is changed by that.
+   * @param config of the same interface, with the same keys
+   * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key; LINE_EXISTS: a path cannot be added
    */
   plan(config: TunnelConfig): TunnelPlan {
     const settings = clientsOf(config);
     const kind = config.listen.length > 0 ? "server" : "master";
     const hasKey = keyText(readKeyFile(config.keyFile)) === keyText(this.#privateKey);
+    const called = config.peers.flatMap((peer) => {
+      const there = this.called.get(peer.name);
+      return there === undefined ? [] : [{ there, peer, paths: there.planPaths(peer) }];
+    });
+    const rekeyed = called.filter(({ there, peer }) => there.isRekeyed(settingsOf(config.name, peer)));
     return {
       applied: this.#clients
         .rekeyed(settings)
         .map((name) => `server.${config.name}.client.${name}: preshared-key-file`),
-      restart: hasKey ? [] : [`${kind}.${config.name}: key-file`],
+      restart: [
+        ...(hasKey ? [] : [`${kind}.${config.name}: key-file`]),
+        ...(rekeyed.length === 0 ? [] : [`${kind}.${config.name}: preshared-key-file`]),
+      ],
+      added: called.flatMap(({ paths }) => paths.added.map(({ name }) => name)),
+      removed: called.flatMap(({ paths }) => paths.removed),
       apply: async () => {
+        const was = this.config;
         this.config = config;
         await this.#clients.change(settings);
+        for (const { there, peer, paths } of called) await there.change(peer, paths);
         this.#changeRoutes(routesOf(config));
+        if (!isToldAlike(was, config)) await this.#announceAnew();
       },
     };
+  }
+
+  /** Other name servers, or other scripts: what was told is taken back, and they are told at the next review. */
+  async #announceAnew(): Promise<void> {
+    const was = this.#announcement;
+    this.#announcement = null;
+    await was?.takeBack();
+    this.#announcement = new Announcement(this.config, this.#tools.socket, this.#tools.log);
   }
 
   #changeRoutes(routes: readonly string[]): void {
@@ -113,6 +135,7 @@ export class Tunnel {
     if (wasBare) this.#setUp();
     if (!this.#isRouted) return;
     for (const route of was) if (!routes.includes(route)) this.#removeRoute(route);
+    this.#attempt(() => this.#followServers());
     for (const route of routes) if (!was.includes(route)) this.#addRoute(route);
   }
 
@@ -142,8 +165,8 @@ export class Tunnel {
    */
   announce(now: Instant): void {
     const peers = [...this.called.values()];
-    if (this.#isUp && peers.some((peer) => peer.isAlive)) this.#announcement.make();
-    else if (!this.#isUp || peers.every((peer) => peer.isSilent(now))) void this.#announcement.takeBack();
+    if (this.#isUp && peers.some((peer) => peer.isAlive)) this.#announcement?.make();
+    else if (!this.#isUp || peers.every((peer) => peer.isSilent(now))) void this.#announcement?.takeBack();
   }
 
   /** Routes wait until the servers' names are known: name servers may be reached by what the routes will lead elsewhere. */
@@ -240,9 +263,20 @@ export interface TunnelPlan {
   readonly applied: readonly string[];
   /** Likewise, what waits for a restart. */
   readonly restart: readonly string[];
+  /** Paths that are added, and that are removed; what begins anew is both. */
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
   /** Not during a review. */
   readonly apply: () => Promise<void>;
 }
+
+/** Whether the host is told the same of both. */
+const isToldAlike = (some: TunnelConfig, other: TunnelConfig): boolean =>
+  [some, other]
+    .map(({ dns, search, scripts, defaultRoute }) =>
+      JSON.stringify([dns, search, scripts, dns.length > 0 && defaultRoute]),
+    )
+    .every((told, _, [first]) => told === first);
 
 const clientsOf = ({ name, peers }: TunnelConfig): readonly TunnelPeerSettings[] =>
   peers.filter(({ servers }) => servers.length === 0).map((peer) => settingsOf(name, peer));

@@ -78,20 +78,24 @@ export class Tunnels {
 
   /**
    * Reads what other settings need; nothing is changed by that.
-   * @param configs of the same tunnels; what differs is clients, masquerading and paths
-   * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key
+   * @param configs of the same tunnels, with the same keys and addresses
+   * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key; LINE_EXISTS: a path cannot be added
    */
   plan(configs: readonly TunnelConfig[]): TunnelPlan {
     const plans = configs.flatMap((config) => this.#tunnels.get(config.name)?.plan(config) ?? []);
     return {
       applied: plans.flatMap(({ applied }) => applied),
       restart: plans.flatMap(({ restart }) => restart),
-      apply: () =>
-        this.#alone(async () => {
+      added: plans.flatMap(({ added }) => added),
+      removed: plans.flatMap(({ removed }) => removed),
+      apply: async () => {
+        await this.#alone(async () => {
           await this.#followMasquerade(configs);
           this.#configs = configs;
           for (const { apply } of plans) await apply();
-        }),
+        });
+        await this.look();
+      },
     };
   }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it, type TestContext } from "node:test";
+import { parseConfig } from "../../../src/config/load.ts";
 import type { Tunnels } from "../../../src/daemon/tunnels/tunnels.ts";
 import { instant } from "../../../src/time.ts";
 import { eventually } from "../world.ts";
@@ -47,17 +48,17 @@ describe("the name servers of a tunnel", () => {
     process.env["PATH"] = path;
   });
 
+  const textOf = (...more: readonly string[]): string =>
+    [
+      `[master.wan]\nserver = "192.0.2.1:7411"\nserver-key = "${PUBLIC_KEY}"\nkey-file = "KEY"`,
+      'address = "10.98.0.2"\npeer = "10.98.0.1"',
+      ...more,
+      '[line.dsl]\nprotocol = "udp"\ndevice = "eth0"\nmaster = "wan"',
+    ].join("\n");
+
   async function start(t: TestContext, world: FakeWorld, ...more: readonly string[]): Promise<Tunnels> {
     world.plug("eth0", ["192.168.1.7"]);
-    const tunnels = await world.start(
-      t,
-      [
-        `[master.wan]\nserver = "192.0.2.1:7411"\nserver-key = "${PUBLIC_KEY}"\nkey-file = "KEY"`,
-        'address = "10.98.0.2"\npeer = "10.98.0.1"\ndns = ["10.98.0.1", "fd00::1"]',
-        ...more,
-        '[line.dsl]\nprotocol = "udp"\ndevice = "eth0"\nmaster = "wan"',
-      ].join("\n"),
-    );
+    const tunnels = await world.start(t, textOf('dns = ["10.98.0.1", "fd00::1"]', ...more));
     await tunnels.look();
     return tunnels;
   }
@@ -88,6 +89,27 @@ describe("the name servers of a tunnel", () => {
     await eventually("both calls again", () => programs.said.length === 5, LATE_MS);
     await tunnels.stop();
     assert.equal(programs.said.at(-1), "resolvectl revert wan");
+  });
+
+  it("are others when another configuration says so, and none when it names none", async (t) => {
+    const world = new FakeWorld(t);
+    const programs = new Programs(world);
+    programs.add("resolvectl");
+    const tunnels = await start(t, world);
+    const change = async (...more: readonly string[]): Promise<void> => {
+      const toml = textOf(...more).replaceAll("KEY", world.keyFile);
+      await tunnels.plan(parseConfig(toml, "eql.toml").tunnels).apply();
+    };
+    await tell(tunnels, "alive");
+    const said = ["resolvectl dns wan 10.98.0.1 fd00::1"];
+    await eventually("the call", () => programs.said.length === 1, LATE_MS);
+    await change('dns = ["10.98.0.1", "fd00::1"]', "redundant = true");
+    await change('dns = ["10.98.0.7"]', 'dns-search = ["example.org"]');
+    said.push("resolvectl revert wan", "resolvectl dns wan 10.98.0.7", "resolvectl domain wan example.org");
+    await eventually("the other calls", () => programs.said.length === said.length, LATE_MS);
+    assert.deepEqual(programs.said, said);
+    await change();
+    assert.deepEqual(programs.said, [...said, "resolvectl revert wan"]);
   });
 
   it("are told to resolvconf where systemd-resolved does not run", async (t) => {
