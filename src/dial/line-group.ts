@@ -76,6 +76,8 @@ export class LineGroup {
   #rate = 0;
   /** What all lines carried when one more was called: one figure for each of these. */
   readonly #fullRates: number[] = [];
+  /** The last of these is not measured yet, for the queue is long since then; NEVER: it is. */
+  #fullSince: Instant = NEVER;
   /** Since when the queue is long; NEVER: it is not. */
   #longSince: Instant = NEVER;
   /** Traffic until then. */
@@ -144,6 +146,7 @@ export class LineGroup {
     this.#measuredAt = now;
     this.#queuedOctets = queuedOctets;
     if (ms > 0) this.#rate += ((1000 * octets) / ms - this.#rate) * Math.min(1, ms / RATE_MS);
+    this.#measureFull(now);
     if (octets > 0 || queuedOctets > 0) this.#handleTraffic(now);
     this.#handleNeed(now);
     this.handleTimeout(now);
@@ -250,25 +253,37 @@ export class LineGroup {
   }
 
   #grow(now: Instant): void {
-    // Known until the last measurement, which may be as old as the queue is long.
-    const ms = this.#measuredAt - this.#longSince;
-    const octets = (this.#trafficOctets ?? 0) - this.#longTraffic;
-    const fullRate = ms > 0 ? (1000 * octets) / ms : this.#rate;
+    const longSince = this.#longSince;
     this.#longSince = NEVER;
     const sleeping = this.#lines.find(({ sleeps }) => sleeps);
     if (sleeping !== undefined) sleeping.sleeps = false;
     else {
       this.#extra += 1;
-      this.#fullRates.push(fullRate);
+      // At least, if the last measurement is as old as the queue is long.
+      this.#fullRates.push(this.#measuredAt > longSince ? this.#rateSince(longSince) : this.#rate);
+      this.#fullSince = this.#measuredAt > longSince ? NEVER : longSince;
       this.#neededAt = now;
     }
     this.#reason = `more than ${this.#settings.highWaterOctets} octets are queued`;
+  }
+
+  /** Octets a second since the queue is long, up to the last measurement, which was later. */
+  #rateSince(longSince: Instant): number {
+    return (1000 * ((this.#trafficOctets ?? 0) - this.#longTraffic)) / (this.#measuredAt - longSince);
+  }
+
+  #measureFull(now: Instant): void {
+    const guess = this.#fullRates.at(-1);
+    if (guess === undefined || now <= this.#fullSince) return;
+    this.#fullRates[this.#fullRates.length - 1] = Math.max(guess, this.#rateSince(this.#fullSince));
+    this.#fullSince = NEVER;
   }
 
   #stop(now: Instant): void {
     this.#active = false;
     this.#extra = 0;
     this.#fullRates.length = 0;
+    this.#fullSince = NEVER;
     this.#longSince = NEVER;
     this.#reason = this.#restReason;
     this.#decide(now);
@@ -277,6 +292,7 @@ export class LineGroup {
   #shrink(now: Instant): void {
     this.#extra -= 1;
     this.#fullRates.pop();
+    this.#fullSince = NEVER;
     this.#neededAt = now;
     this.#reason = "more lines than the traffic needs";
   }

@@ -318,6 +318,19 @@ describe("bandwidth on demand", () => {
     assert.equal(bench.take(), "-B");
   });
 
+  it("drops it though more traffic is left than there was on average when it was called", () => {
+    const bench = new GroupBench({ ...settings, highWaterMs: 1000 });
+    bench.bringUp("A");
+    bench.load(0, 100, 3);
+    bench.load(9000, 3000);
+    bench.advance(1000);
+    assert.equal(bench.take(), "+A +B");
+    bench.load(9000, 6000);
+    bench.bringUp("B");
+    bench.load(0, 1000, 70);
+    assert.equal(bench.take(), "-B");
+  });
+
   it("keeps a line for as long as there is traffic, where none is to be up without", () => {
     const bench = new GroupBench({ ...settings, target: 0 });
     bench.load(9000, 0, 6);
