@@ -1,6 +1,16 @@
 import { EqlError } from "../errors.ts";
 import { EPOLLIN, EPOLLOUT, Epoll } from "../host/epoll.ts";
-import { close, EAGAIN, EPERM, ioctl, type NativeBuffer, nativeBuffer, read, write } from "../host/libc.ts";
+import {
+  close,
+  EAGAIN,
+  EIO,
+  EPERM,
+  ioctl,
+  type NativeBuffer,
+  nativeBuffer,
+  read,
+  write,
+} from "../host/libc.ts";
 import { Termios } from "../host/termios.ts";
 import type { Instant } from "../time.ts";
 
@@ -26,7 +36,7 @@ export class ChatLine {
   readonly #terminals: readonly number[];
 
   constructor() {
-    this.#terminals = [STDIN, STDOUT, STDERR].filter((fd) => settingsOf(fd) !== null);
+    this.#terminals = [STDIN, STDOUT, STDERR].filter(isTerminal);
     this.#saved = settingsOf(STDIN);
     const plain = settingsOf(STDIN);
     plain?.makePlain();
@@ -68,6 +78,16 @@ export class ChatLine {
     this.#nothing.close();
     // At its end, Node aborts over a terminal of its own that was hung up.
     for (const fd of this.#terminals) if (settingsOf(fd) === null) close(fd);
+  }
+}
+
+/** Whether it is one, or one that was hung up. */
+function isTerminal(fd: number): boolean {
+  try {
+    Termios.get(fd, "a standard stream");
+    return true;
+  } catch (error) {
+    return error instanceof EqlError && error.details["errno"] === EIO;
   }
 }
 

@@ -5,6 +5,7 @@ import { ReadStream } from "node:tty";
 import * as libc from "../../src/host/libc.ts";
 import { Termios } from "../../src/host/termios.ts";
 
+const DEADLINE_MS = 60_000;
 const MARK = "<all is heard>";
 
 /** When the line has got `after`, and that after the answer before, it brings `text`; a function is called instead. */
@@ -71,7 +72,7 @@ export class ChatPeer {
     const program = spawn(command, args, {
       stdio: [this.#slave, this.#slave, "pipe"],
       env: { ...process.env, ...env },
-      timeout: 20_000,
+      timeout: DEADLINE_MS,
     });
     this.#program = program;
     program.stderr?.setEncoding("latin1").on("data", (text: string) => {
@@ -106,7 +107,7 @@ export class ChatPeer {
   async #hearAll(): Promise<void> {
     if (this.#reader.destroyed) return;
     writeSync(this.#slave, MARK);
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(DEADLINE_MS);
     while (!this.#sent.endsWith(MARK)) await once(this.#reader, "data", { signal });
     this.#sent = this.#sent.slice(0, -MARK.length);
   }

@@ -118,7 +118,28 @@ for (const { name, args, replies, sent, code } of CASES) {
   });
 }
 
+/** Run before the program: it says so, and goes on when its terminal is hung up. */
+const UNTIL_HUNG_UP = `import { writeSync } from "node:fs";
+import { isatty } from "node:tty";
+writeSync(1, "begun");
+while (isatty(0));`;
+
 describe("eql chat", () => {
+  it("ends in order on a line that was hung up before it looked at it", async () => {
+    using peer = new ChatPeer([{ after: "begun", text: (line) => line.hangUp() }]);
+    const first = `data:text/javascript,${encodeURIComponent(UNTIL_HUNG_UP)}`;
+    const { code, stderr } = await peer.run(process.execPath, [
+      "--import",
+      first,
+      EQL,
+      "chat",
+      "-S",
+      "a",
+      "b",
+    ]);
+    assert.equal(code, 2, stderr);
+  });
+
   it("leaves the line as it was, and to the next program what it did not read", async () => {
     using peer = new ChatPeer([{ after: "ppp\r", text: "word:~\x7f}#" }]);
     const before = peer.settings;
@@ -181,7 +202,7 @@ describe("eql chat", () => {
         after: "x\r",
         text: (line, program) => {
           program.kill(signal);
-          line.later(300, () => line.write("a"));
+          if (code === 0) line.later(300, () => line.write("a"));
         },
       };
       const { code: found, stderr } = await chat(["-s", "", "x", "a", ""], [interrupt]);
