@@ -9,7 +9,7 @@ import type { LineStatus, ReloadReply, Status } from "../../src/control/messages
 import type { Host } from "../../src/lab/namespace.ts";
 
 const EQL = fileURLToPath(new URL("../../../bin/eql", import.meta.url));
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 
 /** Our daemon as users start it (`eql up -c FILE`), on a host, with socket and locks in a directory of its own. */
 export class DaemonOnHost {

@@ -28,6 +28,10 @@ function plan(world: FakeWorld, tunnels: Tunnels, toml: string): TunnelPlan {
 const parse = (world: FakeWorld, toml: string): readonly TunnelConfig[] =>
   parseConfig(toml.replaceAll("KEY", world.keyFile), "eql.toml").tunnels;
 
+/** What was asked last by an operation. */
+const lastOf = <T>(world: FakeWorld, operation: string): T =>
+  world.requests.findLast((each) => each.operation === operation)?.request as T;
+
 /** That of a line of the master. */
 const pathOf = (world: FakeWorld, text: string): PathConfig =>
   parse(world, MASTER + text)[0]?.peers[0]?.paths[0] as PathConfig;
@@ -160,7 +164,7 @@ describe("a running tunnel that calls and gets another configuration", () => {
       "changePath wan server lte",
       "addPath wan server cable",
     ]);
-    const { tier, sendBps } = world.requests.at(-2)?.request as PathSettings;
+    const { tier, sendBps } = lastOf<PathSettings>(world, "changePath");
     assert.deepEqual([tier, sendBps], ["backup", 5000]);
     await plan(world, tunnels, MASTER + is).apply();
     assert.deepEqual(world.take(), []);
@@ -174,7 +178,7 @@ describe("a running tunnel that calls and gets another configuration", () => {
     const elsewhere = line("dsl", by("eth1"), 'server = ["198.51.100.1:7411"]');
     await plan(world, tunnels, MASTER + elsewhere + LTE).apply();
     assert.deepEqual(world.take(), anew);
-    assert.deepEqual((world.requests.at(-1)?.request as PathSettings).servers, ["198.51.100.1:7411"]);
+    assert.deepEqual(lastOf<PathSettings>(world, "addPath").servers, ["198.51.100.1:7411"]);
   });
 
   it("goes by the routes when its last line is gone, until there is one again", async (t) => {
@@ -249,7 +253,7 @@ describe("a running tunnel that calls and gets another configuration", () => {
       "addTunnelPeer wan server",
       "addPath wan server dsl",
     ]);
-    const { servers } = world.requests.at(-2)?.request as TunnelPeerSettings;
+    const { servers } = lastOf<TunnelPeerSettings>(world, "addTunnelPeer");
     assert.deepEqual(servers, ["198.51.100.1:7411"]);
   });
 
