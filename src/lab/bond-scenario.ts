@@ -15,7 +15,7 @@ import { VirtualLines } from "./virtual-line.ts";
  *   near: eql ─ daemon ─ ptys ═ VirtualLines ═ ptys ─ daemon ─ eql :far
  */
 
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 
 export interface Side {
   readonly host: Host;

@@ -15,7 +15,7 @@ import { findTool } from "./tool.ts";
  */
 
 /** How long a host may take to come up or to go away, in milliseconds. */
-const HOST_DEADLINE_MS = 10_000;
+const HOST_DEADLINE_MS = 30_000;
 
 /** Kernel settings of a host, as paths below /proc/sys; what the kernel does not have is left out. */
 const SYSCTLS = {

@@ -11,7 +11,7 @@ import type { EchoEvent, LabEvent, LabEventOf, LabRole } from "./transfer-roles.
 export const FIRST_PORT = 10_000;
 const FIRST_SOURCE_PORT = 20_000;
 const STALL_SECONDS = 120;
-const START_MS = 20_000;
+const START_MS = 60_000;
 const DATAGRAM_IDLE_SECONDS = 5;
 const PING_OCTETS = 64;
 

@@ -16,7 +16,7 @@ const BOND_SERVER = "10.98.0.1";
 const PORT = 7411;
 const MASTER = "eql";
 const SERVER = "eqls";
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 
 export interface WanBondOptions {
   /** How many uplinks the world has; all are bonded. */

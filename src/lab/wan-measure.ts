@@ -26,7 +26,7 @@ const UDP_HEADERS = 28;
 const UDP_SHARE = 0.97;
 /** A sender that is held up for so long would be taken for one that is done. */
 const UDP_IDLE_SECONDS = 3;
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 export type WanTraffic = "tcp" | "udp";
 

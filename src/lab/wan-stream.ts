@@ -16,7 +16,7 @@ const CHUNK = 262_144;
 /** A prime: octets that went missing or came twice do not fall on the same ones of another round. */
 const PERIOD = 1_048_573;
 const SEED = 1995;
-const ACCEPT_SECONDS = 30;
+const ACCEPT_SECONDS = 60;
 const PROGRESS_MS = 200;
 const TENTH_MS = 100;
 const WAIT_SECONDS = 0.1;

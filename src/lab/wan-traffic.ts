@@ -4,7 +4,7 @@ import { withEnds } from "./transfer.ts";
 /** One TCP stream (cubic) between two hosts for a given time. */
 
 const PORT = 10_500;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export interface StreamOptions {
   /** The receiver's address. */

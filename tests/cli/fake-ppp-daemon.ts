@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { PppEnd, PppEvent, PppRequest, Status } from "../../src/control/messages.ts";
 import { line, status } from "../daemon/fake-daemon.ts";
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 60_000;
 
 /** A line that a pppd handed over: what it asked, and what it is told. */
 export class FakeLine {

@@ -41,7 +41,7 @@ export class Running {
 
   /** Waits until standard output is so. */
   async until(isThere: (octets: Buffer) => boolean): Promise<void> {
-    const signal = AbortSignal.timeout(15_000);
+    const signal = AbortSignal.timeout(60_000);
     while (!isThere(this.octets)) await once(this.child.stdout as NodeJS.ReadableStream, "data", { signal });
   }
 

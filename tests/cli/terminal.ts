@@ -34,7 +34,7 @@ export class Terminal {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new Error(`the terminal never showed ${pattern}, only ${JSON.stringify(this.output)}`)),
-        15_000,
+        60_000,
       );
       this.#onData = () => {
         if (!pattern.test(this.output)) return;

@@ -123,7 +123,7 @@ describe("a kernel interface as a slave", { skip: worldMissing() }, () => {
     daemon = await near.up(master, wan);
     await daemon.untilSlaves(["wan"]);
     await tun.drop();
-    const gone = await daemon.untilLine("wan", "is closed", ({ state }) => state === "closed", 1000);
+    const gone = await daemon.untilLine("wan", "is closed", ({ state }) => state === "closed");
     assert.match(gone.reason, /gone/);
     // It is shown while it is looked for.
     const retries = new Set<number>();
@@ -197,8 +197,10 @@ describe("a kernel interface as a slave", { skip: worldMissing() }, () => {
     await daemon.untilSlaves(["wan"]);
     for (const mtu of [600, 12_000]) {
       for (const name of ["tun7", "eql"]) await near.ip("link", "set", name, "mtu", String(mtu));
-      await daemon.untilSlaves(["wan"]);
-      assert.equal((await daemon.line("wan")).mtu, mtu);
+      await daemon.until(
+        `a slave of ${mtu}`,
+        ({ lines, masters }) => lines[0]?.mtu === mtu && masters[0]?.slaves.length === 1,
+      );
       tun.lengths.length = 0;
       await near.host.run(["ping", "-c", "1", "-W", "0.1", "-s", String(mtu - 28), "-M", "do", FAR]);
       await eventually("it leaves whole", () => tun.lengths.join() === String(mtu));

@@ -13,7 +13,7 @@ import { requireIntact, transferTcp } from "../../src/lab/transfer.ts";
 import { VirtualLines } from "../../src/lab/virtual-line.ts";
 
 const BIN = fileURLToPath(new URL("../../../bin/", import.meta.url));
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 /** The first and the longest pause between two looks: who waits long needs not look often, and leaves the processor to others. */
 const POLL_MS = 10;
 const LONGEST_POLL_MS = 60;

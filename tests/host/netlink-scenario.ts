@@ -12,7 +12,7 @@ import type { Interface } from "../../src/host/netlink-objects.ts";
  * environment.
  */
 const CHOSEN = "EQL_TEST_NETLINK_SCENARIO";
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 const NAMESPACE = process.getuid?.() === 0 ? ["-n"] : ["-Urn"];
 
 const chosen = process.env[CHOSEN];

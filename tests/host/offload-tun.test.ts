@@ -26,7 +26,7 @@ import { TwoNamespaces } from "./two-namespaces.ts";
 const MTU = 1440;
 const PORT = 5000;
 const EINPROGRESS = 115;
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 60_000;
 /** Where runs are read, behind their virtio-net headers. */
 const FROM = 64;
 const OCTETS = 2 << 20;

@@ -6,7 +6,7 @@ import { Coalescer } from "../../src/wire/coalescer.ts";
 import { Segments } from "../../src/wire/segments.ts";
 import { ip } from "./netlink-scenario.ts";
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 60_000;
 
 /** Looks again and again, without rest: what is waited for takes its course in between. */
 export async function until(condition: () => boolean, what: string): Promise<void> {

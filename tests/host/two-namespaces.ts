@@ -3,7 +3,7 @@ import { closeSync, openSync, readlinkSync } from "node:fs";
 import { check, setns } from "../../src/host/libc.ts";
 
 const CLONE_NEWNET = 0x4000_0000;
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 
 /** For scenarios of two hosts: the namespace of this process, and another one. */
 export class TwoNamespaces {

@@ -23,7 +23,7 @@ export function needsHosts(t: TestContext, tools: readonly Tool[] = ["nsenter", 
 }
 
 /** Waits for a condition, looking every few milliseconds. */
-export async function eventually(condition: () => boolean, what: string, deadlineMs = 10_000): Promise<void> {
+export async function eventually(condition: () => boolean, what: string, deadlineMs = 60_000): Promise<void> {
   const end = performance.now() + deadlineMs;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`);

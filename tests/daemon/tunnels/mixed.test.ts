@@ -16,7 +16,7 @@ const INNER = "10.98.0.1";
 /** Far ends of the line alone and of the bundle. */
 const [ONE, BOTH] = ["10.96.0.1", "10.97.0.1"];
 const BYTES = 1_500_000;
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 
 const lineTable = (side: Side, line: number, ...more: readonly string[]): string =>
   [

@@ -88,7 +88,7 @@ describe("strangers and clients of a server", () => {
   after(() => star?.close());
 
   it("takes packets only from a client's own addresses, and forwards between clients", {
-    timeout: 60_000,
+    timeout: 180_000,
   }, async (t) => {
     if (!needsHosts(t, ["nsenter", "setpriv", "ip"])) return;
     star = await begin();
@@ -127,7 +127,7 @@ describe("strangers and clients of a server", () => {
   });
 
   it("serves its clients during a flood, which gains nothing and costs no memory", {
-    timeout: 60_000,
+    timeout: 180_000,
   }, async (t) => {
     if (!needsHosts(t, ["nsenter", "setpriv", "ip"])) return;
     star ??= await begin();
