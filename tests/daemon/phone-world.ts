@@ -24,6 +24,8 @@ export class PhoneWorld {
   readonly near: Side;
   readonly far: Side;
   readonly phones: PhoneLab;
+  /** Of the near side's modems, in bits per second. */
+  readonly carriers: readonly number[];
   readonly #scratch: Scratch;
   readonly #events: readonly PhoneEvent[];
   #transfers = 0;
@@ -32,12 +34,14 @@ export class PhoneWorld {
     near: Side,
     far: Side,
     phones: PhoneLab,
+    carriers: readonly number[],
     scratch: Scratch,
     events: readonly PhoneEvent[],
   ) {
     this.near = near;
     this.far = far;
     this.phones = phones;
+    this.carriers = carriers;
     this.#scratch = scratch;
     this.#events = events;
   }
@@ -74,13 +78,19 @@ export class PhoneWorld {
       links: modems.map(({ name }) => ({ modem: name, link: join(scratch.path, name) })),
       onEvent: (event) => events.push(event),
     });
-    const [near, far] = await Promise.all(
-      sides.map(async (name) => {
-        const devices = carriers.map((_, index) => join(scratch.path, `${name}${index}`));
-        return new Side(await Host.create(name), join(scratch.path, `${name}-files`), devices);
-      }),
-    );
-    return new PhoneWorld(near as Side, far as Side, phones, scratch, events);
+    const hosts: Host[] = [];
+    try {
+      for (const name of sides) hosts.push(await Host.create(name));
+      const [near, far] = hosts.map((host) => {
+        const devices = carriers.map((_, index) => join(scratch.path, `${host.name}${index}`));
+        return new Side(host, join(scratch.path, `${host.name}-files`), devices);
+      });
+      return new PhoneWorld(near as Side, far as Side, phones, carriers, scratch, events);
+    } catch (error) {
+      for (const made of [...hosts, phones]) await made.close();
+      scratch.close();
+      throw error;
+    }
   }
 
   /** What the telephone network has seen of one kind. */

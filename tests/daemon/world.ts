@@ -392,7 +392,7 @@ export class World {
   }
 
   /** Moves data by TCP from near to far; rejects unless all of it arrives intact. */
-  async transfer(bytes: number, deadlineMs = 20_000): Promise<void> {
+  async transfer(bytes: number, deadlineMs = 60_000): Promise<void> {
     // Ports of its own, or it would have to wait for the end of TIME-WAIT.
     const index = ++this.#transfers;
     const options = { address: FAR, bytes, seed: index, index, deadlineMs };
