@@ -13,6 +13,7 @@ import { type Bond, withBond } from "../../src/lab/bond-scenario.ts";
 import { checkTun } from "../../src/lab/lab-access.ts";
 import { transferLimit } from "../../src/lab/limit.ts";
 import { measure } from "../../src/lab/measure.ts";
+import type { VirtualLines } from "../../src/lab/virtual-line.ts";
 import { eventually, needsHosts, networkOf, processesIn } from "./lab-support.ts";
 
 const EQL = fileURLToPath(new URL("../../../bin/eql", import.meta.url));
@@ -54,6 +55,7 @@ describe("a bond of virtual lines", () => {
     const bytes = 60_000;
     let bond: Bond | undefined;
     let progress = 0;
+    let counts: ReturnType<VirtualLines["counts"]> | undefined;
     const result = await measure({
       ...BOND,
       bytes,
@@ -63,13 +65,16 @@ describe("a bond of virtual lines", () => {
       },
       onProgress: (octets) => {
         progress = octets;
+        counts = bond?.lines.counts();
       },
     });
     assert.equal(result.intact, true);
     assert.equal(progress, bytes);
     const limit = transferLimit({ bytes, mtu: BOND.mtu, speeds: BOND.speeds, seed: 1995 });
     assert.ok(result.seconds >= limit.seconds, `${result.seconds} s, but the limit is ${limit.seconds} s`);
-    assert.ok(result.octetsPerSecond > 11_520, "faster than the fastest line alone could be");
+    const carried = (await counts)?.map(({ nearToFar }) => nearToFar) ?? [];
+    // Two thirds and one third; the last look may be a little before the end.
+    assert.ok((carried[0] ?? 0) > bytes / 2 && (carried[1] ?? 0) > bytes / 5, carried.join());
     assert.ok(result.near.cpuPercent >= 0 && result.near.peakResident > 2 ** 20);
     assert.ok(bond !== undefined && networks.every((network) => network !== null));
     for (const network of networks) assert.deepEqual(processesIn(String(network)), []);
@@ -230,7 +235,7 @@ describe("the commands, interrupted all at once", { concurrency: true }, () => {
       command.stderr.on("data", (octets: Buffer) => {
         told += octets.toString();
       });
-      await eventually(() => /bonded \d+ s/.test(told), `a transfer (it said: ${told})`, 30_000);
+      await eventually(() => /bonded \d+ s/.test(told), `a transfer (it said: ${told})`, 120_000);
       assert.ok(processesWith(word).length > 5);
       command.kill(signal);
       const [status] = (await exit) as [number | null];

@@ -3,11 +3,11 @@ import { describe, it, type TestContext } from "node:test";
 import { LabProcess } from "../../src/lab/lab-process.ts";
 import { Host, joinByCable } from "../../src/lab/namespace.ts";
 import { Pinger, pingTimes, transferDatagrams, transferHash, transferTcp } from "../../src/lab/transfer.ts";
-import { needsHosts } from "./lab-support.ts";
+import { eventually, needsHosts } from "./lab-support.ts";
 
 const NEAR = "10.77.0.1";
 const FAR = "10.77.0.2";
-const DEADLINE = { deadlineMs: 30_000 };
+const DEADLINE = { deadlineMs: 60_000 };
 
 async function cabled(t: TestContext): Promise<{ near: Host; far: Host } | null> {
   if (!needsHosts(t, ["nsenter", "setpriv", "ip"])) return null;
@@ -30,7 +30,7 @@ describe("transferTcp", () => {
     assert.equal(result.octets, 289_284);
     assert.equal(result.congestion, "cubic");
     assert.equal(progress.at(-1), 289_284);
-    assert.ok(result.seconds > 0 && result.seconds < 10);
+    assert.ok(result.seconds > 0);
     assert.equal(result.octetsPerSecond, 289_284 / result.seconds);
   });
 
@@ -83,15 +83,15 @@ describe("the receiver's hash", () => {
         at += piece.length;
       });
       change?.(data);
-      const role = { role: "tcp-receive", port: 10_000, bytes: data.length, stallSeconds: 10 } as const;
+      const role = { role: "tcp-receive", port: 10_000, bytes: data.length, stallSeconds: 60 } as const;
       const receiver = new LabProcess(hosts.far, role);
       t.after(() => receiver.stop());
-      await receiver.event("listening", 10_000);
+      await receiver.event("listening", DEADLINE.deadlineMs);
       const sender = hosts.near.spawn([process.execPath, "-e", SEND], {
         stdio: ["pipe", "inherit", "inherit"],
       });
       sender.stdin?.end(data);
-      const { octets, sha256 } = await receiver.event("received", 10_000);
+      const { octets, sha256 } = await receiver.event("received", DEADLINE.deadlineMs);
       assert.equal(octets, data.length);
       assert.equal(sha256 === transferHash(data.length, 7), change === null);
     });
@@ -128,12 +128,12 @@ describe("transferDatagrams", () => {
       role: "udp-receive",
       port: 10_000,
       datagrams: 7,
-      idleSeconds: 0.3,
+      idleSeconds: 2.5,
     });
     t.after(() => receiver.stop());
-    await receiver.event("listening", 10_000);
+    await receiver.event("listening", DEADLINE.deadlineMs);
     await hosts.near.must([process.execPath, "-e", SEND_NUMBERS, ...[0, 1, 4, 2, 2, 3, 6].map(String)]);
-    const { event: _, ...counted } = await receiver.event("datagrams-received", 10_000);
+    const { event: _, ...counted } = await receiver.event("datagrams-received", DEADLINE.deadlineMs);
     assert.deepEqual(counted, { datagrams: 6, reordered: 2, duplicates: 1 });
   });
 });
@@ -144,15 +144,15 @@ describe("ping", () => {
     if (hosts === null) return;
     const times = await pingTimes(hosts.near, FAR, { count: 5, intervalMs: 20 });
     assert.equal(times.length, 5);
-    assert.ok(times.every((ms) => ms > 0 && ms < 1000));
+    assert.ok(times.every((ms) => ms > 0));
   });
 
   it("runs until stopped", async (t) => {
     const hosts = await cabled(t);
     if (hosts === null) return;
-    const pinger = await Pinger.start(hosts.near, FAR, 10);
-    await pingTimes(hosts.near, FAR, { count: 5, intervalMs: 20 });
-    const times = await pinger.stop();
-    assert.ok(times.length > 3, `${times.length} answered`);
+    let answered = 0;
+    const pinger = await Pinger.start(hosts.near, FAR, 10, () => answered++);
+    await eventually(() => answered > 3, "some are answered");
+    assert.ok((await pinger.stop()).length >= answered);
   });
 });
