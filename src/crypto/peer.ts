@@ -119,9 +119,9 @@ export class Peer {
     this.#initiateAt = earlier(this.#initiateAt, soonest > now ? soonest : now);
   }
 
-  /** There is something to send, and there are no keys. */
+  /** Keys are wanted soon: there are none and there is something to send, or nobody is heard who knows those that there are. */
   want(now: Instant): void {
-    if (!this.settings.initiates || this.#sessions.current !== null) return;
+    if (!this.settings.initiates) return;
     this.#wantedUntil = after(now, WANTED_MS);
     if (this.#initiation === null || this.#lastAt === null) return;
     if (this.#repeatAt === NEVER) this.#repeatAt = later(now, after(this.#lastAt, REPEAT_MS));
@@ -266,7 +266,7 @@ export class Peer {
   }
 
   #isWanted(now: Instant): boolean {
-    return this.#wantedUntil !== null && now < this.#wantedUntil && this.#sessions.current === null;
+    return this.#wantedUntil !== null && now < this.#wantedUntil;
   }
 
   /** Says the same initiation again: the other end answers the first of them that comes. */
@@ -306,6 +306,7 @@ export class Peer {
     const first = this.#sessions.current === null;
     this.#sessions.promote(session);
     this.#attempts = 0;
+    this.#wantedUntil = null;
     if (this.settings.initiates) this.#planRekey(session, now);
     this.#tell(first ? "established" : "rekeyed");
   }

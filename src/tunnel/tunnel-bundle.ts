@@ -161,7 +161,7 @@ export class TunnelBundle {
     if (this.#calls && this.#session !== null) this.#renewInSilence(now);
   }
 
-  /** Once in each silence: who is not answered asks again by itself. */
+  /** Begins once in each silence: who is not answered asks again by itself, and soon while that is wanted. */
   #renewInSilence(now: Instant): void {
     let heardAt = this.#sessionAt;
     for (let i = 0; i < this.paths.length; i++) {
@@ -169,7 +169,9 @@ export class TunnelBundle {
       if (path.state === "alive") return;
       if (path.life.heardAt > heardAt) heardAt = path.life.heardAt;
     }
-    if (this.#hastenedAt >= heardAt || now < after(heardAt, SILENCE_MS)) return;
+    if (now < after(heardAt, SILENCE_MS)) return;
+    this.peer.want(now);
+    if (this.#hastenedAt >= heardAt) return;
     this.#hastenedAt = now;
     this.peer.hasten(now);
   }

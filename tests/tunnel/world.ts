@@ -57,7 +57,7 @@ class ClearCipher implements TransportCipher {
   release(): void {}
 }
 
-const primitives: Primitives = {
+export const clearPrimitives: Primitives = {
   ...tunnelCrypto(null),
   transportCipher: (_name, key) => new ClearCipher(key),
 };
@@ -93,11 +93,11 @@ export class End implements Inlet, Outlet {
       runs: new RunTable(this.slots),
       segments: new Segments(),
       scratch: 0,
-      fillRandom: (into) => primitives.fillRandom(into),
+      fillRandom: (into) => clearPrimitives.fillRandom(into),
     };
-    const key = primitives.keyPair(privateKey);
+    const key = clearPrimitives.keyPair(privateKey);
     this.publicKey = key.publicKey;
-    this.endpoint = new Endpoint(primitives, { key, cipher: "aes-256-gcm", limits });
+    this.endpoint = new Endpoint(clearPrimitives, { key, cipher: "aes-256-gcm", limits });
   }
 
   meet(publicKey: Uint8Array, calls: boolean, redundant: boolean, now: Instant): void {
@@ -264,7 +264,7 @@ export class World {
 
   #makeFar(): End {
     const far = new End(this.#farKey, this.#options.limits);
-    const nearKey = primitives.keyPair(this.#nearKey).publicKey;
+    const nearKey = clearPrimitives.keyPair(this.#nearKey).publicKey;
     far.meet(nearKey, false, this.#options.redundant ?? false, this.now);
     far.onDatagram = (route, octets) => {
       const way = this.ways[route % WAYS] as Way;
