@@ -1,3 +1,5 @@
+import { monotonicNow } from "../host/clock.ts";
+import { type Instant, NEVER } from "../time.ts";
 import { MachineLoad } from "./process-usage.ts";
 import { median, percentile, round } from "./statistics.ts";
 import { tcpCounters } from "./tcp-counters.ts";
@@ -118,24 +120,30 @@ async function measureOn(
     intervalMs: IDLE_INTERVAL_MS,
     lastWaitMs: IDLE_WAIT_MS,
   });
+  let begunAt: Instant = NEVER;
+  const times: number[] = [];
+  const pinger = await Pinger.start(client, address, PING_INTERVAL_MS, (echo) => {
+    if (echo.at - echo.rttMs < begunAt) return; // not under load yet
+    times.push(echo.rttMs);
+    recorder?.handleEcho(echo);
+  });
   await emulator?.counts(); // lateness counts from here on
   const tcpBefore = tcpCounters(client.pid);
   const usageBefore = tunnel?.usage();
   const load = new MachineLoad();
-  let pinging: Promise<Pinger> | null = null;
   const begin = (): void => {
-    pinging = Pinger.start(client, address, PING_INTERVAL_MS, (echo) => recorder?.handleEcho(echo));
-    pinging.catch(() => {}); // is told of below
+    begunAt = monotonicNow();
     emulator?.schedule(wan.changes).then(
       (counts) => recorder?.begin(emulator, counts),
       () => {}, // one that has ended is noticed by the transfer
     );
   };
   const run = traffic === "udp" ? runUdp : runTcp;
-  const result = await run(world, address, tunnel !== null, wan, begin, recorder);
+  const result = await run(world, address, tunnel !== null, wan, begin, recorder).finally(async () => {
+    await pinger.stop();
+  });
   recorder?.end();
   const machinePercent = round(100 * load.share(), 1);
-  const times = await (await (pinging as Promise<Pinger> | null))?.stop();
   const usageAfter = tunnel?.usage();
   const late = await emulator?.counts();
   const tcpAfter = tcpCounters(client.pid);
@@ -149,8 +157,8 @@ async function measureOn(
     percentOfMean: share(meanBps(wan)),
     pingMs: {
       idle: round(median(idle), 1),
-      p50: round(median(times ?? []), 1),
-      p95: round(percentile(times ?? [], 95), 1),
+      p50: round(median(times), 1),
+      p95: round(percentile(times, 95), 1),
     },
     tcp:
       traffic === "udp"

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes, randomInt } from "node:crypto";
 import { writeSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Initiation } from "../../../src/crypto/handshake.ts";
 import { DatagramOutbox } from "../../../src/host/engine/datagram-outbox.ts";
 import { Routes } from "../../../src/host/engine/routes.ts";
@@ -74,8 +75,8 @@ function stranger(publicKey: Uint8Array): Uint8Array {
   return initiation.datagram;
 }
 
-/** @returns how many datagrams it has sent */
-function flood(role: FloodRole): { readonly datagrams: number } {
+/** Until its standard input ends. @returns how many datagrams it has sent */
+async function flood(role: FloodRole): Promise<{ readonly datagrams: number }> {
   const memory = nativeBuffer(STAGING + POOL * ROOM);
   const lengths: number[] = [];
   const mark = stranger(Buffer.from(role.serverKey, "base64")).subarray(1, 4);
@@ -92,7 +93,11 @@ function flood(role: FloodRole): { readonly datagrams: number } {
   });
   writeSync(1, "\n");
   let datagrams = 0;
-  for (const end = performance.now() + role.seconds * 1000; performance.now() < end; ) {
+  let isOver = false;
+  process.stdin.resume().once("end", () => {
+    isOver = true;
+  });
+  for (; !isOver; await nextTurn()) {
     for (let i = 0; i < AT_ONCE; i++) {
       const n = datagrams++ % POOL;
       const length = lengths[n] as number;
@@ -106,5 +111,5 @@ function flood(role: FloodRole): { readonly datagrams: number } {
 }
 
 const role = JSON.parse(process.argv[2] ?? "{}") as RecordRole | FloodRole;
-writeSync(1, `${JSON.stringify(role.role === "record" ? record(role) : flood(role))}\n`);
+writeSync(1, `${JSON.stringify(role.role === "record" ? record(role) : await flood(role))}\n`);
 process.exit(0);

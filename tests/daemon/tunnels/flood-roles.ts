@@ -11,5 +11,4 @@ export interface FloodRole {
   readonly target: string;
   readonly serverKey: string;
   readonly recorded: readonly string[];
-  readonly seconds: number;
 }

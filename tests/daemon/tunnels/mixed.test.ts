@@ -10,7 +10,8 @@ import { type Side, type TestDaemon, World, worldMissing } from "../world.ts";
 /* One bundle of an uplink, of a PPP line, and of two PPP lines that are one multilink bundle (RFC 1990), between two daemons. */
 
 const SPEED = 230_400;
-const UPLINK = { rateBps: 5e6, delayMs: 10 };
+/** So slow that the transfer is still under way when the uplink is cut. */
+const UPLINK = { rateBps: 2.5e6, delayMs: 10 };
 const SERVER = "198.51.100.1";
 const INNER = "10.98.0.1";
 /** Far ends of the line alone and of the bundle. */
