@@ -139,9 +139,12 @@ async function measureOn(
     );
   };
   const run = traffic === "udp" ? runUdp : runTcp;
-  const result = await run(world, address, tunnel !== null, wan, begin, recorder).finally(async () => {
+  let result: Traffic;
+  try {
+    result = await run(world, address, tunnel !== null, wan, begin, recorder);
+  } finally {
     await pinger.stop();
-  });
+  }
   recorder?.end();
   const machinePercent = round(100 * load.share(), 1);
   const usageAfter = tunnel?.usage();

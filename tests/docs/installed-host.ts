@@ -8,7 +8,7 @@ import { Host } from "../../src/lab/namespace.ts";
 import { findTool } from "../../src/lab/tool.ts";
 import { ROOT } from "./markdown.ts";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
 /**
  * What a command sees: /run and /dev of this host alone, so that devices, sockets and lock files are where documents say. Needs the
