@@ -66,6 +66,16 @@ describe("a key by itself", () => {
       "line.sl0.mtu: found 16385; allowed: an integer from 68 to 16384 (octets)",
     ],
     [
+      "a speed below the least",
+      `[line.sl0]\n${TTY}\nspeed = 49`,
+      "line.sl0.speed: found 49; allowed: an integer from 50 to 100000000 (bits per second)",
+    ],
+    [
+      "text for an integer",
+      `[line.sl0]\n${TTY}\nspeed = "fast"`,
+      'line.sl0.speed: found "fast"; allowed: an integer from 50 to 100000000 (bits per second)',
+    ],
+    [
       "a fraction for an integer",
       `[line.sl0]\n${TTY}\nspeed = 9600.5`,
       "line.sl0.speed: found 9600.5; allowed: an integer from 50 to 100000000 (bits per second)",
