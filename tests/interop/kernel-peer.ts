@@ -152,7 +152,7 @@ export class KernelPeer {
    * Runs a shell command in the guest, as root, and waits until it ends; what it leaves in the background stays.
    * Its PATH has `eqlctl`, `hangup`, `tcpx` and `udpx`.
    */
-  async exec(shell: string, timeoutMs = 30_000): Promise<ExecResult> {
+  async exec(shell: string, timeoutMs = 60_000): Promise<ExecResult> {
     const id = String(++this.#execs);
     const file = (suffix: string): string => join(this.directory, `${id}.${suffix}`);
     await writeFile(file("sh"), shell);

@@ -1,7 +1,7 @@
 import type { LineStatus, PppStatus, Status } from "../../src/control/messages.ts";
 import { Host } from "../../src/lab/namespace.ts";
 import { DaemonOnHost } from "./daemon-on-host.ts";
-import { type TransferOptions, transferIntact } from "./intact-transfer.ts";
+import { Flow, type FlowOptions, transferIntact } from "./intact-transfer.ts";
 import type { Pppd } from "./pppd-peer.ts";
 import { PppdPeer } from "./pppd-peer.ts";
 
@@ -15,6 +15,8 @@ const toml = (value: unknown): string => {
 
 const rows = (table: Readonly<Record<string, unknown>>): string[] =>
   Object.entries(table).map(([key, value]) => `${key} = ${toml(value)}`);
+
+type Direction = "to-us" | "from-us";
 
 /** What `until` of a daemon asks about one line. */
 type LineCondition = (line: LineStatus, ppp: PppStatus) => boolean;
@@ -61,22 +63,32 @@ export class PppWorld {
       protocol: "ppp",
       speed: this.#speeds[line],
       lock: false,
-      restart: 1,
       "max-terminate": 1,
       ...keys,
     };
     return `[line.ppp${line}]\n${rows(all).join("\n")}\n`;
   }
 
-  /** Starts our daemon; it is up when it knows its lines, whatever they do. */
+  /** Starts our daemon; it is up when its lines are open: what pppd begins with is not lost. */
   async daemon(...tables: readonly string[]): Promise<DaemonOnHost> {
-    const daemon = await DaemonOnHost.start(this.us, tables.join("\n"), () => true);
+    const daemon = await DaemonOnHost.start(this.us, tables.join("\n"), ({ lines }) =>
+      lines.every(({ state }) => state === "negotiating"),
+    );
     this.#daemon = daemon;
     return daemon;
   }
 
   /** Sends random octets over TCP from pppd's host to `address` of ours, or the other way. @returns seconds */
-  transfer(direction: "to-us" | "from-us", address: string, octets: number): Promise<number> {
+  transfer(direction: Direction, address: string, octets: number): Promise<number> {
+    return transferIntact({ ...this.#between(direction, address), octets });
+  }
+
+  /** The same, until it is told to end. */
+  flow(direction: Direction, address: string): Promise<Flow> {
+    return Flow.start(this.#between(direction, address));
+  }
+
+  #between(direction: Direction, address: string): FlowOptions {
     const guest = {
       folder: "/mnt",
       must: (shell: string, limitMs: number) => this.peer.kernel.must(shell, limitMs),
@@ -85,13 +97,12 @@ export class PppWorld {
       folder: this.peer.kernel.directory,
       must: (shell: string) => this.us.must(["sh", "-c", shell]),
     };
-    const ends: Pick<TransferOptions, "from" | "to"> =
-      direction === "to-us" ? { from: guest, to: us } : { from: us, to: guest };
-    return transferIntact({ peer: this.peer.kernel, ...ends, address, port: ++this.#port, octets });
+    const [from, to] = direction === "to-us" ? [guest, us] : [us, guest];
+    return { peer: this.peer.kernel, from, to, address, port: ++this.#port };
   }
 
   async ping(address: string, size = 56): Promise<void> {
-    await this.us.must(["ping", "-c", "2", "-i", "0.2", "-W", "5", "-s", String(size), address]);
+    await this.us.must(["ping", "-c", "2", "-i", "0.2", "-W", "20", "-s", String(size), address]);
   }
 
   /** Ends what a test has started, and plugs in again what it has pulled. */
@@ -126,7 +137,7 @@ export async function untilLine(
 
 /** Which of a bundle's pppds has the interface and IPCP; the others have joined it. */
 export async function bundleOwner(pppds: readonly Pppd[]): Promise<Pppd> {
-  await Promise.all(pppds.map((pppd) => pppd.saw(/^(New bundle ppp0 created|Link attached to ppp0)$/)));
+  await Promise.all(pppds.map((pppd) => pppd.saw(/^(New bundle ppp\d+ created|Link attached to ppp\d+)$/)));
   const owners = pppds.filter((pppd) => pppd.count(/^New bundle/) > 0);
   if (owners.length !== 1 || owners[0] === undefined) {
     throw new Error(`${owners.length} bundles:\n${pppds.map(({ log }) => log.join("\n")).join("\n---\n")}`);
