@@ -47,7 +47,7 @@ describe("a program on a line", () => {
     runLineProgram({
       command,
       fd: pty.slave,
-      limitMs: 30_000,
+      limitMs: 60_000,
       onText: (text) => said.push(text),
       signal: stopper.signal,
       ...more,
@@ -121,7 +121,7 @@ describe("a program on a line", () => {
 
   it("ends it with all its children when its time is up", async () => {
     const { code, signal, timedOut } = await run("sh -c 'echo $$ >&2; sleep 100; true'; true", {
-      limitMs: 1_000,
+      limitMs: 3000,
     });
     assert.deepEqual({ code, signal, timedOut }, { code: 143, signal: null, timedOut: true });
     assert.equal(isRunning(await saidPid()), false);
