@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { monotonicNow } from "../host/clock.ts";
 import { MachineLoad, type ProcessUsage } from "./process-usage.ts";
 import { median, round } from "./statistics.ts";
 import { WanBond } from "./wan-bond.ts";
@@ -59,10 +60,12 @@ async function measureIdle(
   try {
     await delay(settleMs, undefined, { signal });
     const before = await look();
+    const beganAt = monotonicNow();
     const load = new MachineLoad();
     await delay(wan.seconds * 1000, undefined, { signal });
     const machinePercent = round(100 * load.share(), 1);
-    return { ...costOf(before, await look(), wan.seconds), machinePercent };
+    const seconds = (monotonicNow() - beganAt) / 1000; // more where the processor is elsewhere
+    return { ...costOf(before, await look(), seconds), machinePercent };
   } finally {
     await bond.close();
   }
