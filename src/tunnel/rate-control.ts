@@ -1,7 +1,7 @@
 import type { Instant } from "../time.ts";
 import { DelayGauge } from "./delay-gauge.ts";
 import { LoopTimes } from "./loop-times.ts";
-import { HOLD_GAIN, LossWatch } from "./loss-watch.ts";
+import { CAREFUL_STEP, HOLD_GAIN, LossWatch } from "./loss-watch.ts";
 import { PauseWatch } from "./pause-watch.ts";
 import { QueueDip } from "./queue-dip.ts";
 import { RateStep } from "./rate-step.ts";
@@ -119,6 +119,8 @@ export class RateControl {
   #targetMs = QUEUE_MS;
   /** Nothing is known but the initial rate. */
   #isUnknown = true;
+  /** It was before a hold. */
+  #wasStarting = false;
   #firstDatagrams = INITIAL_DATAGRAMS;
   #firstUntil = Number.NEGATIVE_INFINITY;
   #firstOctets = 0;
@@ -186,7 +188,7 @@ export class RateControl {
       if (!wasPressed) this.#pressed.clear();
       else this.#measure(now, figures, limited);
     }
-    this.#handleLoss(now, figures, limited);
+    this.#handleLoss(now, figures, limited, isMeasure);
     this.#handleDip(now, limited);
     this.#handleStuck(now, figures);
     const isQuiet = (!limited || full) && now - this.#quietSince >= this.#times.loopMs;
@@ -245,6 +247,7 @@ export class RateControl {
     this.#pressed.clear();
     this.#step.gain = 0;
     this.#quietSince = now;
+    this.#loss.release();
     this.#stuck.clear();
   }
 
@@ -368,7 +371,8 @@ export class RateControl {
       return;
     }
     const { loopMs } = this.#times;
-    const gain = Math.min(loopMs > LONG_LOOP_MS ? Math.max(wish, FIRST_PULSE) : wish, 1);
+    const pulse = loopMs > LONG_LOOP_MS ? Math.max(wish, FIRST_PULSE) : wish;
+    const gain = Math.min(pulse, this.#loss.mostStep(now));
     const usualMs = this.isStarting ? START_EXCESS_MS : Math.min(8 + 16 * gain, STEP_EXCESS_MS);
     // Less than two datagrams say nothing.
     const excessMs = Math.max(usualMs, 2 * this.#quantumMs);
@@ -397,7 +401,8 @@ export class RateControl {
     // Something may be there, but too little to be sure.
     if (!isJudged || (this.#isPressed && now < step.judgeAt + this.#times.loopMs)) return;
     if (step.ms > 0 && this.#loss.isTaken(step.lost, step.octets, step.gain, this.#fullOctets)) {
-      this.#hold(now, Math.min(step.delivered, this.#capacity * (1 + step.gain)));
+      const most = this.#capacity * (1 + step.gain);
+      this.#hold(now, step.lost / (step.lost + step.octets), Math.min(step.delivered, most));
     } else if (limited || step.ms === 0) step.gain = 0;
     else this.#takeStep(now);
   }
@@ -439,30 +444,35 @@ export class RateControl {
     this.#quietSince = now;
   }
 
-  /** More was lost in place of delivered: no climbing for some time. */
-  #hold(now: Instant, capacity: number): void {
+  /** More was lost in place of delivered: no climbing until it is known why, and for some time. */
+  #hold(now: Instant, share: number, through: number): void {
+    this.#wasStarting = this.isStarting;
     this.#endSteps(now);
-    this.#capacity = Math.max(capacity, LOWEST_RATE);
-    this.#loss.hold(now, this.#times.loopMs);
+    this.#capacity = Math.max(through, LOWEST_RATE);
+    this.#loss.hold(now, this.#times.loopMs, share, through);
   }
 
-  #handleLoss(now: Instant, { deliveredOctets, lostOctets }: PathFigures, limited: boolean): void {
-    const { loopMs } = this.#times;
-    const isSteady = this.#step.gain === 0 && !limited;
-    const full = this.#fullOctets;
-    const through = this.#loss.handle(
+  #handleLoss(now: Instant, figures: PathFigures, limited: boolean, isMeasure: boolean): void {
+    const loss = this.#loss;
+    const wasTrial = loss.isTrial;
+    const { roundTripMs } = figures;
+    const found = loss.handle(
       now,
-      deliveredOctets,
-      lostOctets,
-      full,
-      loopMs,
+      now - (roundTripMs > 0 ? roundTripMs : this.#times.latestRoundTripMs),
+      figures.deliveredOctets,
+      isMeasure ? figures.deliveredMs : 0,
+      figures.lostOctets,
+      this.#fullOctets,
+      this.#times.loopMs,
       this.#isPressed,
-      isSteady,
+      !limited && this.#step.gain <= CAREFUL_STEP,
     );
-    if (through < 0) return;
-    if (this.#loss.isHolding(now)) {
-      this.#capacity = Math.max(Math.min(this.#capacity, through / HOLD_GAIN), LOWEST_RATE);
-    } else this.#hold(now, Math.min(this.#capacity, Math.max(through, this.deliveryRate)));
+    if (found < 0) return;
+    if (!wasTrial) this.#hold(now, loss.share, Math.min(this.#capacity, found));
+    else {
+      this.#capacity = Math.max(found, LOWEST_RATE);
+      if (!loss.isHolding(now)) this.isStarting = this.#wasStarting;
+    }
   }
 
   #handleDip(now: Instant, limited: boolean): void {
@@ -474,6 +484,7 @@ export class RateControl {
       return;
     }
     if (!this.#dip.isDue(now) || this.#step.gain > 0 || !this.#isPressed || limited) return;
+    if (this.#loss.isHolding(now)) return;
     this.#dip.postpone(now);
     const { queueMs } = this.#gauge;
     if (queueMs > 2 * this.#targetMs) return;
@@ -507,8 +518,7 @@ export class RateControl {
     const { waitMs, loopMs, intervalMs } = this.#times;
     const { noiseMs } = this.#gauge;
     if (this.#capacity > this.ceiling) this.#capacity = this.ceiling;
-    const isHolding = this.#loss.isHolding(now);
-    const spare = isHolding ? 1 : 1 - this.#loss.floor;
+    const spare = this.#loss.isTrial ? 1 : 1 - this.#loss.floor;
     this.rate = Math.max(
       Math.min((this.#capacity * this.#gain(now, loopMs)) / spare, this.ceiling),
       LOWEST_RATE,

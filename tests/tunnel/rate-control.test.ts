@@ -62,6 +62,35 @@ describe("the rate of one path", () => {
     }
   });
 
+  it("finds what gets through a path that loses up to a third of all by chance", () => {
+    for (const [mbit, delayMs, ms] of [
+      [5, 5, 12_000],
+      [5, 40, 12_000],
+      [20, 5, 8000],
+      [20, 40, 8000],
+      [100, 5, 6000],
+      [100, 40, 6000],
+    ] as const) {
+      for (const loss of [0.2, 0.3]) {
+        const found = measureRate(line(mbit, delayMs, { loss }), ms, 4000);
+        assert.ok(found.use >= 0.9, `${mbit} Mbit/s, ${delayMs} ms, ${loss}: ${JSON.stringify(found)}`);
+      }
+    }
+  });
+
+  it("tells that loss from a policer's when one takes the place of the other", () => {
+    const policer = { rate: 1250, burstOctets: 60_000 };
+    // So little that it is the policer that counts, and is lost by chance as well.
+    const both = measureRate({ ...line(20, 10, { loss: 0.1 }), policer }, 16_000, 6000);
+    assert.ok(both.use >= 0.8 * 0.45, JSON.stringify(both));
+    assert.ok(both.loss <= 0.16, JSON.stringify(both));
+    const later = measureRate({ ...line(20, 10, { loss: 0.3 }), policer }, 20_000, 10_000, [
+      { atMs: 8000, act: (trial) => trial.change({ loss: 0 }) },
+    ]);
+    assert.ok(later.use >= 0.45, JSON.stringify(later));
+    assert.ok(later.loss <= 0.06, JSON.stringify(later));
+  });
+
   it("follows a path that changes, up as well as down", () => {
     const near = measureRate(line(20, 10), 25_000, 2000, steps(20, 0.5));
     assert.ok(near.use >= 0.97, JSON.stringify(near));
@@ -73,10 +102,19 @@ describe("the rate of one path", () => {
   });
 
   it("takes from a policer what it lets through, and sends it little more", () => {
-    for (const burstOctets of [15_000, 200_000]) {
-      const found = measureRate({ ...line(100, 10), policer: { rate: 1250, burstOctets } }, 12_000, 4000);
-      assert.ok(found.use >= 0.09, JSON.stringify(found));
-      assert.ok(found.loss <= 0.05, JSON.stringify(found));
+    for (const [mbit, delayMs, rate] of [
+      [20, 1, 1250],
+      [20, 10, 250],
+      [100, 1, 1250],
+      [100, 10, 10_000],
+      [100, 40, 1250],
+    ] as const) {
+      for (const burstOctets of [15_000, 60_000, 200_000, 1_000_000]) {
+        const found = measureRate({ ...line(mbit, delayMs), policer: { rate, burstOctets } }, 12_000, 4000);
+        const what = `${mbit} Mbit/s, ${delayMs} ms, ${rate}, ${burstOctets}: ${JSON.stringify(found)}`;
+        assert.ok(found.use >= (0.9 * rate) / (mbit * 125), what);
+        assert.ok(found.loss <= 0.06, what);
+      }
     }
   });
 
