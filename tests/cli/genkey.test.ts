@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -73,6 +82,16 @@ describe("eql pubkey", () => {
   it("prints the public key of a private one", async () => {
     const outcome = await eql(["pubkey"], { input: `${base64(CACOPHONY.responderStatic)}\n` });
     assert.deepEqual(outcome, { code: 0, stdout: `${base64(CACOPHONY.responderPublic)}\n`, stderr: "" });
+  });
+
+  it("reads it from a file that only its owner may read", async () => {
+    const file = join(directory, "key");
+    writeFileSync(file, `${base64(CACOPHONY.responderStatic)}\n`, { mode: 0o600 });
+    assert.equal((await eql(["pubkey", file])).stdout, `${base64(CACOPHONY.responderPublic)}\n`);
+    chmodSync(file, 0o644);
+    const { code, stdout, stderr } = await eql(["pubkey", file]);
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /chmod/);
   });
 
   it("says so when there is no key", async () => {

@@ -32,19 +32,26 @@ export const genkeyCommand = (): Command =>
 export const pubkeyCommand = (): Command =>
   new Command("pubkey")
     .summary("print a private key's public key")
-    .description("Print the public key of the private key on standard input. The other end has to know it.")
-    .addHelpText("after", "\nExample:\n  cat /etc/eql/private.key | eql pubkey\n")
-    .action(async () => {
-      const { text } = await import("node:stream/consumers");
-      const { keyText, parseKey } = await import("../../crypto/key-text.ts");
-      const { EqlError } = await import("../../errors.ts");
+    .description("Print the public key of a private key. The other end has to know it.")
+    .argument("[FILE]", "the file with the private key (default: standard input)")
+    .addHelpText("after", "\nExamples:\n  eql pubkey /etc/eql/private.key\n  eql genkey | eql pubkey\n")
+    .action(async (file: string | undefined) => {
+      const { keyText } = await import("../../crypto/key-text.ts");
       const { tunnelCrypto } = await import("../../host/tunnel-crypto.ts");
-      const key = parseKey((await text(process.stdin)).trim());
-      if (key === null) {
-        throw new EqlError(
-          "REQUEST_INVALID",
-          "standard input has no private key: one is 44 characters, as `eql genkey` prints it",
-        );
-      }
+      const { readKeyFile } = await import("../../config/key-file.ts");
+      const key = file === undefined ? await readKey() : readKeyFile(file);
       process.stdout.write(`${keyText(tunnelCrypto(null).keyPair(key).publicKey)}\n`);
     });
+
+/** @throws EqlError REQUEST_INVALID: what is on standard input is no key */
+async function readKey(): Promise<Uint8Array> {
+  const { text } = await import("node:stream/consumers");
+  const { parseKey } = await import("../../crypto/key-text.ts");
+  const { EqlError } = await import("../../errors.ts");
+  const key = parseKey((await text(process.stdin)).trim());
+  if (key !== null) return key;
+  throw new EqlError(
+    "REQUEST_INVALID",
+    "standard input has no private key: one is 44 characters, as `eql genkey` prints it",
+  );
+}
