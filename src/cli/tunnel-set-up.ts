@@ -7,6 +7,7 @@ import { contains, formatHostPort, parseHostPort } from "../config/tunnel-words.
 import type { Redundant } from "../control/messages.ts";
 import { EqlError } from "../errors.ts";
 import { Netlink } from "../host/netlink.ts";
+import type { InterfaceAddress } from "../host/netlink-objects.ts";
 import { formatIpAddress, parsePrefix } from "../wire/ip-address.ts";
 import type { KnownClient } from "./known-clients.ts";
 
@@ -156,7 +157,35 @@ export function nextClientLine(tunnel: TunnelConfig, n: number, serverKey: strin
 
 const hostNetwork = (address: string): string => `${address}/${address.includes(":") ? 128 : 32}`;
 
-/** Interfaces that lead everywhere, those first that the kernel prefers, and the address of the first. */
+/** Addresses that nobody else reaches, and those that nobody far away does. */
+const OWN = ["127.0.0.0/8", "::1/128", "fe80::/10"];
+const PRIVATE = [
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "fc00::/7",
+];
+
+/** Whether a host's address is reached from networks around it only; of a name that is not known. */
+export const isPrivate = (host: string): boolean => PRIVATE.some((network) => contains(network, host));
+
+/**
+ * Of a host's addresses the one that others most likely reach it by; null: none.
+ * @param first index of the interface with the default route
+ */
+export function bestAddress(
+  addresses: readonly InterfaceAddress[],
+  first: number | undefined,
+): string | null {
+  const usable = addresses.filter(({ local }) => !OWN.some((network) => contains(network, local)));
+  const best =
+    usable.find(({ index }) => index === first) ?? usable.find(({ local }) => !isPrivate(local)) ?? usable[0];
+  return best?.local ?? null;
+}
+
+/** Interfaces that lead everywhere, those first that the kernel prefers, and this host's best address. */
 export function findUplinks(): { readonly devices: readonly string[]; readonly address: string | null } {
   const netlink = new Netlink();
   try {
@@ -167,11 +196,9 @@ export function findUplinks(): { readonly devices: readonly string[]; readonly a
         routes.toSorted((a, b) => a.family - b.family || a.metric - b.metric).map(({ index }) => index),
       ),
     ];
-    const [first] = indices;
-    const addresses = netlink.addresses(first ?? 0).filter(({ local }) => !/^fe[89ab]/.test(local));
     return {
       devices: indices.flatMap((index) => names.get(index) ?? []),
-      address: addresses[0]?.local ?? null,
+      address: bestAddress(netlink.addresses(), indices[0]),
     };
   } finally {
     netlink.close();

@@ -15,16 +15,19 @@ import {
 } from "../../src/cli/known-clients.ts";
 import { ownPublicKey } from "../../src/cli/own-key.ts";
 import {
+  bestAddress,
   type ClientOptions,
   clientConfig,
   clientLines,
   handedOut,
+  isPrivate,
   nextClientLine,
   type ServerOptions,
   serverConfig,
 } from "../../src/cli/tunnel-set-up.ts";
 import type { TunnelConfig, TunnelPeerConfig } from "../../src/config/tunnel-config.ts";
 import { keyText } from "../../src/crypto/key-text.ts";
+import type { InterfaceAddress } from "../../src/host/netlink-objects.ts";
 import { newPrivateKey } from "../../src/host/tunnel-crypto.ts";
 import { status, tunnel } from "../daemon/fake-daemon.ts";
 import { Bench } from "./run.ts";
@@ -53,6 +56,15 @@ starlink  wan     waiting  -               -  -        -       -         -     -
 describe("the status of tunnels", () => {
   it("shows peers and paths, and why a path is not there", () => {
     assert.equal(formatTunnels([tunnel()]), SHOWN);
+  });
+
+  it("shows no queue where a datagram took less than it was thought to", () => {
+    const shown = tunnel();
+    const peers = shown.peers.map((peer) => ({
+      ...peer,
+      paths: peer.paths.map((path) => ({ ...path, queueMs: path.name === "lte" ? -2.5 : path.queueMs })),
+    }));
+    assert.equal(formatTunnels([{ ...shown, peers }]), SHOWN);
   });
 
   it("stands in for masters and lines that are not there", () => {
@@ -191,6 +203,32 @@ describe("what a server without a file is", () => {
   it("refuses what a file would be refused for", () => {
     assert.throws(() => only({}, [{ number: 1, key: "nonsense" }]), { code: "CONFIG_INVALID" });
     assert.throws(() => only({ address: ["10.98.0.1/33"] }), { code: "CONFIG_INVALID" });
+  });
+});
+
+describe("the address by which clients are to reach a host", () => {
+  const at = (index: number, local: string): InterfaceAddress => ({
+    index,
+    family: local.includes(":") ? 6 : 4,
+    local,
+    peer: null,
+    prefix: 24,
+  });
+  const all = [at(1, "127.0.0.1"), at(1, "::1"), at(2, "fe80::1"), at(2, "10.0.0.1"), at(3, "192.0.2.1")];
+
+  it("is that of the default route, else one that is reached from afar, else any", () => {
+    assert.equal(bestAddress(all, 2), "10.0.0.1");
+    assert.equal(bestAddress(all, undefined), "192.0.2.1");
+    assert.equal(bestAddress(all, 7), "192.0.2.1");
+    assert.equal(bestAddress(all.slice(0, 4), undefined), "10.0.0.1");
+    assert.equal(bestAddress(all.slice(0, 3), 2), null);
+  });
+
+  it("is in doubt where it is a private one", () => {
+    assert.deepEqual(
+      ["10.1.2.3", "172.31.0.1", "fd00::1", "192.0.2.1", "2001:db8::1", "vpn.example.org"].map(isPrivate),
+      [true, true, true, false, false, false],
+    );
   });
 });
 

@@ -60,7 +60,9 @@ async function printLines(file: string, { host }: Options): Promise<void> {
 }
 
 async function serve(options: Options): Promise<void> {
-  const { clientLines, nextClientLine, ownHost, serverConfig } = await import("../tunnel-set-up.ts");
+  const { clientLines, isPrivate, nextClientLine, ownHost, serverConfig } = await import(
+    "../tunnel-set-up.ts"
+  );
   const { changeClients, clientsFileOf, freeNumber, readClients, writeClients } = await import(
     "../known-clients.ts"
   );
@@ -81,7 +83,12 @@ async function serve(options: Options): Promise<void> {
     }
   }
   say(clientLines(tunnel, ...place));
-  say([`${nextClientLine(tunnel, freeNumber(known), ...place)} # for the next client`]);
+  const [, host] = place;
+  const doubt =
+    options.host === undefined && isPrivate(host)
+      ? `; from elsewhere ${host} is not reached: see --host`
+      : "";
+  say([`${nextClientLine(tunnel, freeNumber(known), ...place)} # for the next client${doubt}`]);
   await runConfig(config, () => serverConfig(options, readClients(file)), options);
 }
 

@@ -53,6 +53,11 @@ export class CalledPath {
     return this.#uplink !== null;
   }
 
+  /** Index of the interface by which it leaves now; 0: as the routes say; null: it does not. */
+  get index(): number | null {
+    return this.#uplink?.index ?? null;
+  }
+
   /** Whether it is to be tried again after a pause. */
   get isRefused(): boolean {
     return this.#retryAt > 0;

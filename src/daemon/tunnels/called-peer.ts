@@ -13,6 +13,7 @@ import { type Instant, NEVER } from "../../time.ts";
 import { CalledPath } from "./called-path.ts";
 import { type PathPlan, planPaths } from "./path-plan.ts";
 import { findServers, isNamed, type ServerAddresses } from "./server-names.ts";
+import { leadsTo } from "./server-routes.ts";
 import { type TunnelTools, tellRefusal } from "./tunnel-tools.ts";
 import type { Uplink, Uplinks } from "./uplinks.ts";
 
@@ -156,11 +157,17 @@ export class CalledPeer {
     for (const path of this.#paths) {
       if (path.isLost) continue;
       const families = new Set(this.#placesOf(path).map((place) => (place.startsWith("[") ? 6 : 4)));
+      const before = path.reason;
       const { remove, add } = path.next(uplinks, families, now);
+      if (!remove && path.reason !== before) this.#tellWaiting(path);
       if (remove) await this.#removePath(path, add === null);
       if (add !== null) await this.#addPath(path, add, now);
     }
-    this.#tellSilence(now);
+    this.#tellSilence(uplinks, now);
+  }
+
+  #tellWaiting({ config, reason }: CalledPath): void {
+    this.#tools.log.info({ tunnel: this.#settings.tunnel, path: config.name, reason }, "path waits");
   }
 
   /** Where paths lead that do not lead to the servers of all. */
@@ -186,14 +193,39 @@ export class CalledPeer {
   }
 
   /** Once in each silence: strangers get no answer, whatever is wrong. */
-  #tellSilence(now: Instant): void {
+  #tellSilence(uplinks: Uplinks, now: Instant): void {
     if (this.#alive.size > 0) this.#isSilenceTold = false;
     const isSilent = this.#alive.size === 0 && this.#paths.some(({ isThere }) => isThere);
     if (!isSilent || this.#isSilenceTold || now - this.#silentSince < NO_ANSWER_MS) return;
     this.#isSilenceTold = true;
     const { tunnel } = this.#settings;
-    const reason = "it is not reached, or server-key or its key of ours is wrong";
-    this.#tools.log.warn({ tunnel, servers: this.#servers, reason }, "no answer from the server");
+    const device = this.#deviceWithoutRoute(uplinks);
+    const [reason, hint] =
+      device === null
+        ? [
+            "it is not reached, or server-key or its key of ours is wrong",
+            "there, `ss -lun` lists its UDP port, `eql status` its key, and its log tells of a stranger if ours is not known; in between the port may be filtered",
+          ]
+        : [
+            `no route leads there${device === "" ? "" : ` by ${device}`}`,
+            `each uplink needs a default route: ip route add default via GATEWAY dev ${device || "DEVICE"} metric 100`,
+          ];
+    this.#tools.log.warn({ tunnel, servers: this.#servers, reason, hint }, "no answer from the server");
+  }
+
+  /** One by which no route leads where its path does; empty: none at all does; null: there is no such path. */
+  #deviceWithoutRoute(uplinks: Uplinks): string | null {
+    const routes = this.#tools.netlink.routes();
+    const isLost = (path: CalledPath): boolean => {
+      const { index } = path;
+      if (index === null || (index !== 0 && !uplinks.isShared(index))) return false;
+      const hosts = this.#placesOf(path).map((place) => parseHostPort(place)?.host ?? "");
+      // One with several ways has no interface of its own.
+      const usable = routes.filter((route) => index === 0 || route.index === 0 || route.index === index);
+      return !usable.some((route) => hosts.some((host) => leadsTo(route, host)));
+    };
+    const lost = this.#paths.find(isLost);
+    return lost === undefined ? null : (lost.config.device ?? "");
   }
 
   handlePath(name: string, isAlive: boolean): void {

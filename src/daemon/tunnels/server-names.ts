@@ -34,12 +34,18 @@ export async function findServers(
         known.set(server, places);
         return places;
       } catch (error) {
-        troubles.push(
-          `${host} has no known address (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
-        );
+        troubles.push(`${host} has no known address: ${whyOf(error as NodeJS.ErrnoException)}`);
         return known.get(server) ?? [];
       }
     }),
   );
   return { places: [...new Set(found.flat())], trouble: troubles.join("; ") };
 }
+
+const REASONS: Readonly<Record<string, string>> = {
+  EAI_AGAIN: "no name server answers",
+  ENOTFOUND: "there is no such name",
+};
+
+const whyOf = ({ code = "", message }: NodeJS.ErrnoException): string =>
+  code === "" ? message : `${REASONS[code] ?? "it was not found"} (${code})`;

@@ -12,6 +12,9 @@ const bitsOf = ({ destination }: Route): number =>
   destination === "default" ? 0 : Number(destination.split("/")[1]);
 const networkOf = ({ destination, family }: Route): string =>
   destination === "default" ? EVERYTHING[family] : destination;
+/** Whether a host, by its address, is reached by a route. */
+export const leadsTo = (route: Route, host: string): boolean =>
+  contains(networkOf(route), `${host}/${host.includes(":") ? 128 : 32}`);
 const lengthOf = (network: string): number => Number(network.split("/")[1]);
 
 /**

@@ -225,10 +225,8 @@ export class Tunnels {
 
   #handleStranger({ tunnel, publicKey }: Extract<TunnelEvent, { type: "stranger" }>): void {
     if (!this.#strangers.isNews(publicKey, this.#tools.now())) return;
-    this.#tools.log.warn(
-      { tunnel, publicKey },
-      "somebody calls who is no client: give the key to a [server.NAME.client.WHO], if it is one",
-    );
+    const hint = `if it is to be one: \`eql server --client ${publicKey}\`, or a table [server.${tunnel}.client.WHO] with this key`;
+    this.#tools.log.warn({ tunnel, publicKey, hint }, "somebody calls who is no client");
   }
 
   /** The same is not told twice in a row: a peer with another key goes on trying. */

@@ -10,6 +10,8 @@ export interface Uplink {
   readonly farEnds: readonly string[];
 }
 
+/** IFF_POINTOPOINT, IFF_NOARP (netdevice(7)). */
+const POINT_TO_POINT = 0x10 | 0x80;
 const LINK_LOCAL = /^fe[89ab]/;
 const familyOf = (address: string): 4 | 6 => (address.includes(":") ? 6 : 4);
 
@@ -25,6 +27,11 @@ export class Uplinks {
 
   isUp(index: number): boolean {
     return this.#interfaces.some((found) => found.index === index && found.up);
+  }
+
+  /** Whether an interface has hosts that are told apart by addresses of their own, so that something far away needs a route. */
+  isShared(index: number): boolean {
+    return this.#interfaces.some((found) => found.index === index && (found.flags & POINT_TO_POINT) === 0);
   }
 
   /**

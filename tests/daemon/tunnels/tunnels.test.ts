@@ -70,6 +70,7 @@ describe("a server", () => {
     call("a");
     call("a");
     assert.equal(told(), 1);
+    assert.match(world.logged.join(), /eql server --client a`, or a table \[server\.vpn\.client\.WHO\]/);
     for (let at = 0; at < 1000; at++) call(`key ${at}`);
     assert.equal(told(), 10);
     world.now = instant(world.now + 60_000);
@@ -406,7 +407,10 @@ describe("a server's names", () => {
     world.names.clear();
     await later(30_000);
     assert.equal(world.lookedUp.length, 4);
-    assert.match(world.logged.at(-1) ?? "", /vpn\.example\.org has no known address \(ENOTFOUND\)/);
+    assert.match(
+      world.logged.at(-1) ?? "",
+      /vpn\.example\.org has no known address: there is no such name \(ENOTFOUND\)/,
+    );
     // What was known stays.
     assert.deepEqual(world.take(), []);
   });
@@ -415,7 +419,7 @@ describe("a server's names", () => {
     const world = new FakeWorld(t);
     const tunnels = await world.start(t, CALLER.replace("192.0.2.1", "vpn.example.org") + DSL);
     await reviewed(world, tunnels);
-    const reason = "vpn.example.org has no known address (ENOTFOUND)";
+    const reason = "vpn.example.org has no known address: there is no such name (ENOTFOUND)";
     assert.deepEqual(await waiting(world, tunnels), [{ path: "dsl", reason }]);
     assert.deepEqual(world.take().slice(0, 1), ["addTunnel wan"]);
     world.names.set("vpn.example.org", ["192.0.2.1"]);
@@ -441,6 +445,46 @@ it("a server that does not answer is told of once", async (t) => {
   assert.equal(await told(100_000), 1);
   tunnels.handleEvent(pathEvent("dead"));
   assert.deepEqual([await told(9999), await told(1)], [1, 2]);
+});
+
+describe("a path that does not come up", () => {
+  const toldBy = (world: FakeWorld, message: string): readonly string[] =>
+    world.logged.filter((text) => text.includes(message)).map((text) => text.slice(text.indexOf("{")));
+
+  it("is told of with what it waits for, once", async (t) => {
+    const world = new FakeWorld(t);
+    const tunnels = await world.start(t, CALLER + DSL);
+    await reviewed(world, tunnels);
+    await reviewed(world, tunnels);
+    world.plug("eth0", [], { up: false });
+    await reviewed(world, tunnels);
+    const reasons = toldBy(world, "path waits").map(
+      (text) => (JSON.parse(text) as { reason: string }).reason,
+    );
+    assert.deepEqual(reasons, ["there is no interface eth0", "eth0 is down"]);
+  });
+
+  it("is told of as one without a route where it is", async (t) => {
+    const why = async (toml: string, prepare: (world: FakeWorld) => void): Promise<string> => {
+      const world = new FakeWorld(t);
+      world.plug("eth0", ["192.168.1.7"]);
+      prepare(world);
+      const tunnels = await world.start(t, toml);
+      world.now = instant(world.now + 10_000);
+      await reviewed(world, tunnels);
+      return toldBy(world, "no answer from the server").join();
+    };
+    const eth0 = (world: FakeWorld): number => world.interfaces[0]?.index ?? 0;
+    assert.match(await why(CALLER + DSL, () => {}), /no route leads there by eth0.*ip route add default via/);
+    assert.match(await why(CALLER, () => {}), /no route leads there"/);
+    const elsewhere = (world: FakeWorld) => world.route("192.0.2.0/24", { index: 1 });
+    assert.match(await why(CALLER + DSL, elsewhere), /no route leads there by eth0/);
+    assert.match(await why(CALLER, elsewhere), /it is not reached/);
+    const there = (world: FakeWorld) => world.route("default", { index: eth0(world) });
+    assert.match(await why(CALLER + DSL, there), /it is not reached.*ss -lun/);
+    const modem = (world: FakeWorld) => world.plug("eth0", ["192.168.1.7"], { flags: 0x91 });
+    assert.match(await why(CALLER + DSL, modem), /it is not reached/);
+  });
 });
 
 describe("the default route", () => {
