@@ -1,7 +1,8 @@
 import { monotonicNow } from "../host/clock.ts";
-import { check, close, connect, EAGAIN, type NativeBuffer, nativeBuffer, recv, send } from "../host/libc.ts";
+import { check, close, connect, EAGAIN, type NativeBuffer, nativeBuffer, send } from "../host/libc.ts";
 import {
   openSocket,
+  receive,
   report,
   SOCK_RAW,
   SOCKADDR_LENGTH,
@@ -50,7 +51,7 @@ export function ping({ address, length, intervalMs, count, lastWaitMs = LAST_WAI
     const until = sent < last ? due : due - intervalMs + lastWaitMs;
     if (sent >= last && (answered >= last || now >= until)) break;
     setReceiveTimeout(fd, Math.max((until - now) / 1000, LEAST_WAIT_SECONDS));
-    const received = recv(fd, reply.address, reply.octets.length, 0);
+    const received = receive(fd, reply.address, reply.octets.length);
     if (received === -EAGAIN) continue;
     check(received, `hear from ${address}`);
     const sequence = answeredSequence(reply.view, received, identifier);

@@ -1,11 +1,14 @@
 import { writeSync } from "node:fs";
 import {
+  accept,
   bind,
   check,
+  EINTR,
   getsockopt,
   type NativeBuffer,
   nativeBuffer,
   O_CLOEXEC,
+  recv,
   setsockopt,
   socket,
 } from "../host/libc.ts";
@@ -61,6 +64,20 @@ export function setReceiveTimeout(fd: number, seconds: number): void {
   time.view.setBigInt64(0, BigInt(Math.floor(seconds)), true);
   time.view.setBigInt64(8, BigInt(Math.round((seconds % 1) * 1e6)), true);
   check(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, time.address, 16), "set SO_RCVTIMEO");
+}
+
+/** As the system's; but a process that was stopped, and goes on, waits on: with a timeout, the kernel would let it fail. */
+export function receive(fd: number, address: number, length: number): number {
+  let result = recv(fd, address, length, 0);
+  while (result === -EINTR) result = recv(fd, address, length, 0);
+  return result;
+}
+
+/** As the system's; as with {@link receive}, no stop ends it. */
+export function acceptCall(listener: number): number {
+  let result = accept(listener, 0);
+  while (result === -EINTR) result = accept(listener, 0);
+  return result;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { monotonicNow } from "../host/clock.ts";
-import { accept, check, close, connect, listen } from "../host/libc.ts";
+import { check, close, connect, listen } from "../host/libc.ts";
 import {
+  acceptCall,
   bindPort,
   openSocket,
   report,
@@ -23,7 +24,7 @@ export function acceptOne(port: number, acceptSeconds: number, receiveSeconds: n
   setReceiveTimeout(listener, acceptSeconds);
   check(listen(listener, 1), `listen on port ${port}`);
   report({ event: "listening" });
-  const connection = check(accept(listener, 0), "wait for the sender", "TRANSFER_FAILED");
+  const connection = check(acceptCall(listener), "wait for the sender", "TRANSFER_FAILED");
   close(listener);
   setReceiveTimeout(connection, receiveSeconds);
   return connection;

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { EqlError } from "../errors.ts";
 import { monotonicNow } from "../host/clock.ts";
-import { check, close, EAGAIN, nativeBuffer, recv, send, shutdown } from "../host/libc.ts";
-import { report, setReceiveTimeout } from "./raw-socket.ts";
+import { check, close, EAGAIN, nativeBuffer, send, shutdown } from "../host/libc.ts";
+import { receive, report, setReceiveTimeout } from "./raw-socket.ts";
 import { acceptOne, connectTo } from "./tcp-connection.ts";
 import { forEachPiece } from "./transfer-data.ts";
 import type { TcpReceiveRole, TcpSendRole } from "./transfer-roles.ts";
@@ -29,7 +29,7 @@ export function receiveTcp({ port, bytes, stallSeconds }: TcpReceiveRole): void 
   let at = monotonicNow();
   let reportedAt = at;
   while (octets < bytes) {
-    const length = recv(connection, buffer.address, PIECE, 0);
+    const length = receive(connection, buffer.address, PIECE);
     if (length === -EAGAIN) throw stalled(octets, bytes, stallSeconds);
     check(length, `receive after ${octets} octets`);
     if (length === 0) break;
@@ -61,7 +61,7 @@ export function sendTcp(role: TcpSendRole): void {
     }
   });
   shutdown(connection, SHUT_WR);
-  while (check(recv(connection, native.address, PIECE, 0), "wait for the far end to close") > 0);
+  while (check(receive(connection, native.address, PIECE), "wait for the far end to close") > 0);
   report({
     event: "sent",
     at: monotonicNow(),

@@ -1,8 +1,9 @@
 import { monotonicNow } from "../host/clock.ts";
-import { check, close, connect, EAGAIN, nativeBuffer, recv, send } from "../host/libc.ts";
+import { check, close, connect, EAGAIN, nativeBuffer, send } from "../host/libc.ts";
 import {
   bindPort,
   openSocket,
+  receive,
   report,
   SOCK_DGRAM,
   SOCKADDR_LENGTH,
@@ -34,7 +35,7 @@ export function receiveUdp({ port, datagrams, idleSeconds }: UdpReceiveRole): vo
   let duplicates = 0;
   let reportedAt = monotonicNow();
   while (seen.size < datagrams) {
-    const length = recv(fd, buffer.address, buffer.octets.length, 0);
+    const length = receive(fd, buffer.address, buffer.octets.length);
     if (length === -EAGAIN) break;
     check(length, "receive a datagram");
     if (seen.size === 0) setReceiveTimeout(fd, idleSeconds);

@@ -1,7 +1,7 @@
 import { EqlError } from "../errors.ts";
 import { monotonicNow } from "../host/clock.ts";
-import { close, EAGAIN, type NativeBuffer, nativeBuffer, recv, send } from "../host/libc.ts";
-import { report } from "./raw-socket.ts";
+import { close, EAGAIN, type NativeBuffer, nativeBuffer, send } from "../host/libc.ts";
+import { receive, report } from "./raw-socket.ts";
 import { acceptOne, connectTo } from "./tcp-connection.ts";
 import { TransferData } from "./transfer-data.ts";
 import type { StreamReceiveRole, StreamSendRole } from "./transfer-roles.ts";
@@ -45,7 +45,7 @@ export function receiveStream({ port, seconds }: StreamReceiveRole): void {
   let longestStallAt = 0;
   let reportedAt: number = at;
   for (;;) {
-    const length = recv(connection, buffer.address, CHUNK, 0);
+    const length = receive(connection, buffer.address, CHUNK);
     const now = Math.min(monotonicNow(), endAt);
     const tenth = Math.min(Math.floor((now - at) / TENTH_MS), tenths.length - 1);
     // Silence lasts up to this very octet, or to the end.

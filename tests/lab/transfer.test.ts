@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it, type TestContext } from "node:test";
 import { LabProcess } from "../../src/lab/lab-process.ts";
 import { Host, joinByCable } from "../../src/lab/namespace.ts";
 import { Pinger, pingTimes, transferDatagrams, transferHash, transferTcp } from "../../src/lab/transfer.ts";
-import { eventually, needsHosts } from "./lab-support.ts";
+import { eventually, needsHosts, networkOf, processesIn } from "./lab-support.ts";
 
 const NEAR = "10.77.0.1";
 const FAR = "10.77.0.2";
@@ -51,6 +52,33 @@ describe("transferTcp", () => {
         [50_003, true],
       ],
     );
+  });
+
+  it("goes on when an end that waits was stopped for a moment", async (t) => {
+    const hosts = await cabled(t);
+    if (hosts === null) return;
+    const { near, far } = hosts;
+    const shared = { port: 10_000, bytes: 1000, stallSeconds: 60 } as const;
+    const receiver = new LabProcess(far, { role: "tcp-receive", ...shared });
+    await receiver.event("listening", DEADLINE.deadlineMs);
+    const ends = processesIn(String(networkOf(far.pid))).filter((pid) => pid !== far.pid);
+    const stateOf = (pid: number): string | undefined =>
+      /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    const all = (state: string) => (): boolean => ends.every((pid) => stateOf(pid) === state);
+    await eventually(all("S"), "it waits");
+    for (const pid of ends) process.kill(pid, "SIGSTOP");
+    await eventually(all("T"), "it is stopped");
+    for (const pid of ends) process.kill(pid, "SIGCONT");
+    await eventually(all("S"), "it waits again");
+    const sender = new LabProcess(near, {
+      role: "tcp-send",
+      ...shared,
+      address: FAR,
+      sourcePort: 0,
+      seed: 1,
+    });
+    assert.equal((await receiver.event("received", DEADLINE.deadlineMs)).octets, 1000);
+    await sender.event("sent", DEADLINE.deadlineMs);
   });
 
   it("rejects when nobody sends on to the end", async (t) => {
