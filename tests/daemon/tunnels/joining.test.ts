@@ -16,7 +16,7 @@ it("a client joins a running server, and leaves it, while another one's transfer
     const [host] = star.hosts;
     assert.ok(host !== undefined);
     const before = await star.peer(0);
-    const options = { address: SERVER, bytes: BYTES, seed: 1, index: 0, deadlineMs: 60_000 };
+    const options = { address: SERVER, bytes: BYTES, seed: 1, index: 0, deadlineMs: 180_000 };
     const transfer = transferTcp(host, star.server, options);
     assert.deepEqual(await star.reload(2), { applied: ["server.eqls.client.c1: added"], restart: [] });
     await star.join(1);
