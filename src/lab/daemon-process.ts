@@ -10,7 +10,8 @@ import type { Host } from "./namespace.ts";
 /** The command `eql` of this very package: the same way from the built files in a clone and in an installation. */
 const EQL = fileURLToPath(new URL("../../../bin/eql", import.meta.url));
 const POLL_MS = 50;
-const STOP_MS = 5_000;
+const STOP_MS = 20_000;
+const ANSWER_MS = 30_000;
 const COMPLAINT_LENGTH = 2_000;
 
 /** A daemon on a host of the lab. */
@@ -93,7 +94,7 @@ export class DaemonProcess {
 
 function getJson<T>(socketPath: string, path: string): Promise<T> {
   return new Promise((resolve, reject) => {
-    const request = get({ socketPath, path, agent: false, timeout: STOP_MS }, (answer) => {
+    const request = get({ socketPath, path, agent: false, timeout: ANSWER_MS }, (answer) => {
       let text = "";
       answer.setEncoding("utf8");
       answer.on("data", (part: string) => {

@@ -39,7 +39,7 @@ export interface PhoneWorkerData {
 }
 
 /** How long a process that exits waits for the thread to remove the links. */
-const EXIT_PATIENCE_MS = 2000;
+const EXIT_PATIENCE_MS = 20_000;
 
 /**
  * The telephone network of `sim` on ptys, in real time, carried by one thread of its own: each modem is a device. DTR

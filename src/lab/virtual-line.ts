@@ -46,7 +46,7 @@ interface Pending {
 }
 
 /** How long a process that exits waits for the worker to remove the links. */
-const EXIT_PATIENCE_MS = 2000;
+const EXIT_PATIENCE_MS = 20_000;
 
 /**
  * Virtual serial cables, carried by one thread of their own: each is a pair of ptys whose octets pass at the pace of
