@@ -228,6 +228,11 @@ export class CalledPeer {
     return lost === undefined ? null : (lost.config.device ?? "");
   }
 
+  /** It answers, and why it does not let us in was told. */
+  handleRefusal(): void {
+    this.#isSilenceTold = true;
+  }
+
   handlePath(name: string, isAlive: boolean): void {
     const path = this.#pathOf(name);
     if (!isAlive) this.#forget(name);

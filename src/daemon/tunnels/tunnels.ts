@@ -238,8 +238,12 @@ export class Tunnels {
     if (change === "established") this.#tools.log.info({ tunnel, peer }, "peer established");
     else if (change === "expired")
       this.#tools.log.warn({ tunnel, peer, reason: "nothing has come from it" }, "peer expired");
-    else
-      this.#tools.log.warn({ tunnel, peer, reason: "its preshared key differs from ours" }, "peer refused");
+    else {
+      this.#tunnels.get(tunnel)?.called.get(peer)?.handleRefusal();
+      const reason = "its preshared key differs from ours";
+      const hint = "preshared-key-file has to name the same key on both sides, or be left out on both";
+      this.#tools.log.warn({ tunnel, peer, reason, hint }, "peer refused");
+    }
   }
 
   #handlePath({ tunnel, peer, path, state, remote }: Extract<TunnelEvent, { type: "path" }>): void {

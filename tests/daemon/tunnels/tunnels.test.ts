@@ -445,6 +445,11 @@ it("a server that does not answer is told of once", async (t) => {
   assert.equal(await told(100_000), 1);
   tunnels.handleEvent(pathEvent("dead"));
   assert.deepEqual([await told(9999), await told(1)], [1, 2]);
+  tunnels.handleEvent(pathEvent("alive"));
+  tunnels.handleEvent(pathEvent("dead"));
+  await told(0);
+  tunnels.handleEvent({ type: "tunnelPeer", tunnel: "wan", peer: "server", change: "refused" });
+  assert.equal(await told(100_000), 2, "it answers");
 });
 
 describe("a path that does not come up", () => {
