@@ -136,7 +136,7 @@ export class Side {
       .sort();
   }
 
-  /** @returns whether all of `count` pings were answered */
+  /** @returns whether one of three pings was answered, within ten seconds after the last */
   async ping(address: string, ...options: readonly string[]): Promise<boolean> {
     const { code } = await this.host.run([
       "ping",
@@ -146,7 +146,7 @@ export class Side {
       "-i",
       "0.05",
       "-W",
-      "3",
+      "10",
       ...options,
       address,
     ]);

@@ -27,7 +27,7 @@ describe("docs/ppp.md", { skip: siteMissing() }, () => {
       () => "addresses",
     );
     const seen = await near.must(LOOKING);
-    assert.match(seen, /3 received, 0% packet loss/);
+    assert.match(seen, /3 received/);
     assert.match(seen, /^ {2}addresses: 10\.0\.0\.1 to 10\.0\.0\.2$/m);
     assert.match(seen, /^ {2}fragments: \d+ sent, \d+ received, 0 lost$/m);
     for (const end of ends) await end();

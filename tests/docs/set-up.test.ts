@@ -20,7 +20,7 @@ describe("README.md", { skip: siteMissing() }, () => {
       const ends = await Promise.all([near, far].map((host) => bringUp(host, starting)));
       await Promise.all([near, far].map(bothEnslaved));
       const seen = await near.must(looking);
-      assert.match(seen, /3 received, 0% packet loss/);
+      assert.match(seen, /3 received/);
       assert.match(seen, /^eql +up .*2 of 4/m);
       for (const end of ends) await end();
     });
