@@ -4,7 +4,6 @@ import { it } from "node:test";
 import { datagramFilter } from "../../../src/host/datagram-filter.ts";
 import { TunnelSockets } from "../../../src/host/engine/tunnel-sockets.ts";
 import { Watcher } from "../../../src/host/engine/watcher.ts";
-import { UdpSocket } from "../../../src/host/udp-socket.ts";
 import { type Instant, instant } from "../../../src/time.ts";
 import { DatagramEnd } from "./datagram-support.ts";
 
@@ -12,12 +11,9 @@ const TAG = 0xfedc;
 const AWAY_MS = 50;
 const DEADLINE_MS = 60_000;
 
-function freePort(): number {
-  const socket = new UdpSocket({ family: 4, device: null, address: "127.0.0.1", port: 0 });
-  const { localPort } = socket;
-  socket.close();
-  return localPort;
-}
+/** Of this process alone. */
+const ADDRESS = `127.${(process.pid >> 16) + 1}.${(process.pid >> 8) & 255}.${process.pid & 255}`;
+const PORT = 7411;
 
 it("stamps datagrams with the time after they were read, once for all of a batch, and no handler goes behind it", (t) => {
   const watcher = new Watcher();
@@ -29,8 +25,7 @@ it("stamps datagrams with the time after they were read, once for all of a batch
     endBatch: () => batches++,
   });
   t.after(() => sockets.close());
-  const port = freePort();
-  sockets.listen(`127.0.0.1:${port}`, datagramFilter(Uint8Array.of(1, 2, 3), TAG));
+  sockets.listen(`${ADDRESS}:${PORT}`, datagramFilter(Uint8Array.of(1, 2, 3), TAG));
   const sender = createSocket("udp4");
   t.after(() => void sender.close());
   const clock = performance.now.bind(performance);
@@ -40,8 +35,8 @@ it("stamps datagrams with the time after they were read, once for all of a batch
 
   return new Promise<void>((resolve, reject) => {
     const datagram = Uint8Array.of(0xe4, 31, TAG >> 8, TAG & 0xff, 9, 9);
-    sender.send(datagram, port, "127.0.0.1", () => {
-      sender.send(datagram, port, "127.0.0.1", () => {
+    sender.send(datagram, PORT, ADDRESS, () => {
+      sender.send(datagram, PORT, ADDRESS, () => {
         try {
           const until = clock() + DEADLINE_MS;
           while (stamps.length < 2) {
