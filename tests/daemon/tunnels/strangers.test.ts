@@ -12,7 +12,7 @@ import type { FloodRole, RecordRole } from "./flood-roles.ts";
 import { client, clientSix, PORT, SERVER, SERVER_SIX, Star } from "./star.ts";
 
 const UDP_PORT = 9000;
-const BYTES = 1_000_000;
+const BYTES = 100_000;
 const DEADLINE_MS = 150_000;
 
 /** Writes a line for each datagram that comes: who sent it. */
