@@ -1,5 +1,6 @@
 import { type Instant, instant } from "../time.ts";
-import { type PathFigures, RateControl, type RateOptions } from "../tunnel/rate-control.ts";
+import type { PathFigures } from "../tunnel/path-figures.ts";
+import { RateControl, type RateOptions } from "../tunnel/rate-control.ts";
 import { type AbsenceSettings, Absences } from "./absences.ts";
 import { Random } from "./random.ts";
 import { WanPath, type WanSettings } from "./wan-path.ts";
