@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import type { Config } from "../../config/config.ts";
 import { type DaemonOptions, daemonOptions, runConfig } from "../daemon-options.ts";
 import { redundant, whole } from "../options.ts";
 import type { ClientOptions } from "../tunnel-set-up.ts";
@@ -10,7 +11,7 @@ export const clientCommand = (): Command =>
     new Command("client")
       .summary("run a client of a server for UDP links")
       .description(
-        "Call a server by UDP, by all uplinks at once, without a configuration, in the foreground. It prints its public key, which the server has to know.",
+        "Call a server by UDP, by all uplinks at once, without a configuration, in the foreground. It prints its public key, which the server has to know. Without --device, `eql reload` has it call by uplinks that came later, too.",
       )
       .requiredOption("--server <HOST:PORT...>", "the server; of several, the first that answers")
       .requiredOption("--server-key <KEY>", "the server's public key")
@@ -43,8 +44,13 @@ Examples:
     .action(async (options: Options) => {
       const { clientConfig, findUplinks } = await import("../tunnel-set-up.ts");
       const { ownPublicKey } = await import("../own-key.ts");
-      const devices = options.device ?? findUplinks().devices.filter((name) => name !== options.name);
-      const config = clientConfig(options, devices);
+      const devices = new Set(options.device);
+      const readConfig = (): Config => {
+        if (options.device === undefined) for (const found of findUplinks().devices) devices.add(found);
+        devices.delete(options.name);
+        return clientConfig(options, [...devices]);
+      };
+      const config = readConfig();
       process.stdout.write(`eql server --client ${ownPublicKey(options.keyFile)}\n`);
-      await runConfig(config, null, options);
+      await runConfig(config, options.device === undefined ? readConfig : null, options);
     });

@@ -162,6 +162,13 @@ describe("a client and a server on two hosts", { skip: worldMissing() }, () => {
     assert.deepEqual(tunnel?.peers[0]?.paths.find(({ name }) => name === "up1")?.tier, "backup");
     await eventually("an answer", () => near.ping("10.98.0.1"), DEADLINE_MS);
 
+    // An uplink that comes later, too.
+    await hosts.plug(2);
+    const reload = await near.eql("eql", "reload");
+    assert.equal(reload.stdout, "line.up2: added\n");
+    await client.until("three paths", (status) => alive(status) === "up0,up1,up2", DEADLINE_MS);
+    await hosts.unplug(2);
+
     assert.equal(await client.stop(), 0);
     assert.doesNotMatch(await near.ip("route"), /eql/);
     const secret = readFileSync(`${near.directory}/key`, "utf8").trim();
