@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { before, describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 import type { LineStatus } from "../../src/control/messages.ts";
 import { hashPassword } from "../../src/host/password.ts";
 import {
@@ -41,24 +41,19 @@ const LOGIN = [
   "redial-pause = 0.5",
 ];
 
-/** Lines of a test's own between one host that answers, and one that calls. */
+/** Lines between one host that answers, and one that calls. */
 class Scene {
   readonly world: World;
   readonly #daemons: TestDaemon[] = [];
 
-  private constructor(world: World) {
+  constructor(world: World) {
     this.world = world;
   }
 
-  static async in(work: (scene: Scene) => Promise<void>): Promise<void> {
-    const world = await World.create([SPEED, SPEED, SPEED]);
-    const scene = new Scene(world);
-    try {
-      await work(scene);
-      for (const daemon of scene.#daemons) assert.equal(await daemon.stop(), 0);
-    } finally {
-      await world.close();
-    }
+  /** Ends what runs, and forgets the sessions. */
+  async end(): Promise<void> {
+    for (const daemon of this.#daemons.splice(0)) assert.equal(await daemon.stop(), 0);
+    rmSync(this.#accountingFile, { force: true });
   }
 
   get #usersFile(): string {
@@ -158,16 +153,34 @@ const isUp = ({ state }: LineStatus): boolean => state === "alone";
 describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, () => {
   let hash = "";
 
+  /** Those that no test uses now. */
+  const scenes: Scene[] = [];
+
   before(async () => {
     hash = await hashPassword(Buffer.from(PASSWORD));
   });
+  after(async () => {
+    for (const { world } of scenes) await world.close();
+  });
+
+  async function inScene(work: (scene: Scene) => Promise<void>): Promise<void> {
+    const scene = scenes.pop() ?? new Scene(await World.create([SPEED, SPEED, SPEED]));
+    try {
+      await work(scene);
+      await scene.end();
+    } catch (error) {
+      await scene.world.close();
+      throw error;
+    }
+    scenes.push(scene);
+  }
 
   const user = (name: string, ...more: readonly string[]): string =>
     [`[user.${name}]`, `password = "${hash}"`, `secret = "${PASSWORD}"`, ...more, ""].join("\n");
   const joe = (...more: readonly string[]): string => user("joe", ...more);
 
   it("log in, speak SLIP, and are hung up and written down when no packets come", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       scene.users(joe('protocol = "slip"', `address = "${NEAR}"`, "idle-limit = 3"));
       const far = await scene.answer();
       const near = await scene.call(...LOGIN, scene.slip(0, `address = "${NEAR}"`, `peer = "${FAR}"`));
@@ -199,7 +212,7 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
     }));
 
   it("have one bundle for all their SLIP lines, made when the second one comes", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       scene.users(joe('protocol = "slip"', `address = "${NEAR}"`));
       const far = await scene.answer();
       const near = await scene.call(
@@ -227,7 +240,7 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
     }));
 
   it("need no login for PPP, but PAP, CHAP or MS-CHAPv2, and get addresses of the pool", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       const methods = ["pap", "chap-md5", "mschapv2"];
       const names = ["joe", "jane", "jack"];
       scene.users(...names.map((name) => user(name)));
@@ -262,7 +275,7 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
     }));
 
   it("have one numbered bundle for PPP lines that agree on multilink", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       scene.users(joe(`address = "${NEAR}"`));
       const far = await scene.answer();
       const near = await scene.call(
@@ -283,7 +296,7 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
     }));
 
   it("have one classic bundle for PPP lines that do not", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       scene.users(joe(`address = "${NEAR}"`));
       const far = await scene.answer();
       const near = await scene.call(
@@ -298,7 +311,7 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
     }));
 
   it("log in and speak PPP, without proving themselves once more", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       scene.users(joe(`address = "${NEAR}"`));
       const far = await scene.answer();
       const near = await scene.call(...LOGIN, scene.pppLoggedIn(0));
@@ -309,28 +322,23 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
       assert.equal(theirs.ppp?.ours["auth"], undefined);
     }));
 
-  for (const [how, dial, more] of [
-    ["prove themselves", [], []],
-    ["have logged in", LOGIN, ['dial = "isp"']],
-  ] as const) {
-    it(`cannot take another's address when they ${how}`, () =>
-      Scene.in(async (scene) => {
-        scene.users(joe(), joe().replace("joe", "jane").concat('address = "10.99.1.77"\n'));
-        const far = await scene.answer();
-        const near = await scene.call(...dial, scene.ppp(0, 'address = "10.99.1.77"', ...more));
-        await far.until(
-          "he is refused",
-          () => /the peer (wants|insists on) 10\.99\.1\.77/.test(far.said),
-          CALL_MS,
-        );
-        assert.deepEqual(scene.records, []);
-        assert.deepEqual((await near.status()).lines.filter(isUp), []);
-        assert.deepEqual(await scene.world.far.routes("tty0"), []);
-      }));
-  }
+  it("cannot take another's address when they prove themselves, nor when they have logged in", () =>
+    inScene(async (scene) => {
+      scene.users(joe(), user("jane", 'address = "10.99.1.77"'));
+      const far = await scene.answer();
+      const wrong = 'address = "10.99.1.77"';
+      const near = await scene.call(...LOGIN, scene.ppp(0, wrong), scene.ppp(1, wrong, 'dial = "isp"'));
+      for (const line of ["tty0", "tty1"]) {
+        const refusal = new RegExp(`"interface":"${line}".*the peer (wants|insists on) 10\\.99\\.1\\.77`);
+        await far.until("he is refused", () => refusal.test(far.said), CALL_MS);
+        assert.deepEqual(await scene.world.far.routes(line), []);
+      }
+      assert.deepEqual(scene.records, []);
+      assert.deepEqual((await near.status()).lines.filter(isUp), []);
+    }));
 
   it("send under addresses of their own only, where the kernel filters by its routes", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       const { host } = scene.world.far;
       const settings = "/proc/sys/net/ipv4/conf/default/rp_filter";
       const dropped = async (): Promise<number> => {
@@ -356,7 +364,7 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
     }));
 
   it("have no more lines than their account allows", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       scene.users(joe("max-lines = 1", 'protocol = "slip"', `address = "${NEAR}"`));
       const far = await scene.answer();
       await scene.call(
@@ -370,7 +378,7 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
     }));
 
   it("are hung up at the end of a session's time, and called anew", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       scene.users(joe("session-limit = 1"));
       const far = await scene.answer();
       await scene.call(scene.ppp(0));
@@ -379,7 +387,7 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
     }));
 
   it("with a wrong password do not come in, which is logged, and slowed", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       scene.users(joe());
       const far = await scene.answer();
       const near = await scene.call(scene.ppp(0, 'name = "near"').replace(PASSWORD, "wrong"));
@@ -396,7 +404,7 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
       skip: programsMissing(["nft"]),
     },
     () =>
-      Scene.in(async (scene) => {
+      inScene(async (scene) => {
         scene.users(joe());
         const far = await scene.answer(["masquerade = true", "forward = true"]);
         const rules = (): Promise<string> => scene.world.far.host.must(["nft", "list", "ruleset"]);
@@ -407,7 +415,7 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
   );
 
   it("reach nothing before they are let in", () =>
-    Scene.in(async (scene) => {
+    inScene(async (scene) => {
       scene.users(joe());
       const far = await scene.answer();
       const device = scene.world.near.device(0);
