@@ -368,6 +368,11 @@ export class LineKeeper {
     const { index = 0 } = this.masters.get(event.master) ?? {};
     this.#membership.handleLeft(line, event, !this.#tools.interfaces.isUp(index));
     if (!event.silent && line.isPassing) this.#forgetPassing(line);
+    // There is room for one more, or the bundle has ended that others could not join.
+    for (const other of this.lines.values()) {
+      const waits = other.wants === event.master && other.master === null && other.silentFrom === null;
+      if (other !== line && waits) this.#membership.joinSoon(other);
+    }
   }
 
   #handleLineUp(line: Line): void {

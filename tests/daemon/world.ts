@@ -392,10 +392,10 @@ export class World {
   }
 
   /** Moves data by TCP from near to far; rejects unless all of it arrives intact. */
-  async transfer(bytes: number, deadlineMs = 60_000): Promise<void> {
+  async transfer(bytes: number, deadlineMs = 60_000, address: string = FAR): Promise<void> {
     // Ports of its own, or it would have to wait for the end of TIME-WAIT.
     const index = ++this.#transfers;
-    const options = { address: FAR, bytes, seed: index, index, deadlineMs };
+    const options = { address, bytes, seed: index, index, deadlineMs };
     requireIntact(await transferTcp(this.near.host, this.far.host, options), bytes);
   }
 
