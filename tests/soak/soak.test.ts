@@ -47,7 +47,7 @@ describe(`calls that are dropped for ${SECONDS} s, seed ${SEED}`, { skip: worldM
     for (const side of ["near", "far"] as const) {
       for (const line of usage(soak[side])) t.diagnostic(`${side} daemon: ${line}`);
       for (const { samples } of soak[side].lives) {
-        assert.ok(samples.length > 2, `the ${side} daemon was looked at`);
+        assert.ok(samples.length > 0, `the ${side} daemon was looked at`);
         const growth = growthOf(samples);
         assert.ok(growth < MOST_GROWTH, `the memory of the ${side} daemon grew by ${growth} octets`);
         const full = samples.filter(({ up }) => up === soak.lines).map(({ descriptors }) => descriptors);
