@@ -24,10 +24,14 @@ describe("the files of 1995", {
   let world: PhoneWorld;
   let near: Side;
   let far: Side;
+  /** Its Expect script waits for ten seconds in all: on a host of its own, while the others call. */
+  let busy: { world: PhoneWorld; daemon: TestDaemon; call: Running };
 
   before(async () => {
     world = await PhoneWorld.create([CARRIER, CARRIER]);
     ({ near, far } = world);
+    const other = await PhoneWorld.create([CARRIER]);
+    busy = { world: other, daemon: await setUpPpp(other.near), call: pppOn(0, BUSY, other.near) };
   });
   afterEach(async () => {
     for (const child of started.splice(0)) {
@@ -37,7 +41,7 @@ describe("the files of 1995", {
     }
     for (const daemon of daemons.splice(0)) assert.equal(await daemon.stop(), 0);
   });
-  after(() => world?.close());
+  after(() => Promise.all([world?.close(), busy?.world.close()]));
 
   /** A terminal server on both modems, with one account for all lines of the near host. */
   async function answer(...account: readonly string[]): Promise<TestDaemon> {
@@ -55,9 +59,8 @@ describe("the files of 1995", {
   }
 
   /** The daemon, the master with its address as rc scripts set it, and what is in /etc/ppp and on the PATH. */
-  async function setUpPpp(): Promise<TestDaemon> {
+  async function setUpPpp(near: Side): Promise<TestDaemon> {
     const daemon = await near.up("[master.eql]");
-    daemons.push(daemon);
     await near.host.must(["ifconfig", "eql", NEAR, "netmask", "255.255.255.255", "mtu", "1500", "up"]);
     copyFileSync(join(FILES, "ip-up"), join(near.directory, "ip-up"));
     writeFileSync(join(near.directory, "options"), "nodetach\n");
@@ -67,7 +70,7 @@ describe("the files of 1995", {
     return daemon;
   }
 
-  function pppOn(line: number, number: string): Running {
+  function pppOn(line: number, number: string, near: Side): Running {
     const environment = [
       `EQL_SOCKET=${near.socket}`,
       `EQL_TEST_PLACE=${near.directory}`,
@@ -76,17 +79,19 @@ describe("the files of 1995", {
       `PATH=${near.directory}:${process.env["PATH"]}`,
     ];
     const command = [join(FILES, "ppp-on"), near.device(line), number, "alice", "sesame"];
-    const child = near.host.spawn(["env", ...environment, ...command], { stdio: ["ignore", "pipe", "pipe"] });
-    started.push(child);
-    return new Running(child);
+    return new Running(
+      near.host.spawn(["env", ...environment, ...command], { stdio: ["ignore", "pipe", "pipe"] }),
+    );
   }
 
   const hasTwoSlaves = ({ masters }: Status): readonly string[] | undefined =>
     masters.find(({ slaves }) => slaves.length === 2)?.slaves;
 
   it("make a bundle of two PPP calls by pppd's command line, an Expect dialer and ip-up", async () => {
-    const [daemon, server] = [await setUpPpp(), await answer()];
-    const calls = [0, 1].map((line) => pppOn(line, NUMBER));
+    const [daemon, server] = [await setUpPpp(near), await answer()];
+    daemons.push(daemon);
+    const calls = [0, 1].map((line) => pppOn(line, NUMBER, near));
+    started.push(...calls.map(({ child }) => child));
     try {
       await daemon.until("both lines are eql's", hasTwoSlaves, CALL_MS);
     } catch (error) {
@@ -171,10 +176,10 @@ describe("the files of 1995", {
   });
 
   it("say why there is no connection, and exit as pppd does", async () => {
-    await setUpPpp();
-    const { code, stderr } = await pppOn(0, BUSY).outcome();
+    const { code, stderr } = await busy.call.outcome();
     assert.equal(code, 8);
     assert.match(stderr, /: the number is busy\n/);
     assert.doesNotMatch(stderr, /sesame/);
+    assert.equal(await busy.daemon.stop(), 0);
   });
 });
