@@ -13,8 +13,10 @@ const WORTH_MS = 1000;
 /** One whose rate is being found is tried, if its delay is no longer than this; and every so often it is to be found anew. */
 const TRIAL_MS = 150;
 const LONGEST_TRIAL_PAUSE_MS = 10_000;
-/** An overflow path takes what would otherwise wait for so long. */
-const OVERFLOW_MS = 20;
+/** An overflow path, or one that comes and goes, takes what would otherwise be there so much later. */
+const BESIDE_MS = 20;
+/** Of no path. */
+const NO_TIER = 3;
 /** A full datagram takes 50 ms where no more octets pass a millisecond. */
 const SLOW_PACE = 30;
 /** What waits for longer where that is all there is has been sent again meanwhile by who waits for it; but so many octets may wait anyway. */
@@ -61,21 +63,30 @@ export class PathChoice {
     this.#reviewAt = instant(now + REVIEW_MS);
     const { eligible } = this;
     eligible.length = 0;
-    let tier = 2;
-    // Those that come and go are better than none.
-    let isAnyUsable = false;
+    let tier = NO_TIER;
+    let restingTier = NO_TIER;
+    let leastDelay = 0;
     for (let i = 0; i < this.#paths.length; i++) {
       const path = this.#paths[i] as Path;
-      if (!path.isUsable(now)) continue;
-      isAnyUsable = true;
-      tier = Math.min(tier, tierOf(path));
+      const its = tierOf(path);
+      if (path.isUsable(now)) {
+        const delay = delayOf(path, now);
+        if (its < tier || (its === tier && delay < leastDelay)) leastDelay = delay;
+        tier = Math.min(tier, its);
+      } else if (path.life.isResting(now)) restingTier = Math.min(restingTier, its);
     }
+    const isNoneUsable = tier === NO_TIER;
+    if (isNoneUsable) tier = restingTier;
     for (let i = 0; i < this.#paths.length; i++) {
       const path = this.#paths[i] as Path;
-      if (isAnyUsable ? !path.isUsable(now) : path.state !== "alive") continue;
-      // Overflow paths stand beside primary ones, with a delay on top; else only the best tier counts.
-      path.handicapMs = tier === 0 && path.tier === "overflow" ? OVERFLOW_MS : 0;
-      if (tierOf(path) === tier || path.handicapMs > 0) insertByDelay(eligible, path, now);
+      const isResting = path.life.isResting(now);
+      if (isResting ? !isNoneUsable && !path.life.isWorthwhile(now) : !path.isUsable(now)) continue;
+      // Only the best tier counts, but overflow paths stand beside primary ones, and those that come and go beside others.
+      const isOverflow = tier === 0 && path.tier === "overflow";
+      if (tierOf(path) > tier && !isOverflow) continue;
+      const isBeside = isOverflow || (isResting && !isNoneUsable);
+      path.handicapMs = isBeside ? BESIDE_MS + Math.max(0, leastDelay - delayOf(path, now)) : 0;
+      insertByDelay(eligible, path, now);
     }
     this.#leaveOut(now);
     return true;
@@ -127,7 +138,7 @@ export class PathChoice {
     for (let i = 0; i < this.eligible.length; i++) {
       const path = this.eligible[i] as Path;
       const from = octets > 0 ? path.roomAt(now) : Math.max(now, path.freeAt);
-      const arrival = from + octets / path.pace + delayOf(path, now);
+      const arrival = from + octets / path.pace + delayOf(path, now) + path.handicapMs;
       if (arrival >= least) continue;
       least = arrival;
       best = path;

@@ -1,7 +1,8 @@
 /**
  * Whether a path is there.
  *
- * 1. It is *alive* from the first report of it on, and carries packets: at once, or after a rest if it died soon after it came back before.
+ * 1. It is *alive* from the first report of it on, and carries packets: at once, or after a rest if it died soon after it came back before. Meanwhile
+ *    it carries what others have no room for.
  * 2. When reports stop though something is under way, it is asked (`probe`); when that brings nothing, it is *dead*, and is only tried.
  * 3. An idle path is asked now and then by the end that calls; the other end asks when it has heard nothing for long.
  */
@@ -31,6 +32,8 @@ const LONGEST_QUARANTINE_MS = 10_000;
 /** Meanwhile it is asked so often. */
 const QUARANTINE_PROBE_MS = 200;
 const STABLE_MS = 10_000;
+/** When it dies, all wait for what it took with it, for as long as it takes to notice. */
+const WORTHWHILE_SILENCES = 4;
 /** What still comes of a path that the peer has ended does not bring it back. */
 const ENDED_MS = 200;
 
@@ -53,6 +56,8 @@ export class PathLife {
   #endedAt: Instant = instant(Number.NEGATIVE_INFINITY);
   #quarantineMs = FIRST_QUARANTINE_MS;
   #usableAt: Instant = instant(0);
+  /** How long it was there the last time. */
+  #livedMs = 0;
 
   constructor(calls: boolean, sent: SentLog, roundTrip: RoundTrip, plan: ReportPlan) {
     this.#calls = calls;
@@ -64,6 +69,17 @@ export class PathLife {
   /** It carries packets. */
   isUsable(now: Instant): boolean {
     return this.state === "alive" && now >= this.#usableAt;
+  }
+
+  /** It has come and gone too often: it is better than none. */
+  isResting(now: Instant): boolean {
+    return this.state === "alive" && this.#isSuspect && now < this.#usableAt;
+  }
+
+  /** Such a one is there for long enough to be worth what its end costs. */
+  isWorthwhile(now: Instant): boolean {
+    const livedMs = Math.max(this.#livedMs, now - this.changedAt);
+    return livedMs >= WORTHWHILE_SILENCES * this.silenceMs;
   }
 
   /** The peer has no such path any more, as far as can be known. */
@@ -168,6 +184,7 @@ export class PathLife {
     const lived = now - this.#usableAt;
     this.#quarantineMs =
       lived < STABLE_MS ? Math.min(LONGEST_QUARANTINE_MS, 2 * this.#quarantineMs) : FIRST_QUARANTINE_MS;
+    this.#livedMs = this.#progressAt - this.changedAt;
     this.#become("dead", now);
     this.probe();
   }
