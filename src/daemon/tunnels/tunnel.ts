@@ -208,7 +208,7 @@ export class Tunnel {
     return false;
   }
 
-  /** @returns whether it has such a path */
+  /** Not during a review: what is being added would not have it. @returns whether it has such a path */
   async changePath(path: string, change: PathChange): Promise<boolean> {
     for (const peer of this.called.values()) if (await peer.changePath(path, change)) return true;
     return false;

@@ -162,13 +162,15 @@ export class Tunnels {
 
   /** @throws EqlError TUNNEL_UNKNOWN */
   async change(name: string, { redundant }: TunnelChange): Promise<TunnelStatus> {
-    await this.#of(name).setRedundant(redundant);
+    const tunnel = this.#of(name);
+    await this.#alone(() => tunnel.setRedundant(redundant));
     return this.#statusOf(name);
   }
 
   /** @throws EqlError TUNNEL_UNKNOWN, LINE_UNKNOWN */
   async changePath(name: string, path: string, change: PathChange): Promise<TunnelStatus> {
-    if (await this.#of(name).changePath(path, change)) return this.#statusOf(name);
+    const tunnel = this.#of(name);
+    if (await this.#alone(() => tunnel.changePath(path, change))) return this.#statusOf(name);
     throw new EqlError(
       "LINE_UNKNOWN",
       `${name} has no path ${path}: \`eql status\` lists those of the configuration`,

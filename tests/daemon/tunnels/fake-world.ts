@@ -20,6 +20,8 @@ export class FakeWorld {
   readonly keyFile: string;
   /** What was asked of the engine: operation and the names in it. */
   readonly asked: string[] = [];
+  /** Called before the answer. */
+  onAsked: (text: string) => void = () => {};
   readonly requests: { readonly operation: string; readonly request: unknown }[] = [];
   readonly logged: string[] = [];
   readonly names = new Map<string, readonly string[]>();
@@ -134,6 +136,7 @@ export class FakeWorld {
     const { tunnel, peer, path, name } = request as Record<string, string>;
     const text = [operation, name ?? tunnel, peer, path].filter((part) => part !== undefined).join(" ");
     this.asked.push(text);
+    this.onAsked(text);
     this.requests.push({ operation, request });
     const refusal = this.refusals.get(text);
     if (refusal !== undefined) throw refusal;

@@ -317,6 +317,28 @@ describe("a path over a serial line", () => {
   });
 });
 
+it("what changes while it is being added is as it was asked for", async (t) => {
+  const world = new FakeWorld(t);
+  const tunnels = await world.start(t, CALLER.replace("192.0.2.1", "vpn.example.org") + DSL);
+  world.statuses = [statusOf("wan")];
+  world.plug("eth0", ["192.168.1.7"]);
+  world.names.set("vpn.example.org", ["192.0.2.1"]);
+  world.now = instant(world.now + 5000);
+  const changes: Promise<unknown>[] = [];
+  // Before the engine has answered.
+  const soon = (change: () => Promise<unknown>): unknown => changes.push(Promise.resolve().then(change));
+  world.onAsked = (text) => {
+    if (text === "addTunnelPeer wan server") soon(() => tunnels.change("wan", { redundant: true }));
+    if (text === "addPath wan server dsl") soon(() => tunnels.changePath("wan", "dsl", { tier: "backup" }));
+  };
+  await reviewed(world, tunnels);
+  await Promise.all(changes);
+  assert.equal(changes.length, 2);
+  const last = (operation: RegExp) => world.requests.findLast((asked) => operation.test(asked.operation));
+  assert.equal((last(/^(add|change)Path$/)?.request as PathSettings).tier, "backup");
+  assert.equal((last(/^(add|change)TunnelPeer$/)?.request as TunnelPeerSettings).redundant, true);
+});
+
 describe("paths that are added and removed", () => {
   const STICK = { ...ANY_PATH, name: "stick", device: "usb0" };
 
