@@ -85,6 +85,31 @@ describe("SentLog", () => {
     assert.deepEqual(sender.state, [0, 0, 0, NEVER, 0]);
   });
 
+  it("tells how long after one report the next was made, by the receiver's clock", () => {
+    const sender = new Sender().send(0, 10);
+    const { log } = sender;
+    const gapAfter = (now: number, top: number, arrivalUs: number, holdUs: number): number => {
+      assert.ok(sender.hear(now, [[0, top]], { arrivalUs: arrivalUs >>> 0, holdUs }));
+      return log.reportGapMs;
+    };
+    // That clock goes round soon.
+    const base = 2 ** 32 - 5000;
+    assert.equal(gapAfter(40, 1, base, 2000), 0);
+    // When a report comes is of no account, nor is what it tells of.
+    assert.equal(gapAfter(75, 2, base + 10_000, 5000), 13);
+    assert.equal(gapAfter(76, 2, base + 10_000, 25_000), 20);
+    // It was made before the one that has come before it.
+    assert.equal(gapAfter(77, 2, base + 10_000, 15_000), 0);
+    // The clock was set.
+    assert.equal(gapAfter(90, 3, base + 60_000_000, 1000), 0);
+    assert.ok(log.clockRebased);
+    assert.equal(gapAfter(100, 4, base + 60_010_000, 1000), 10);
+    log.beginSession(SESSION + 1);
+    sender.send(110);
+    assert.ok(sender.hear(150, [[0, 0]], { session: SESSION + 1, arrivalUs: 5, holdUs: 0 }));
+    assert.equal(log.reportGapMs, 0);
+  });
+
   it("gives no verdict on control messages, and waits only for those that are to be reported", () => {
     const { log, ...sender } = new Sender();
     assert.equal(log.add(instant(1), 60, -1, 0), 0);
