@@ -334,9 +334,10 @@ it("what changes while it is being added is as it was asked for", async (t) => {
   await reviewed(world, tunnels);
   await Promise.all(changes);
   assert.equal(changes.length, 2);
-  const last = (operation: RegExp) => world.requests.findLast((asked) => operation.test(asked.operation));
-  assert.equal((last(/^(add|change)Path$/)?.request as PathSettings).tier, "backup");
-  assert.equal((last(/^(add|change)TunnelPeer$/)?.request as TunnelPeerSettings).redundant, true);
+  const last = (operation: RegExp): object =>
+    world.requests.findLast((asked) => operation.test(asked.operation))?.request as object;
+  assert.equal((last(/^(add|change)Path$/) as PathSettings).tier, "backup");
+  assert.equal((last(/^(add|change)TunnelPeer$/) as TunnelPeerSettings).redundant, true);
 });
 
 describe("paths that are added and removed", () => {
