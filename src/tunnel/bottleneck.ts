@@ -31,6 +31,8 @@ export class Bottleneck {
   fullOctets: number = FULL_OCTETS;
   /** The queue that is kept standing. */
   targetMs: number = QUEUE_MS;
+  /** So much longer than the sample before took the last report's; 0: it has none. */
+  riseMs = 0;
   /** A queue stands. */
   isPressed = false;
   readonly gauge: DelayGauge = new DelayGauge();
@@ -59,8 +61,10 @@ export class Bottleneck {
     this.#pauses.handleReport(figures.reportGapMs, this.quantumMs);
     if (figures.clockRebased) gauge.reset();
     this.#sentMs = 0;
+    this.riseMs = 0;
     if (figures.hasSample) this.#handleSample(now, figures, limited);
     times.update(gauge.queueMs, this.quantumMs);
+    gauge.handleQuantum(this.quantumMs);
     this.targetMs = QUEUE_MS + gauge.noiseMs + 0.5 * this.quantumMs;
     return true;
   }
@@ -68,7 +72,8 @@ export class Bottleneck {
   #handleSample(now: Instant, figures: PathFigures, limited: boolean): void {
     const { sampleOctets, oneWayMs } = figures;
     const { gauge, times } = this;
-    this.#sentMs = figures.deliveredMs - (oneWayMs - this.#oneWayMs);
+    this.riseMs = oneWayMs - this.#oneWayMs;
+    this.#sentMs = figures.deliveredMs - this.riseMs;
     this.#oneWayMs = oneWayMs;
     if (sampleOctets > this.fullOctets) this.fullOctets = sampleOctets;
     // As a full datagram would have fared.

@@ -1,6 +1,7 @@
 import { Lowest } from "./lowest.ts";
 
 const BASE_SPAN_MS = 10_000;
+const BASE_QUANTA = 64;
 const RING = 32;
 const NOISE_GAIN = 1 / 16;
 /** The mean of |x - 2y + z| over the standard deviation of independent samples. */
@@ -55,6 +56,11 @@ export class DelayGauge {
     }
     this.#next = (this.#next + 1) & (RING - 1);
     this.queueMs = Math.max(least - this.#base.value, this.latestMs - 3 * this.noiseMs);
+  }
+
+  /** @param quantumMs that a datagram takes: a queue of some of them does not go away sooner */
+  handleQuantum(quantumMs: number): void {
+    this.#base.spanMs = Math.max(BASE_SPAN_MS, BASE_QUANTA * quantumMs);
   }
 
   /** @returns false: it is too soon to be believed */

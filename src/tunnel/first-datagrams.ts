@@ -6,6 +6,8 @@ import type { PathFigures } from "./path-figures.ts";
 export const INITIAL_DATAGRAMS = 8;
 /** Longer pauses between the first datagrams are the sender's. */
 const FIRST_MS = 150;
+/** What came so much later than it could, as a share of the time in which it came, was sent at once. */
+const WAITED = 0.5;
 
 /** The first datagrams of a path, sent at a rate that was guessed: how far apart do they come? */
 export class FirstDatagrams {
@@ -33,15 +35,16 @@ export class FirstDatagrams {
       this.#until = now + Math.max(times.loopMs, FIRST_MS);
       return false;
     }
-    // A pause in which the window was full measures nothing.
+    // A pause in which the window was full measures nothing, unless what came after it had been waiting as long.
     const pauseMs = Math.max(FIRST_MS, times.roundTripMs / 2, 1.25 * times.intervalMs);
-    if (deliveredMs >= TICK_MS && deliveredMs < pauseMs) {
+    const hasWaited = this.#path.riseMs > WAITED * deliveredMs;
+    if (deliveredMs >= TICK_MS && (deliveredMs < pauseMs || hasWaited)) {
       this.#octets += deliveredOctets;
       this.#ms += deliveredMs;
     }
     if (this.#octets < 1.5 * this.#path.fullOctets) {
       if (now < this.#until) return false;
-      if (this.#until > 0) this.most *= 2;
+      if (this.#until > 0 && !hasWaited) this.most *= 2;
       this.#until = now + Math.max(times.loopMs, FIRST_MS);
       return false;
     }

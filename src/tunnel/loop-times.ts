@@ -1,6 +1,7 @@
 import { Lowest } from "./lowest.ts";
 
 const SPAN_MS = 10_000;
+const SPAN_QUANTA = 64;
 /** Longer pauses are no interval of reports. */
 const LONGEST_INTERVAL_MS = 400;
 const INITIAL_LOOP_MS = 100;
@@ -39,6 +40,7 @@ export class LoopTimes {
 
   /** @param quantumMs a datagram takes at the bottleneck: at a low rate what was sent shows only when it is through */
   update(queueMs: number, quantumMs: number): void {
+    this.#roundTrip.spanMs = Math.max(SPAN_MS, SPAN_QUANTA * quantumMs);
     this.waitMs = Math.max(this.#roundTrip.value, this.latestRoundTripMs - queueMs);
     this.loopMs = this.waitMs + this.intervalMs + 2 * quantumMs;
   }

@@ -43,6 +43,18 @@ describe("the rate of one path", () => {
     }
   });
 
+  it("is found on the slowest lines, and their first queue goes away", () => {
+    for (const kbit of [9.6, 14.4, 28.8, 33.6, 56]) {
+      for (const delayMs of [10, 150]) {
+        const found = measureRate(line(kbit / 1000, delayMs, { queueOctets: 150_000 }), 180_000, 120_000);
+        const what = `${kbit} kbit/s, ${delayMs} ms: ${JSON.stringify(found)}`;
+        assert.ok(found.use >= 0.88, what);
+        assert.ok(found.queueMs.p95 <= (4.5 * 1498 * 8) / kbit, what);
+        assert.deepEqual(found.drops, { early: 0, late: 0 }, what);
+      }
+    }
+  });
+
   it("is found within some round trips where these are long", () => {
     const found = measureRate(line(20, 300), 12_000, 4000);
     assert.ok(found.to90Ms <= 5 * 600, JSON.stringify(found));
