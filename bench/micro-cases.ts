@@ -39,6 +39,8 @@ const WAITING = 64;
 /** Datagrams that a report is of: 10 ms at 1 Gbit/s. */
 const A_REPORT = 900;
 const FLOWS = 4;
+/** What the kernel hands over of a TCP flow. */
+const RUN = { count: 45, head: 52, body: 1388, length: 52 + 45 * 1388 } as const;
 /** One waiting packet of each: CoDel lets them stand, and together they are enough to look ahead in. */
 const PATH_FLOWS = 32;
 
@@ -203,6 +205,60 @@ function runQueue(mostOctets: number): () => unknown {
   return segment;
 }
 
+/** Packets of flows with little traffic, which pass so many flows with much. */
+function sparseFlows(ahead: number): () => unknown {
+  const memory = { octets: new Uint8Array(256), view: new DataView(new ArrayBuffer(0)) };
+  const slots = new SlotPools(new Slots(0, 0, 0, 4 * ahead), new Slots(4 * ahead, 0, 0, 8));
+  const runs = new RunTable(slots);
+  const queue = new RunQueue(runs, 1995, memory);
+  let now = instant(0);
+  for (let flow = 0; flow < ahead; flow++)
+    queue.enqueue(runs.add(slots.big.take(), 0, RUN.length, RUN.count, RUN.head, RUN.body, true), flow, now);
+  const packet = (): void => {
+    now = after(now, 20);
+    queue.enqueue(runs.add(slots.small.take(), 0, 84, 1, 0, 84, false), ahead, now);
+    assert.ok(queue.takeSparse(now));
+    queue.releaseTaken();
+  };
+  for (let i = 0; i < 1000; i++) packet();
+  assert.deepEqual([queue.packets, slots.small.free], [ahead * RUN.count, 8]);
+  return packet;
+}
+
+/** What is kept of segments that go by two paths, and asked when reports tell of them. */
+function verdicts(): Cases {
+  const slots = new SlotPools(new Slots(0, 0, 0, 2), new Slots(2, 0, 0, 0));
+  const runs = new RunTable(slots);
+  const add = (): number => runs.add(slots.big.take(), 0, RUN.length, RUN.count, RUN.head, RUN.body, true);
+  const [once, twice] = [add(), add()];
+  let segment = 0;
+  const next = (): number => {
+    segment = segment === RUN.count - 1 ? 0 : segment + 1;
+    return segment;
+  };
+  const ofOne = (): boolean => runs.settle(once, next(), true);
+  const bothCame = (): boolean => {
+    runs.setCopied(twice, next(), 1);
+    return runs.settle(twice, segment, true) && runs.settle(twice, segment, true);
+  };
+  const bothLost = (): boolean => {
+    runs.setCopied(twice, next(), 1);
+    return runs.settle(twice, segment, false) && !runs.settle(twice, segment, false);
+  };
+  const alone = (): boolean => {
+    runs.setCopied(twice, next(), 1);
+    runs.setSingle(twice, segment);
+    return !runs.settle(twice, segment, true);
+  };
+  for (let i = 0; i < 1000; i++) assert.ok(!ofOne() && bothCame() && bothLost() && alone());
+  return {
+    "by one path: settle": ofOne,
+    "by two paths: set, and settle both as come": bothCame,
+    "by two paths: set, and settle both as lost": bothLost,
+    "by two paths of which one has gone: set, make single, settle": alone,
+  };
+}
+
 function lanesIn(): Cases {
   const octets = new Uint8Array(4 * 70_000);
   const memory = { octets, view: new DataView(octets.buffer) };
@@ -349,6 +405,12 @@ export const MICRO_GROUPS: Readonly<Record<string, () => Cases>> = {
     "segments of 16 KB": runQueue(16_384),
     "one segment": runQueue(1),
   }),
+  "the run queue, a packet of a flow with little traffic: enqueue, take": () => ({
+    "nothing else waits": sparseFlows(0),
+    [`${FLOWS} flows wait`]: sparseFlows(FLOWS),
+    "15 flows wait": sparseFlows(15),
+  }),
+  "what became of a segment": verdicts,
   "lanes of a tunnel, a packet of 1440 octets": lanesIn,
   "the whole way of a packet on virtual time, SLIP both ends included": () => ({
     "ClassicPath, 1 line": classicPath([115_200]),
