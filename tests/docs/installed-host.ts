@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { ControlClient } from "../../src/cli/control-client.ts";
 import type { Status } from "../../src/control/messages.ts";
 import { Host } from "../../src/lab/namespace.ts";
 import { findTool } from "../../src/lab/tool.ts";
@@ -88,13 +89,15 @@ export class InstalledHost {
     what: () => string,
     isWorthwhile: () => boolean = () => true,
   ): Promise<void> {
+    // Asked as `eql status --json` does, without a process for each look.
+    const client = new ControlClient(join(this.#directory, "run/eql/eql.sock"));
     for (
       const end = performance.now() + DEADLINE_MS;
       performance.now() < end && isWorthwhile();
       await delay(100)
     ) {
-      const { code, stdout } = await this.#host.run(this.#entering("eql status --json"));
-      if (code === 0 && wanted(JSON.parse(stdout) as Status)) return;
+      const status = await client.request<Status>("GET", "/status").catch(() => null);
+      if (status !== null && wanted(status)) return;
     }
     throw new Error(`waited for ${what()}`);
   }

@@ -4,20 +4,23 @@ import { PhoneLab } from "../../src/lab/phone-lab.ts";
 import { Scratch } from "../../src/lab/scratch.ts";
 import type { PhoneEvent } from "../../src/sim/phone-network.ts";
 import { eventually, Side } from "../daemon/world.ts";
-import { type TransferOptions, transferIntact } from "./intact-transfer.ts";
+import { transferIntact } from "./intact-transfer.ts";
 import { PppdPeer } from "./pppd-peer.ts";
 
 /** How long a call may take on a busy machine, from dialing to the link. */
 export const CALL_MS = 60_000;
-/** Of our modems, and of the guest's. */
-export const OUR_NUMBER = "51";
-export const THEIR_NUMBER = "52";
+/** Numbers, with the modems of ours or of the guest that answer there. */
+export const NUMBERS = {
+  "51": ["us0", "us1"],
+  "52": ["us2", "us3"],
+  "53": ["guest4"],
+} as const;
 export const CARRIER_BPS = 57_600;
 
 const PORT_BPS = 460_800;
-const LINES = [0, 1] as const;
+const LINES = [0, 1, 2, 3, 4] as const;
 
-/** A guest for pppds and a host for our daemon, with two modems each, and a telephone network between them. */
+/** A guest for pppds and a host for our daemon, with five modems each, and a telephone network between them. */
 export class CallWorld {
   readonly peer: PppdPeer;
   readonly us: Side;
@@ -56,10 +59,7 @@ export class CallWorld {
     const phones = await PhoneLab.start({
       network: {
         modems: [...ours, ...theirs].map((name) => ({ name, portBps: PORT_BPS, carrierBps: CARRIER_BPS })),
-        numbers: [
-          { number: OUR_NUMBER, answers: ours },
-          { number: THEIR_NUMBER, answers: theirs },
-        ],
+        numbers: Object.entries(NUMBERS).map(([number, answers]) => ({ number, answers })),
         seed: 1,
         setupMs: 100,
         trainingMs: 300,
@@ -108,10 +108,9 @@ export class CallWorld {
       folder: kernel.directory,
       must: (shell: string) => this.us.host.must(["sh", "-c", shell]),
     };
-    const ends: Pick<TransferOptions, "from" | "to"> =
-      direction === "to-us" ? { from: guest, to: us } : { from: us, to: guest };
+    const [from, to] = direction === "to-us" ? [guest, us] : [us, guest];
     const port = ++this.#port;
-    await transferIntact({ peer: kernel, ...ends, address, port, octets, limitMs: 2 * CALL_MS });
+    await transferIntact({ peer: kernel, from, to, address, port, octets, limitMs: 2 * CALL_MS });
   }
 
   async close(): Promise<void> {

@@ -29,7 +29,7 @@ export interface FlowOptions {
   readonly port: number;
 }
 
-export interface TransferOptions extends FlowOptions {
+interface TransferOptions extends FlowOptions {
   readonly octets: number;
   readonly limitMs?: number;
 }
