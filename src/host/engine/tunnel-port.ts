@@ -215,15 +215,8 @@ export class TunnelPort implements DatagramSink, TunnelPeerEvents {
     });
   }
 
-  handleDatagram(
-    slot: number,
-    route: number,
-    headers: number,
-    from: number,
-    length: number,
-    isCrowded: boolean,
-    now: Instant,
-  ): void {
+  handleDatagram(from: number, length: number, now: Instant): void {
+    const { slot, route, headers, isCrowded } = this.#sockets;
     const endpoint = this.#endpoint;
     const { octets } = this.#space.memory;
     const source = this.#routes.sourceOctets(route);

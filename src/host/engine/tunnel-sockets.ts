@@ -17,19 +17,8 @@ const IPV6_HEADERS = 48;
 
 /** Who takes what comes. */
 export interface DatagramSink {
-  /**
-   * @param headers octets of IP and UDP headers
-   * @param isCrowded most of the slot is in use
-   */
-  handleDatagram(
-    slot: number,
-    route: number,
-    headers: number,
-    from: number,
-    length: number,
-    isCrowded: boolean,
-    now: Instant,
-  ): void;
+  /** `octets[from, from + length)` of the memory; of the rest the sockets tell. */
+  handleDatagram(from: number, length: number, now: Instant): void;
   /** Several were handed over; now others get their turn, or more of them come. */
   endBatch(): void;
 }
@@ -38,6 +27,13 @@ export interface DatagramSink {
 export class TunnelSockets {
   /** More has come than was read, since this was last set to false. */
   isBehind = false;
+  /* Of what is being handed over. */
+  slot = -1;
+  route = -1;
+  /** Octets of IP and UDP headers. */
+  headers = 0;
+  /** Most of the slot is in use. */
+  isCrowded = false;
   readonly #tunnel: string;
   readonly #watcher: Watcher;
   readonly #slots: TunnelSpace["slots"];
@@ -127,22 +123,23 @@ export class TunnelSockets {
   #handleSocket(socket: UdpSocket): void {
     const intake = this.#intake;
     const sink = this.#sink;
-    const headers = socket.family === 6 ? IPV6_HEADERS : IPV4_HEADERS;
+    this.headers = socket.family === 6 ? IPV6_HEADERS : IPV4_HEADERS;
     for (let batch = 0; batch < BATCHES; batch++) {
       const count = intake.read(socket);
       // Since the wait the program may not have had the processor: nothing is to be taken for sooner than it can have come.
       const now = this.#watcher.look();
       for (let i = 0; i < count; i++) {
-        const slot = intake.slotOf(i);
-        const route = intake.routeOf(i);
         const from = intake.fromOf(i);
         const length = intake.lengthOf(i);
+        this.slot = intake.slotOf(i);
+        this.route = intake.routeOf(i);
+        this.isCrowded = length >= CROWDED_OCTETS;
         const segment = intake.segmentOf(i) || length;
         for (let at = 0; at < length; at += segment) {
           const size = length - at < segment ? length - at : segment;
-          sink.handleDatagram(slot, route, headers, from + at, size, length >= CROWDED_OCTETS, now);
+          sink.handleDatagram(from + at, size, now);
         }
-        this.#slots.release(slot);
+        this.#slots.release(this.slot);
       }
       sink.endBatch();
       if (!intake.isMore) return;

@@ -21,7 +21,7 @@ it("stamps datagrams with the time after they were read, once for all of a batch
   const stamps: Instant[] = [];
   let batches = 0;
   const sockets = new TunnelSockets("eql", watcher, end, end.routes, {
-    handleDatagram: (_slot, _route, _headers, _from, _length, _isCrowded, now) => stamps.push(now),
+    handleDatagram: (_from, _length, now) => stamps.push(now),
     endBatch: () => batches++,
   });
   t.after(() => sockets.close());
