@@ -129,7 +129,8 @@ describe("a line alone", { skip: worldMissing() }, () => {
     await world.transfer(bytes);
     const { sent, received, lineOctets, drops } = await near.line("sl0");
     assert.ok(sent.octets > bytes && received.packets > 3 && lineOctets.sent > sent.octets);
-    const { delayed: _tellsTheSender, ...others } = drops;
+    // By these the sender is told to send less: more of them where the processor is elsewhere now and then.
+    const { delayed: _delayed, queueFull: _queueFull, ...others } = drops;
     assert.deepEqual(others, {});
     assert.deepEqual(await Promise.all([near.stop(), far.stop()]), [0, 0]);
   });

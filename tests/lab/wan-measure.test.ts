@@ -10,7 +10,8 @@ const BRIEF: WanCase = {
   name: "brief",
   summary: "20 Mbit/s, 5 ms, cut for a while",
   links: [{ rateBps: 20_000_000, delayMs: 5 }],
-  seconds: 2.4,
+  // Long enough that the cut is in it though it begins late, where the machine is busy.
+  seconds: 5,
   changes: [
     { atMs: 500, link: 0, settings: { outage: true } },
     { atMs: 1300, link: 0, settings: { outage: false } },
@@ -23,16 +24,16 @@ describe("measuring a case without a bond", { concurrency: true }, () => {
     const recorder = new WanRecorder();
     const measured = await measureWan({ wan: BRIEF, way: "direct", idlePings: 2, recorder });
     assert.equal(measured.intact, true);
-    assert.ok(measured.goodputBps > 0 && (measured.percentOfSum ?? 100) < 75, `${measured.percentOfSum}`);
-    // There were two thirds of the link.
+    assert.ok(measured.goodputBps > 0 && (measured.percentOfSum ?? 100) < 84, `${measured.percentOfSum}`);
+    // There were 84 % of the link.
     const ratio = (measured.percentOfMean ?? 0) / (measured.percentOfSum ?? 1);
-    assert.ok(Math.abs(ratio - 3 / 2) < 0.01, `${ratio}`);
+    assert.ok(Math.abs(ratio - 1 / 0.84) < 0.01, `${ratio}`);
     assert.ok((measured.longestStallMs ?? 0) > 790, `${measured.longestStallMs}`);
     assert.ok(measured.pingMs.idle >= 10);
     assert.equal(measured.processorSecondsPerGB, null);
     const { carried, payload, pings } = recorder.timeline(PING_INTERVAL_MS);
-    assert.equal(payload.length, 24);
-    const goodputBps = payload.reduce((sum, { bps }) => sum + bps, 0) / 24;
+    assert.equal(payload.length, 50);
+    const goodputBps = payload.reduce((sum, { bps }) => sum + bps, 0) / 50;
     assert.equal(Math.round(goodputBps), measured.goodputBps);
     assert.ok(
       carried.some(({ bps }) => (bps[0] ?? 0) > 0),
@@ -49,7 +50,7 @@ describe("measuring a case without a bond", { concurrency: true }, () => {
     assert.equal(runs.length, 1);
     assert.deepEqual([percentOfAlone, timeline], [null, null]);
     const { lostPercent = 0, reorderedPercent } = measured.udp ?? {};
-    // A third of the time, and more when the sender was held up and made up for it.
+    // A sixth of the time, and more when the sender was held up and made up for it.
     assert.ok(lostPercent > 10 && lostPercent < 100, `${lostPercent} % lost`);
     assert.equal(reorderedPercent, 0);
     assert.equal(measured.longestStallMs, null);
