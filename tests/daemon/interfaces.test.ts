@@ -62,7 +62,8 @@ describe("interfaces of a daemon", { skip: worldMissing() }, () => {
     assert.equal(up, false);
     for (const name of ["sl0", "sl1"]) {
       const { state, reason } = await near.line(name);
-      assert.deepEqual([state, reason], ["alone", "eql is down"]);
+      assert.equal(state, "alone");
+      assert.match(reason, /^eql is down/); // and what to do about it, where it was to join just then
     }
     await world.near.ip("link", "set", "eql", "up");
     await near.untilSlaves(["sl0"]);
