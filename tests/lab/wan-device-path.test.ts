@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
 import { monotonicNow } from "../../src/host/clock.ts";
+import { mkfifo } from "../../src/host/libc.ts";
 import { SlotStack, WanDevicePath } from "../../src/lab/wan-device-path.ts";
 import { after } from "../../src/time.ts";
 
@@ -12,7 +12,7 @@ it("a packet that comes while a turn is under way is not early", () => {
   const directory = mkdtempSync(join(tmpdir(), "eql-wan-"));
   try {
     const pipe = join(directory, "device");
-    execFileSync("mkfifo", [pipe]);
+    assert.equal(mkfifo(pipe, 0o600), 0);
     const fd = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
     try {
       const path = new WanDevicePath(new SlotStack(), fd, fd, { delayMs: 10 }, 1);
