@@ -56,6 +56,21 @@ for (const mbit of [0.25, 1, 5, 20, 100, 1000]) {
   }
 }
 
+for (const mbit of [5, 20, 100]) {
+  for (const delayMs of [5, 40]) {
+    for (const loss of [0.1, 0.2, 0.3]) {
+      const path = { rateBps: mbit * MBIT, delayMs, loss };
+      line(`${mbit} Mbit/s, ${delayMs} ms, loss ${100 * loss} %`, { path }, 14_000, 4000);
+    }
+  }
+}
+for (const kbit of [9.6, 14.4, 28.8, 33.6, 56]) {
+  for (const delayMs of [10, 40, 150]) {
+    const path = { rateBps: kbit * 1000, delayMs, queueOctets: 150_000 };
+    line(`${kbit} kbit/s, ${delayMs} ms`, { path }, 180_000, 120_000);
+  }
+}
+
 /** Every five seconds. */
 const steps = (mbit: number, factor: number): RateEvent[] =>
   Array.from({ length: 6 }, (_, i) => ({
@@ -68,6 +83,16 @@ for (const delayMs of [1, 10, 40]) {
     const path = (mbit: number): RateTrialOptions => ({ path: { rateBps: mbit * MBIT, delayMs, jitterMs } });
     line(`steps 20 and 10 Mbit/s, ${extra}`, path(20), 35_000, 2000, steps(20, 0.5));
     line(`steps 50 and 5 Mbit/s, ${extra}`, path(50), 35_000, 2000, steps(50, 0.1));
+  }
+}
+
+for (const delayMs of [1, 10, 40]) {
+  for (const mbit of [2, 10, 16]) {
+    for (const burstOctets of [15_000, 60_000, 1_000_000]) {
+      const path = { rateBps: 20 * MBIT, delayMs };
+      const name = `20 Mbit/s, ${delayMs} ms, policer of ${mbit}, burst ${burstOctets / 1000} kB`;
+      line(name, { path, policer: { rate: 125 * mbit, burstOctets } }, 16_000, 4000);
+    }
   }
 }
 
