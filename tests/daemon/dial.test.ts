@@ -135,7 +135,7 @@ describe("lines that dial", { skip: worldMissing(), concurrency: true }, () => {
       assert.ok(!stdout.includes(PASSWORD));
       await near.untilSlaves(["sl0", "sl1"], CALL_MS);
       const { life } = await near.line("sl0");
-      assert.ok(life?.history.some(({ to, reason }) => to === "locking" && reason === "asked for"));
+      assert.ok(life?.history.some(({ from, reason }) => from === "idle" && reason === "asked for"));
       const history = await scene.command("status", "--history").outcome();
       assert.match(history.stdout, /dialing -> login: connected at 115200 bit\/s/);
       assert.match(history.stdout, / {2}> ATDT5551000/);
