@@ -27,7 +27,7 @@ describe("docs/ppp.md", { skip: siteMissing() }, () => {
       () => "addresses",
     );
     const seen = await near.must(LOOKING);
-    assert.match(seen, /3 received/);
+    assert.match(seen, /[3-9] received/);
     assert.match(seen, /^ {2}addresses: 10\.0\.0\.1 to 10\.0\.0\.2$/m);
     assert.match(seen, /^ {2}fragments: \d+ sent, \d+ received, 0 lost$/m);
     for (const end of ends) await end();
@@ -49,7 +49,7 @@ describe("docs/ppp.md", { skip: siteMissing() }, () => {
     assert.match(seen, /^ {2}options: theirs auth chap-md5$/m);
     assert.match(await far.must("eql status"), /^ {2}peer: branch, authenticated$/m);
     assert.match(await near.must("ip route"), /^default dev ppp0 /m);
-    assert.match(await near.must("ping -c 3 10.0.0.1"), /3 received/);
+    assert.match(await near.must("ping -c 3 10.0.0.1"), /[3-9] received/);
     for (const end of ends) await end();
   });
 });

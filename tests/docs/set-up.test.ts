@@ -20,7 +20,7 @@ describe("README.md", { skip: siteMissing() }, () => {
       const ends = await Promise.all([near, far].map((host) => bringUp(host, starting)));
       await Promise.all([near, far].map(bothEnslaved));
       const seen = await near.must(looking);
-      assert.match(seen, /3 received/);
+      assert.match(seen, /[3-9] received/);
       assert.match(seen, /^eql +up .*2 of 4/m);
       for (const end of ends) await end();
     });
@@ -33,7 +33,7 @@ describe("README.md", { skip: siteMissing() }, () => {
     const ends = [await bringUp(near, starting), await bringUp(far, shellOf(CABLES)[0] ?? "")];
     assert.equal(await near.must(enslaving), "");
     await Promise.all([near, far].map(bothEnslaved));
-    assert.match(await near.must("ping -c 3 10.0.0.2"), /3 received/);
+    assert.match(await near.must("ping -c 3 10.0.0.2"), /[3-9] received/);
     await near.must("sudo ip link set sl0 down");
     await near.until(
       ({ lines }) => lines.find(({ name }) => name === "sl0")?.state === "down",
