@@ -7,37 +7,27 @@ import { WanWorld } from "../../../src/lab/wan-world.ts";
 import { programsMissing, worldMissing } from "../world.ts";
 
 const BYTES = 2 ** 31;
-/** Some twenty seconds on a machine that has nothing else to do. */
+/** A few seconds each on a machine that has nothing else to do. */
 const DEADLINE_MS = 600_000;
 
-/** On the server: in both directions one link loses some, and those that are cut all. */
+/** On the server: in both directions one link loses some, another one all while it is cut. */
 const RULES = `table inet rough {
   chain lossy { numgen random mod 200 < 1 drop; }
   chain cut { }
-  chain in { type filter hook input priority 0; iifname wan1 jump lossy; jump cut; }
-  chain out { type filter hook output priority 0; oifname wan1 jump lossy; jump cut; }
+  chain in { type filter hook input priority 0; iifname wan1 jump lossy; iifname wan2 jump cut; }
+  chain out { type filter hook output priority 0; oifname wan1 jump lossy; oifname wan2 jump cut; }
 }`;
-/** Which links are cut when so much of the transfer has arrived; each carries all of it once: who is faster may carry nearly all else. */
-const CUTS: readonly (readonly [share: number, links: readonly string[]])[] = [
-  [0.1, ["wan2"]],
-  [0.2, []],
-  [0.3, ["wan1", "wan2"]],
-  [0.4, []],
-  [0.5, ["wan0", "wan2"]],
-  [0.6, []],
-  [0.7, ["wan0", "wan1"]],
-  [0.8, []],
-];
-const commands = (links: readonly string[]): readonly string[] => [
-  "flush chain inet rough cut",
-  ...(links.length === 0
-    ? []
-    : ["iifname", "oifname"].map((end) => `add rule inet rough cut ${end} { ${links.join()} } drop`)),
-];
+/** What is done when so much of the transfer has arrived. */
+const CHANGES = [
+  [0.2, "add rule inet rough cut drop"],
+  [0.3, "flush chain inet rough cut"],
+  [0.6, "add rule inet rough cut drop"],
+  [0.7, "flush chain inet rough cut"],
+] as const;
 
 const missing = worldMissing() || programsMissing(["nft"]);
 
-it("carries gigabytes intact by three links without limit, of which one loses and all but one are cut now and then", {
+it("carries gigabytes intact by three links without limit, of which one loses and one is cut", {
   skip: missing,
 }, async (t) => {
   const world = await WanWorld.start({ links: [null, null, null] });
@@ -47,12 +37,12 @@ it("carries gigabytes intact by three links without limit, of which one loses an
   t.after(() => bond.close());
   await server.must(["nft", RULES]);
 
-  const ahead = [...CUTS];
+  const ahead = [...CHANGES];
   let changed: Promise<unknown> = Promise.resolve();
   const onProgress = (octets: number): void => {
     for (; octets >= (ahead[0]?.[0] ?? Number.POSITIVE_INFINITY) * BYTES; ahead.shift()) {
-      const [, links] = ahead[0] ?? [0, []];
-      changed = changed.then(() => server.must(["nft", commands(links).join("; ")]));
+      const [, command = ""] = ahead[0] ?? [];
+      changed = changed.then(() => server.must(["nft", command]));
     }
   };
   const transfer = { address: bond.address, bytes: BYTES, seed: 5, deadlineMs: DEADLINE_MS, onProgress };
@@ -63,7 +53,8 @@ it("carries gigabytes intact by three links without limit, of which one loses an
   for (const { pid } of [client, server]) assert.equal(checksumErrors(pid), 0);
 
   const [peer] = (await bond.client.status()).tunnels[0]?.peers ?? [];
-  for (const { name, sent } of peer?.paths ?? [])
-    assert.ok(sent.octets > 1_000_000, `${name}: ${sent.octets}`);
+  // Where the processor is the limit, one of them may get next to nothing: that all are filled is tested on virtual time.
+  const carried = (peer?.paths ?? []).filter(({ sent }) => sent.octets > 1_000_000);
+  assert.ok(carried.length >= 2, JSON.stringify(peer?.paths));
   assert.ok((peer?.sent.repeated ?? 0) > 0, "what was lost has been sent again");
 });
