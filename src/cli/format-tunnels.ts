@@ -42,7 +42,7 @@ const PATH_COLUMNS: readonly Column<Path>[] = [
     cell: ({ rateBps, state }) => (rateBps === undefined || state === "proving" ? "-" : Math.round(rateBps)),
   },
   { title: "TRIP", cell: ({ roundTripMs }) => formatMs(roundTripMs) },
-  { title: "QUEUE", cell: ({ queueMs }) => formatMs(queueMs && Math.max(0, queueMs)) },
+  { title: "QUEUE", cell: ({ queueMs }) => formatMs(queueMs) },
   { title: "LOSS", cell: ({ loss }) => (loss === undefined ? "-" : `${(100 * loss).toFixed(1)} %`) },
   { title: "SENT", cell: ({ sent }) => sent?.datagrams ?? "-" },
   { title: "LOST", cell: ({ sent }) => sent?.lost ?? "-" },

@@ -90,7 +90,7 @@ export class RateControl {
 
   /** Milliseconds that datagrams wait at the bottleneck. */
   get queueMs(): number {
-    return this.#path.gauge.queueMs;
+    return Math.max(0, this.#path.gauge.queueMs);
   }
 
   /** NaN: not yet known. */

@@ -58,15 +58,6 @@ describe("the status of tunnels", () => {
     assert.equal(formatTunnels([tunnel()]), SHOWN);
   });
 
-  it("shows no queue where a datagram took less than it was thought to", () => {
-    const shown = tunnel();
-    const peers = shown.peers.map((peer) => ({
-      ...peer,
-      paths: peer.paths.map((path) => ({ ...path, queueMs: path.name === "lte" ? -2.5 : path.queueMs })),
-    }));
-    assert.equal(formatTunnels([{ ...shown, peers }]), SHOWN);
-  });
-
   it("stands in for masters and lines that are not there", () => {
     const text = formatStatus(status({ masters: [], lines: [], tunnels: [tunnel()] }));
     assert.equal(text, `eql 0.1.0, process 4242, up 1h02m\n\n${SHOWN}`);

@@ -237,6 +237,16 @@ describe("the rate of one path", () => {
     assert.ok(trial.deliveredOctets - before >= 0.95 * 2500 * 1000);
   });
 
+  it("has no queue where datagrams take less than was thought", () => {
+    const trial = new RateTrial(line(5, 40));
+    trial.run(5000);
+    trial.change({ delayMs: 10 });
+    for (let ms = 0; ms < 300; ms++) {
+      trial.run(1);
+      assert.ok(trial.control.queueMs >= 0, `${trial.control.queueMs} after ${ms} ms`);
+    }
+  });
+
   it("does not take a short datagram for a shorter way", () => {
     const trial = new RateTrial(line(5, 10));
     trial.run(3000);
