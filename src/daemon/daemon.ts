@@ -310,7 +310,7 @@ export class Daemon implements DaemonApi {
     if (readConfig === null || this.#down !== null) {
       const why =
         readConfig === null ? "the daemon has no configuration file to read again" : "the daemon ends";
-      throw new EqlError("CONTROL_REFUSED", why);
+      throw new EqlError(this.#down === null ? "CONTROL_REFUSED" : "DAEMON_ENDING", why);
     }
     const { config, ...told } = planReload(this.#config, readConfig());
     const plan = this.#tunnels.plan(config.tunnels);

@@ -337,6 +337,17 @@ describe("callers on direct lines", { skip: worldMissing(), concurrency: 4 }, ()
       assert.deepEqual((await near.status()).lines.filter(isUp), []);
     }));
 
+  it("prove themselves in vain to a daemon that ends meanwhile, which it does well", () =>
+    inScene(async (scene) => {
+      scene.users(joe());
+      for (const _ of [1, 2, 3]) {
+        const far = await scene.answer();
+        await scene.call(scene.ppp(0), scene.ppp(1));
+        await far.until("a proof is awaited", () => far.said.includes('"authenticate"'), CALL_MS);
+        await scene.end();
+      }
+    }));
+
   it("send under addresses of their own only, where the kernel filters by its routes", () =>
     inScene(async (scene) => {
       const { host } = scene.world.far;

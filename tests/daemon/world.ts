@@ -328,10 +328,12 @@ export class TestDaemon {
     return this.#exited;
   }
 
-  /** Ends it as `systemctl stop` does. */
-  stop(): Promise<number | null> {
+  /** Ends it as `systemctl stop` does. What it said goes to the test's output when it does not end well. */
+  async stop(): Promise<number | null> {
     if (this.isRunning) this.kill("SIGTERM");
-    return this.exit();
+    const code = await this.exit();
+    if (code !== 0) process.stderr.write(`a daemon ended with ${code}, and said:\n${this.#said}\n`);
+    return code;
   }
 }
 

@@ -44,7 +44,7 @@ export class EngineClient {
     });
   }
 
-  /** Rejects with what the engine refused it with (an EqlError), or because there is no engine any more. */
+  /** Rejects with what the engine refused it with, or with DAEMON_ENDING when there is no engine any more (EqlErrors both). */
   request<O extends EngineOperation>(
     operation: O,
     request: EngineOperations[O]["request"],
@@ -82,4 +82,5 @@ export class EngineClient {
   }
 }
 
-const stopped = (): Error => new Error("the engine has stopped");
+const stopped = (): EqlError =>
+  new EqlError("DAEMON_ENDING", "the daemon ends, and does nothing more: start it again with eql up");
