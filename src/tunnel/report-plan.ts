@@ -44,7 +44,9 @@ export class ReportPlan {
     const missing = REPORT_OCTETS - this.#credit;
     const quickMs = this.#quickMs;
     if (missing <= 0) return quickMs;
-    return Math.max(quickMs, affordableMs(came / spanMs, longestMs(this.#rate.rate), missing));
+    // Several are made at one moment when this end stood still.
+    const pace = came === 0 ? 0 : came / spanMs;
+    return Math.max(quickMs, affordableMs(pace, longestMs(this.#rate.rate), missing));
   }
 
   /** If it may cost what it likes. */
