@@ -31,9 +31,11 @@ export async function requestLine(
       try {
         return await client.follow<PppEvent>("POST", "/ppp", request);
       } catch (error) {
-        if (!(error instanceof EqlError) || error.code !== "DAEMON_NOT_RUNNING") throw error;
-        daemon ??= new StartedDaemon(socket);
-        if (performance.now() > end || daemon.isHopeless) throw daemon.failed(error);
+        if (!(error instanceof EqlError)) throw error;
+        if (error.code === "DAEMON_NOT_RUNNING") daemon ??= new StartedDaemon(socket);
+        // One that ends just now, as its last line has gone, makes room for ours.
+        else if (error.code !== "DAEMON_ENDING") throw error;
+        if (performance.now() > end || daemon?.isHopeless === true) throw daemon?.failed(error) ?? error;
       }
       await delay(LOOK_MS, undefined, { signal }).catch(() => {});
     }

@@ -168,6 +168,8 @@ function build(api: DaemonApi, log: ControlLog, held: HeldAnswers): FastifyInsta
     logger: false,
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // The daemon says itself that it ends.
+    return503OnClosing: false,
     clientErrorHandler: answerNoise,
     frameworkErrors: (error, _request, reply) => {
       const { status, reply: body } = answerTo(error);

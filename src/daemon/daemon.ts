@@ -25,7 +25,7 @@ import type {
 } from "../control/messages.ts";
 import { EqlError } from "../errors.ts";
 import { monotonicNow } from "../host/clock.ts";
-import { EngineClient } from "../host/engine/client.ts";
+import { daemonEnding, EngineClient } from "../host/engine/client.ts";
 import type { EngineEvent, EngineLineStatus } from "../host/engine/messages.ts";
 import { isTunnelEvent } from "../host/engine/tunnel-messages.ts";
 import { check, mkfifo } from "../host/libc.ts";
@@ -82,6 +82,8 @@ export class Daemon implements DaemonApi {
   #resolveStopped: () => void = () => {};
   #down: Promise<void> | null = null;
   #reloading: Promise<unknown> = Promise.resolve();
+  /** What is being done for clients: the end takes down what comes of it, too. */
+  readonly #changes = new Set<Promise<unknown>>();
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -138,9 +140,27 @@ export class Daemon implements DaemonApi {
 
   /** Brings up what is configured. Rejects with the first thing that cannot be, and leaves nothing half set up. */
   start(): Promise<void> {
+    // It may have been told to end already.
+    if (this.#down !== null) return this.#ready;
     this.#hasBegun = true;
     this.#ready = this.#start();
     return this.#ready;
+  }
+
+  /**
+   * Does what adds something, once all that is configured is up.
+   * @throws EqlError DAEMON_ENDING
+   */
+  async #change<T>(act: () => Promise<T>): Promise<T> {
+    await this.#ready;
+    if (this.#down !== null) throw daemonEnding();
+    const change = act();
+    this.#changes.add(change);
+    try {
+      return await change;
+    } finally {
+      this.#changes.delete(change);
+    }
   }
 
   async status(): Promise<Status> {
@@ -167,8 +187,11 @@ export class Daemon implements DaemonApi {
     };
   }
 
-  async enslave({ master, slave, bps }: EnslaveRequest): Promise<void> {
-    await this.#ready;
+  enslave(request: EnslaveRequest): Promise<void> {
+    return this.#change(() => this.#enslave(request));
+  }
+
+  async #enslave({ master, slave, bps }: EnslaveRequest): Promise<void> {
     const line = this.#keeper.lineOf(slave);
     if (line !== undefined || this.#keeper.masters.has(slave) || !this.#keeper.masters.has(master)) {
       if (line?.config.kind === "ppp") await this.#keeper.enslavePpp(line, master, bps);
@@ -220,8 +243,11 @@ export class Daemon implements DaemonApi {
     return this.#lineStatus(name);
   }
 
-  async addLine({ name, settings }: LineRequest): Promise<LineStatus | TunnelStatus> {
-    await this.#ready;
+  addLine(request: LineRequest): Promise<LineStatus | TunnelStatus> {
+    return this.#change(() => this.#addLine(request));
+  }
+
+  async #addLine({ name, settings }: LineRequest): Promise<LineStatus | TunnelStatus> {
     this.#requireNew(name);
     const { line, path } = parseNewLine(name, settings, this.#present());
     if (line !== null) await this.#keeper.bringUp(new Line(line));
@@ -274,13 +300,15 @@ export class Daemon implements DaemonApi {
     return { ended: life.ended, stop: async () => stop() };
   }
 
-  async ppp(request: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine> {
-    await this.#ready;
-    return this.#clients.open(request, tell);
+  ppp(request: PppRequest, tell: (event: PppEvent) => void): Promise<HeldLine> {
+    return this.#change(() => this.#clients.open(request, tell));
   }
 
-  async capture(link: string): Promise<Capture> {
-    await this.#ready;
+  capture(link: string): Promise<Capture> {
+    return this.#change(() => this.#capture(link));
+  }
+
+  async #capture(link: string): Promise<Capture> {
     const pipe = `${this.#options.socket}${PIPE_INFIX}${randomUUID()}`;
     check(mkfifo(pipe, 0o600), `Making the pipe ${pipe}`);
     try {
@@ -307,10 +335,9 @@ export class Daemon implements DaemonApi {
   async #reload(): Promise<ReloadReply> {
     await this.#ready;
     const { readConfig } = this.#options;
-    if (readConfig === null || this.#down !== null) {
-      const why =
-        readConfig === null ? "the daemon has no configuration file to read again" : "the daemon ends";
-      throw new EqlError(this.#down === null ? "CONTROL_REFUSED" : "DAEMON_ENDING", why);
+    if (this.#down !== null) throw daemonEnding();
+    if (readConfig === null) {
+      throw new EqlError("CONTROL_REFUSED", "the daemon has no configuration file to read again");
     }
     const { config, ...told } = planReload(this.#config, readConfig());
     const plan = this.#tunnels.plan(config.tunnels);
@@ -349,6 +376,7 @@ export class Daemon implements DaemonApi {
   async #bringDown(): Promise<void> {
     await this.#ready.catch(() => {});
     await this.#reloading;
+    await Promise.allSettled(this.#changes);
     await this.#answering.stop("User request");
     await this.#tunnels.stop();
     await Promise.all(

@@ -53,6 +53,8 @@ export class FakePppDaemon {
   onRemove: (line: FakeLine | undefined) => void = (line) => line?.end("asked", "User request");
   /** Refuses the next line with this. */
   refusal: { readonly code: string; readonly message: string } | null = null;
+  /** How many it has refused. */
+  refused = 0;
   /** IP packets that the line carried. */
   packets = 0;
   readonly lines: FakeLine[] = [];
@@ -99,6 +101,7 @@ export class FakePppDaemon {
       this.#waiting.push(accepted);
       this.#arrived();
     } else if (url === "/ppp") {
+      this.refused++;
       answer.writeHead(409, { "content-type": "application/json" }).end(JSON.stringify(this.refusal));
     } else if (method === "DELETE") {
       const name = decodeURIComponent(url.slice("/lines/".length));

@@ -347,6 +347,17 @@ Exit.
     await line.closed;
   });
 
+  it("waits for a daemon that just ends, and has the next one", async () => {
+    await using bench = await PppdBench.open();
+    bench.daemon.refusal = { code: "DAEMON_ENDING", message: "the daemon ends" };
+    const running = bench.onPort();
+    await eventually("it has asked more than once", () => bench.daemon.refused > 1);
+    bench.daemon.refusal = null;
+    (await bench.daemon.line()).end("peer");
+    const { code, stderr } = await running.outcome();
+    assert.deepEqual([code, stderr], [10, ""]);
+  });
+
   it("ends with the daemon", async () => {
     await using bench = await PppdBench.open();
     const running = bench.onPort();

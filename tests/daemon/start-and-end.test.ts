@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { after, describe, it } from "node:test";
 import { ControlClient } from "../../src/cli/control-client.ts";
 import type { Status } from "../../src/control/messages.ts";
+import { EqlError } from "../../src/errors.ts";
 import { Pty } from "../../src/host/pty.ts";
+import { lockNames } from "../../src/host/uucp-lock.ts";
 import { eventually, FAR, masterTable, NEAR, type Side, TestDaemon, World, worldMissing } from "./world.ts";
 
 const SPEED = 1_000_000;
@@ -173,6 +177,39 @@ describe("start and end of a daemon", { skip: worldMissing(), concurrency: 3 }, 
       assert.equal(await daemon.stop(), 0);
       await scene.world.lines.restore(1);
       await eventually("the capture ends", () => capture.exitCode === 0);
+    }));
+
+  it("takes down what is being added when it ends, and adds nothing more", () =>
+    inScene(async (scene) => {
+      const { near } = scene;
+      const daemon = scene.start(["[dial.other]", 'connect = "sleep 1000"']);
+      await daemon.ready();
+      // Two things that no program has any more keep the engine waiting: a lock, and its directory.
+      const [lock = ""] = lockNames(near.device(0));
+      writeFileSync(join(near.locks, `LCK..${lock}`), "   4194303\n");
+      const holder = near.host.spawn(["flock", near.locks, "sh", "-c", "echo held; exec sleep 1"], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      await once(holder.stdout as Readable, "data");
+      const add = (name: string, line: number, more: object): Promise<object | Error> => {
+        const settings = { device: near.device(line), speed: SPEED, ...more };
+        const body = { name, settings };
+        return daemon.client.request<object>("POST", "/lines", body).catch((error: Error) => error);
+      };
+      const dialing = { protocol: "ppp", dial: "other" };
+      const added = [add("sl0", 0, {}), add("ppp1", 1, dialing)];
+      // By then it knows what it was asked before.
+      await assert.rejects(daemon.client.request("POST", "/lines", {}), { code: "REQUEST_INVALID" });
+      daemon.kill("SIGTERM");
+      const tellsEnd = (said: object | Error): boolean =>
+        said instanceof EqlError && /^DAEMON_(ENDING|NOT_RUNNING)$/.test(said.code);
+      await eventually("it ends", () =>
+        daemon.client.request<object>("POST", "/reload").then(() => false, tellsEnd),
+      );
+      const late = await add("ppp2", 1, dialing);
+      assert.ok(tellsEnd(late), JSON.stringify(late));
+      assert.equal(await daemon.exit(), 0, daemon.said);
+      await Promise.all(added);
     }));
 
   it("starts again at once after a kill -9", () =>

@@ -38,7 +38,7 @@ export class EngineClient {
     this.#exited = new Promise((resolve) => {
       this.#worker.on("exit", () => {
         this.#hasExited = true;
-        this.#rejectAll(stopped());
+        this.#rejectAll(daemonEnding());
         resolve();
       });
     });
@@ -49,7 +49,7 @@ export class EngineClient {
     operation: O,
     request: EngineOperations[O]["request"],
   ): Promise<EngineOperations[O]["reply"]> {
-    if (this.#hasExited) return Promise.reject(stopped());
+    if (this.#hasExited) return Promise.reject(daemonEnding());
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -82,5 +82,6 @@ export class EngineClient {
   }
 }
 
-const stopped = (): EqlError =>
+/** What is asked of a daemon that ends. */
+export const daemonEnding = (): EqlError =>
   new EqlError("DAEMON_ENDING", "the daemon ends, and does nothing more: start it again with eql up");

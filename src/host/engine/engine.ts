@@ -70,6 +70,11 @@ export class Engine implements PortEvents, MasterEvents {
     this.#watcher.watch(this.#interfaces.fd, (_events, now) => this.#interfaces.handleReadable(now));
   }
 
+  /** False after `stop`: nothing may be asked any more. */
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
   /** Runs until `stop`. @param onWakeup called when the control plane rings */
   run(wakeup: Wakeup, onWakeup: () => void): void {
     this.#watcher.watch(wakeup.fd, () => {

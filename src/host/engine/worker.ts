@@ -22,7 +22,8 @@ function answer({ id, operation, request }: EngineRequest): void {
 }
 
 engine.run(new Wakeup((workerData as EngineWorkerData).wakeupFd), () => {
-  for (;;) {
+  // What was asked after its end would open devices that nobody closes.
+  while (engine.isRunning) {
     const received = receiveMessageOnPort(port) as { readonly message: EngineRequest } | undefined;
     if (received === undefined) return;
     answer(received.message);
