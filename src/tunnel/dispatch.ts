@@ -134,7 +134,7 @@ export class Dispatch {
       const path = this.#paths[i] as Path;
       if (path.commits.count > 0 && !this.choice.uses(path)) this.#repeats.takeBack(path);
     }
-    this.queue.targetMs = this.choice.targetMs;
+    this.queue.targetMs = this.choice.targetMs(this.limit);
     this.queue.trim(this.choice.mostWaiting, now);
   }
 

@@ -28,7 +28,6 @@ export const REVIEW_MS = 10;
 const TARGET_ROUND_TRIPS = 0.75;
 const LEAST_TARGET_MS = 40;
 const MOST_TARGET_MS = 200;
-const START_TARGET_MS = 250;
 
 export class PathChoice {
   /** Paths that may carry packets, the one with the least delay first, as last reviewed. */
@@ -92,14 +91,19 @@ export class PathChoice {
     return true;
   }
 
-  /** How long what waits for them may wait. */
-  get targetMs(): number {
-    // While rates are being found, what waits says nothing about them.
+  /** How long what waits for them may wait. @param limit octets a millisecond that leave by all of them at most */
+  targetMs(limit: number): number {
     let target = LEAST_TARGET_MS;
+    let rates = 0;
+    let isStarting = false;
     for (let i = 0; i < this.eligible.length; i++) {
       const { rate, smoothedMs } = this.eligible[i] as Path;
-      target = Math.max(target, rate.isStarting ? START_TARGET_MS : TARGET_ROUND_TRIPS * smoothedMs);
+      target = Math.max(target, TARGET_ROUND_TRIPS * smoothedMs);
+      rates += rate.rate;
+      if (rate.isStarting) isStarting = true;
     }
+    // While rates are being found, what waits says nothing about them, unless it waits for the limit.
+    if (isStarting && rates < limit) return MOST_TARGET_MS;
     return Math.min(MOST_TARGET_MS, target);
   }
 

@@ -16,6 +16,10 @@ const FIRST_PULSE = 0.25;
 /** What a step may find, as a multiple of what was delivered in it: it may be that less was sent than could be. */
 const STEP_CREDIT = 1.25;
 
+/** A queue that stands for so long without a step ends the start-up, in milliseconds and in times until one knows. */
+const STANDING_MS = 200;
+const STANDING_LOOPS = 4;
+
 /** What a step came to. */
 export type ClimbResult = "goesOn" | "metQueue" | "lost";
 
@@ -26,6 +30,8 @@ export type ClimbResult = "goesOn" | "metQueue" | "lost";
 export class RateClimb {
   /** Nothing has been in the way yet: there may be much more. */
   isStarting = true;
+  /** Of its start-up a queue has stood for so long. */
+  #stoodMs = 0;
   readonly #step = new RateStep();
   readonly #path: Bottleneck;
   readonly #loss: LossWatch;
@@ -61,10 +67,12 @@ export class RateClimb {
 
   stop(): void {
     this.#step.gain = 0;
+    this.#stoodMs = 0;
   }
 
   /** @param ceiling octets a millisecond that are enough */
   begin(now: Instant, ceiling: number): void {
+    this.#stoodMs = 0;
     this.#begin(now, this.isStarting ? 1 : FIRST_STEP, ceiling);
   }
 
@@ -80,6 +88,13 @@ export class RateClimb {
     // Less than two datagrams say nothing.
     const excessMs = Math.max(usualMs, 2 * this.#path.quantumMs);
     this.#step.begin(now, gain, excessMs, loopMs, this.#path.gauge.queueMs);
+  }
+
+  /** No step is under way, and a queue stands: what arrives is all that there is. @param ms that it has stood */
+  handleStanding(ms: number): void {
+    this.#stoodMs += ms;
+    if (this.#stoodMs >= Math.max(STANDING_MS, STANDING_LOOPS * this.#path.times.loopMs))
+      this.isStarting = false;
   }
 
   /** @param isMeasure what was delivered, and in what time, is one */

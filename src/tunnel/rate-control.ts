@@ -73,9 +73,9 @@ export class RateControl {
     this.rate = Math.min(initialRate, ceiling);
   }
 
-  /** Nothing has been in the way yet: there may be much more. */
+  /** Nothing has been in the way yet: there may be much more, and it may be used. */
   get isStarting(): boolean {
-    return this.#climb.isStarting;
+    return this.#climb.isStarting && this.#path.capacity < this.ceiling;
   }
 
   /** Octets a millisecond that arrive. */
@@ -123,6 +123,7 @@ export class RateControl {
     else if (path.isPressed && isMeasure && !this.#dip.isSeen(now)) {
       if (!wasPressed) path.clearMeasures();
       else path.measure(now, figures, limited);
+      if (wasPressed && !limited) this.#climb.handleStanding(figures.deliveredMs);
     }
     this.#handleLoss(now, figures, limited, isMeasure);
     this.#handleDip(now, limited);
@@ -213,7 +214,7 @@ export class RateControl {
   #endSteps(now: Instant): void {
     this.#climb.stop();
     this.#path.clearMeasures();
-    if (this.isStarting) this.#dip.plan(now, this.#path.times.loopMs);
+    if (this.#climb.isStarting) this.#dip.plan(now, this.#path.times.loopMs);
     this.#climb.isStarting = false;
     this.#path.isPressed = true;
     this.#quietSince = now;
@@ -221,7 +222,7 @@ export class RateControl {
 
   /** More was lost in place of delivered: no climbing until it is known why, and for some time. */
   #hold(now: Instant, share: number, through: number): void {
-    this.#wasStarting = this.isStarting;
+    this.#wasStarting = this.#climb.isStarting;
     this.#endSteps(now);
     this.#path.capacity = Math.max(through, LOWEST_RATE);
     this.#loss.hold(now, share, through);

@@ -237,6 +237,19 @@ describe("the rate of one path", () => {
     assert.ok(trial.deliveredOctets - before >= 0.95 * 2500 * 1000);
   });
 
+  it("is known to be found where a queue stands from the first, or all is used that may be", () => {
+    for (const mbit of [3.3, 3.6, 3.8, 4.1]) {
+      const trial = new RateTrial(line(mbit, 10));
+      trial.run(2000);
+      assert.ok(!trial.control.isStarting, `${mbit} Mbit/s`);
+    }
+    const trial = new RateTrial({ ...line(20, 10), control: { ceiling: 1000 } });
+    trial.run(2000);
+    assert.ok(!trial.control.isStarting);
+    trial.control.ceiling = Number.POSITIVE_INFINITY;
+    assert.ok(trial.control.isStarting, "there is more once it may be used");
+  });
+
   it("has no queue where datagrams take less than was thought", () => {
     const trial = new RateTrial(line(5, 40));
     trial.run(5001);
