@@ -165,13 +165,21 @@ export class Hooks {
     return first;
   }
 
-  /** @returns when it has ended; null: there is no such script */
+  /** @returns when it has ended; null: there is no such script, or it cannot be started */
   #start(script: string, args: readonly string[], env: Record<string, string>): Promise<void> | null {
     const { directory, log } = this.#options;
     const path = join(directory, script);
     if (!isProgram(path)) return null;
     const [name = ""] = args;
-    const child = spawn(path, args, { env, cwd: "/", stdio: "ignore", detached: true });
+    let child: ChildProcess;
+    try {
+      child = spawn(path, args, { env, cwd: "/", stdio: "ignore", detached: true });
+    } catch (error) {
+      // Some failures are told at once: somebody writes to the file just now, for one.
+      const fields = { script, interface: name, error: (error as Error).message };
+      log.warn(fields, "script could not be started");
+      return null;
+    }
     child.unref();
     this.#running.add(child);
     log.info({ script, interface: name, pid: child.pid }, "script started");

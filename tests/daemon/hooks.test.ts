@@ -195,6 +195,27 @@ describe("scripts of a line", () => {
     assert.equal(readFileSync(join(directory, "order"), "utf8"), "down ppp7\nup\ndown ppp0\n");
   });
 
+  it("that the system does not even begin to start harm nobody", async () => {
+    for (const name of ["ip-pre-up", "ip-down", "auth-up"]) script(name, ":");
+    script("ip-up", `while [ ! -e ${directory}/go ]; do sleep 0.05; done`);
+    // As it is with a file that somebody writes to, and without memory.
+    const tooLong = { ...LINE, ipparam: "x".repeat(200_000), peerName: "x".repeat(200_000) };
+    const logged: Logged[] = [];
+    const hooks = make({}, logged);
+    hooks.authUp(tooLong);
+    await hooks.ipPreUp(tooLong, ADDRESSES);
+    hooks.ipUp(LINE, ADDRESSES);
+    hooks.ipDown(tooLong, ADDRESSES, TOTALS);
+    writeFileSync(join(directory, "go"), "");
+    await hooks.allStarted();
+    assert.equal(hooks.running, 0);
+    const failed = logged.filter(({ message }) => message === "script could not be started");
+    assert.deepEqual(
+      failed.map(({ fields }) => fields["script"]),
+      ["auth-up", "ip-pre-up", "ip-down"],
+    );
+  });
+
   it("that are not there or not executable are not run; those that fail are logged", async () => {
     script("ip-pre-up", "exit 3", 0o644);
     const logged: Logged[] = [];

@@ -71,8 +71,9 @@ export class RadiusClient {
     const { tryMs, tries, mustSign } = this.#patience;
     const found = await lookup(host).catch((error: Error) => error);
     if (found instanceof Error) return found.message;
-    const socket = createSocket(found.family === 6 ? "udp6" : "udp4");
     const { signal } = this.#closing;
+    if (signal.aborted) return "it is the end";
+    const socket = createSocket(found.family === 6 ? "udp6" : "udp4");
     let timer: NodeJS.Timeout | undefined;
     let giveUp = (): void => {};
     const answered = new Promise<RadiusReply | string>((resolve) => {

@@ -3,6 +3,7 @@ import { createHash, createHmac } from "node:crypto";
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { afterEach, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Grant, Refusal } from "../../../src/daemon/answering/authority.ts";
 import { RadiusAuthority, RadiusMark } from "../../../src/daemon/answering/radius.ts";
 import { RadiusAccounting } from "../../../src/daemon/answering/radius-accounting.ts";
@@ -162,6 +163,16 @@ describe("asking RADIUS servers", () => {
     assert.ok(!(await answer).ok);
     assert.ok(!(await new RadiusAuthority(client, NAS, new Log()).login("joe", "sesame", CALL)).ok);
     assert.equal(server.asked.length, 1);
+  });
+
+  it("ends with the client also while a server's name is looked up", async () => {
+    const server = await FakeServer.start(silent);
+    const client = new RadiusClient([server], { tryMs: 3_600_000, tries: 3, mustSign: true });
+    const answer = new RadiusAuthority(client, NAS, new Log()).login("joe", "sesame", CALL);
+    client.close();
+    const late = delay(DEADLINE_MS, "late", { ref: false });
+    assert.notEqual(await Promise.race([answer, late]), "late");
+    assert.equal(server.asked.length, 0);
   });
 });
 
