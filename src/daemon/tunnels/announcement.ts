@@ -10,6 +10,7 @@ export class Announcement {
   readonly #nameServers: NameServers | null;
   readonly #hooks: Hooks | null;
   #sinceMs: number | null = null;
+  #takenBack: Promise<void> = Promise.resolve();
 
   /** @param socket the daemon's control socket */
   constructor(config: TunnelConfig, socket: string, log: TunnelLog) {
@@ -34,10 +35,14 @@ export class Announcement {
     this.#hooks?.ipUp(this.#line, this.#addresses);
   }
 
-  /** Resolves when what undoes it is done or under way. */
-  async takeBack(): Promise<void> {
-    if (this.#sinceMs === null) return;
-    const connectMs = Date.now() - this.#sinceMs;
+  /** Resolves when what undoes it is done or under way, also what was taken back before. */
+  takeBack(): Promise<void> {
+    if (this.#sinceMs !== null) this.#takenBack = this.#undo(this.#sinceMs);
+    return this.#takenBack;
+  }
+
+  async #undo(sinceMs: number): Promise<void> {
+    const connectMs = Date.now() - sinceMs;
     this.#sinceMs = null;
     this.#hooks?.ipDown(this.#line, this.#addresses, { connectMs, octetsSent: null, octetsReceived: null });
     await this.#nameServers?.end();

@@ -41,6 +41,7 @@ export class Tunnel {
   #index = 0;
   #isUp = false;
   #isRouted = false;
+  #hasEnded = false;
 
   /** @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: a file of a key */
   constructor(config: TunnelConfig, tools: TunnelTools) {
@@ -80,7 +81,9 @@ export class Tunnel {
     if (!isBare) this.#tools.netlink.setUp(this.#index, true);
   }
 
+  /** What comes after it changes nothing. */
   async end(): Promise<void> {
+    this.#hasEnded = true;
     this.#serverRoutes.clear();
     await this.#announcement?.takeBack();
   }
@@ -141,6 +144,7 @@ export class Tunnel {
 
   /** Does what is to be done after something changed about interfaces, or a while has passed. */
   async review(uplinks: Uplinks, now: Instant): Promise<void> {
+    if (this.#hasEnded) return;
     const { log } = this.#tools;
     const { name } = this.config;
     this.#isUp = uplinks.isUp(this.#index);
@@ -154,6 +158,7 @@ export class Tunnel {
         tellRefusal(log, { tunnel: name }, error);
       }
     }
+    if (this.#hasEnded) return;
     this.#attempt(() => this.#followServers());
     this.#follow();
     this.announce(now);
@@ -164,6 +169,7 @@ export class Tunnel {
    * asked for elsewhere.
    */
   announce(now: Instant): void {
+    if (this.#hasEnded) return;
     const peers = [...this.called.values()];
     if (this.#isUp && peers.some((peer) => peer.isAlive)) this.#announcement?.make();
     else if (!this.#isUp || peers.every((peer) => peer.isSilent(now))) void this.#announcement?.takeBack();

@@ -37,6 +37,8 @@ export class Tunnels {
   /** By tunnel and peer, and by path, what was told of it last. */
   readonly #told = new Map<string, string>();
   readonly #masquerade: Masquerade;
+  /** Those whose interfaces are gone have ended. */
+  #goneEnded: Promise<unknown> = Promise.resolve();
   #monitor: Pick<NetlinkMonitor, "close" | "read"> | null = null;
   #looker: NodeJS.Timeout | undefined;
   #reviewing: Promise<void> | null = null;
@@ -69,8 +71,8 @@ export class Tunnels {
   /** The engine removes the interfaces when it stops. */
   async stop(): Promise<void> {
     clearInterval(this.#looker);
-    await this.#reviewing;
-    await Promise.all([...this.#tunnels.values()].map((tunnel) => tunnel.end()));
+    while (this.#reviewing !== null) await this.#reviewing;
+    await Promise.all([this.#goneEnded, ...[...this.#tunnels.values()].map((tunnel) => tunnel.end())]);
     await this.#masquerade.end();
     this.#monitor?.close();
     this.#monitor = null;
@@ -270,7 +272,7 @@ export class Tunnels {
 
   /** The engine has no such tunnel any more. */
   #handleGone(name: string): void {
-    void this.#tunnels.get(name)?.end();
+    this.#goneEnded = Promise.all([this.#goneEnded, this.#tunnels.get(name)?.end()]);
     this.#tunnels.delete(name);
     this.#tools.log.warn({ tunnel: name }, "its interface is gone");
   }

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import type { Tunnels } from "../../../src/daemon/tunnels/tunnels.ts";
+import { instant } from "../../../src/time.ts";
+import { FakeWorld, PUBLIC_KEY } from "./fake-world.ts";
+
+/** A master by the routes, whose scripts note nothing: ip-up goes on until it is let go. */
+class Caller {
+  readonly world: FakeWorld;
+  readonly tunnels: Tunnels;
+
+  private constructor(world: FakeWorld, tunnels: Tunnels) {
+    this.world = world;
+    this.tunnels = tunnels;
+  }
+
+  static async start(t: TestContext): Promise<Caller> {
+    const world = new FakeWorld(t);
+    const { directory } = world;
+    const wait = `while [ ! -e ${directory}/go ] && [ -e ${directory} ]; do sleep 0.02; done`;
+    writeFileSync(join(directory, "ip-up"), `#!/bin/sh\n${wait}\n`, { mode: 0o755 });
+    writeFileSync(join(directory, "ip-down"), "#!/bin/sh\n", { mode: 0o755 });
+    world.plug("eth0", ["192.168.1.7"]);
+    world.route("default", { index: 100, gateway: "192.168.1.1" });
+    const text = [
+      `[master.wan]\nserver = "192.0.2.1:7411"\nserver-key = "${PUBLIC_KEY}"\nkey-file = "KEY"`,
+      `address = "10.98.0.2"\npeer = "10.98.0.1"\ndefault-route = true\nscripts = "${directory}"`,
+    ];
+    const tunnels = await world.start(t, text.join("\n"));
+    world.changed = true;
+    await tunnels.look();
+    return new Caller(world, tunnels);
+  }
+
+  tell(state: "alive" | "dead"): void {
+    const [path] = this.tunnels.configs.flatMap(({ peers }) => peers.flatMap(({ paths }) => paths));
+    const fields = { tunnel: "wan", peer: "server", path: path?.name ?? "", remote: null };
+    this.tunnels.handleEvent({ type: "path", ...fields, state });
+  }
+
+  /** How often a script was started. */
+  started(script: string): number {
+    return this.world.logged.filter((text) => text.includes("script started") && text.includes(`"${script}"`))
+      .length;
+  }
+
+  letGo(): void {
+    writeFileSync(join(this.world.directory, "go"), "");
+  }
+}
+
+describe("a tunnel that ends", () => {
+  it("is not announced again, and gets no routes again, by what comes meanwhile", async (t) => {
+    const caller = await Caller.start(t);
+    const { world, tunnels } = caller;
+    caller.tell("alive");
+    assert.equal(caller.started("ip-up"), 1);
+    assert.ok(world.routeTexts.includes("192.0.2.1/32 192.168.1.1 100"));
+    const ended = tunnels.stop();
+    await setImmediate();
+    caller.tell("dead");
+    caller.tell("alive");
+    world.changed = true;
+    await tunnels.look();
+    assert.equal(caller.started("ip-up"), 1);
+    assert.deepEqual(
+      world.routeTexts.filter((text) => text.startsWith("192.0.2.1/32")),
+      [],
+    );
+    caller.letGo();
+    await ended;
+    assert.equal(caller.started("ip-down"), 1);
+  });
+
+  it("waits for what was being taken back before", async (t) => {
+    const caller = await Caller.start(t);
+    const { world, tunnels } = caller;
+    caller.tell("alive");
+    caller.tell("dead");
+    world.now = instant(world.now + 30_000);
+    await tunnels.look();
+    const ended = tunnels.stop();
+    caller.letGo();
+    await ended;
+    assert.equal(caller.started("ip-down"), 1);
+  });
+
+  it("is waited for when its interface was deleted before", async (t) => {
+    const caller = await Caller.start(t);
+    const { world, tunnels } = caller;
+    caller.tell("alive");
+    world.unplug("wan");
+    tunnels.handleEvent({ type: "tunnelGone", tunnel: "wan" });
+    const ended = tunnels.stop();
+    caller.letGo();
+    await ended;
+    assert.equal(caller.started("ip-down"), 1);
+  });
+});
