@@ -149,7 +149,12 @@ export class TunnelSockets {
 
   #open(family: 4 | 6, device: string | null, address: string | null, port: number): UdpSocket {
     const socket = new UdpSocket({ family, device, address, port });
-    this.#watcher.watch(socket.fd, () => this.#handleSocket(socket));
+    try {
+      this.#watcher.watch(socket.fd, () => this.#handleSocket(socket));
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
     return socket;
   }
 

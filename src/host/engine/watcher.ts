@@ -14,12 +14,15 @@ export class Watcher {
   readonly #tokens = new Map<number, number>();
   #nextToken = 1;
 
-  /** Calls when the descriptor can be read, or is hung up; with `events` 0, only when it is hung up. */
+  /**
+   * Calls when the descriptor can be read, or is hung up; with `events` 0, only when it is hung up.
+   * @throws EqlError SYSTEM_CALL_FAILED: the kernel watches no more (fs.epoll.max_user_watches), or has no memory; nothing is changed
+   */
   watch(fd: number, handler: Handler, events: number = EPOLLIN): void {
     const token = this.#nextToken++;
+    this.#epoll.add(fd, token, events);
     this.#handlers.set(token, handler);
     this.#tokens.set(fd, token);
-    this.#epoll.add(fd, token, events);
   }
 
   /** Before the descriptor is closed; one that is not watched is no error. */

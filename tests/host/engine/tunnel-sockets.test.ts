@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { it } from "node:test";
+import { EqlError } from "../../../src/errors.ts";
 import { datagramFilter } from "../../../src/host/datagram-filter.ts";
+import type { PathSettings } from "../../../src/host/engine/tunnel-messages.ts";
 import { TunnelSockets } from "../../../src/host/engine/tunnel-sockets.ts";
 import { Watcher } from "../../../src/host/engine/watcher.ts";
 import { type Instant, instant } from "../../../src/time.ts";
@@ -58,4 +61,52 @@ it("stamps datagrams with the time after they were read, once for all of a batch
       });
     });
   });
+});
+
+it("keeps no socket that cannot be watched", (t) => {
+  const watcher = new Watcher();
+  const end = new DatagramEnd();
+  const sockets = new TunnelSockets("eql", watcher, end, end.routes, {
+    handleDatagram: () => {},
+    endBatch: () => {},
+  });
+  const watch = t.mock.method(watcher, "watch", () => {
+    throw new EqlError("SYSTEM_CALL_FAILED", "epoll_ctl: ENOSPC");
+  });
+  const path: PathSettings = {
+    tunnel: "eql",
+    peer: "server",
+    path: "lo",
+    device: null,
+    address: null,
+    servers: [],
+    tier: "primary",
+    sendBps: null,
+    receiveBps: null,
+  };
+  const before = readdirSync("/proc/self/fd").length;
+  for (let i = 0; i < 3; i++) {
+    assert.throws(() => sockets.openPath(path, [`${ADDRESS}:${PORT}`]), { code: "SYSTEM_CALL_FAILED" });
+    assert.throws(() => sockets.listen(`${ADDRESS}:${PORT}`, datagramFilter(Uint8Array.of(1, 2, 3), TAG)), {
+      code: "SYSTEM_CALL_FAILED",
+    });
+  }
+  assert.equal(readdirSync("/proc/self/fd").length, before);
+  // When there is room again, all is as if nothing had been tried.
+  watch.mock.restore();
+  sockets.listen(`${ADDRESS}:${PORT}`, datagramFilter(Uint8Array.of(1, 2, 3), TAG));
+  assert.equal(sockets.openPath(path, [`${ADDRESS}:${PORT}`]).length, 1);
+  sockets.closePath("server", "lo");
+  sockets.close();
+  assert.equal(readdirSync("/proc/self/fd").length, before);
+});
+
+it("knows nothing of a descriptor that the kernel does not watch", () => {
+  const watcher = new Watcher();
+  const fd = openSync(process.execPath, "r");
+  // A file on a disk cannot be waited for.
+  assert.throws(() => watcher.watch(fd, () => {}), /EPERM/);
+  watcher.setWritable(fd, true);
+  watcher.unwatch(fd);
+  closeSync(fd);
 });
