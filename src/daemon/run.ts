@@ -86,7 +86,7 @@ export async function runDaemon({
     }
   } finally {
     await daemon.down();
-    for (const signal of SIGNALS) process.off(signal, stop);
+    // Whoever says it once more changes nothing: a command that a line ran may still be on its way out.
     if (hungUp) letGoOfTerminal();
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -177,6 +177,23 @@ describe("start and end of a daemon", { skip: worldMissing(), concurrency: 3 }, 
       assert.equal(await daemon.stop(), 0);
       await scene.world.lines.restore(1);
       await eventually("the capture ends", () => capture.exitCode === 0);
+    }));
+
+  it("ends as well when it is told twice, and once more when all is down", () =>
+    inScene(async (scene) => {
+      const { near } = scene;
+      // The process waits a little for such a one, before it kills it.
+      const stubborn = `up-command = "trap '' TERM; echo yes > ${join(near.directory, "runs")}; sleep 1000"`;
+      const daemon = scene.start([near.lineTable(0, `speed = ${SPEED}`, stubborn)]);
+      await daemon.ready();
+      await eventually("the command runs", () => existsSync(join(near.directory, "runs")));
+      rmSync(join(near.directory, "runs"));
+      daemon.kill("SIGTERM");
+      daemon.kill("SIGINT");
+      await eventually("all is down", () => !existsSync(`${near.socket}.lock`));
+      assert.ok(!(await scene.hasInterfaces()));
+      daemon.kill("SIGTERM");
+      assert.equal(await daemon.exit(), 0, daemon.said);
     }));
 
   it("takes down what is being added when it ends, and adds nothing more", () =>

@@ -6,6 +6,15 @@ import { eventually, FAR, masterTable, NEAR, type TestDaemon, World, worldMissin
 
 const SPEED = 1_000_000;
 
+/** Makes lock files such that nobody removes them. */
+function keepLocks(files: readonly string[]): void {
+  for (const file of files) {
+    rmSync(file);
+    mkdirSync(file);
+    writeFileSync(join(file, "kept"), "");
+  }
+}
+
 describe("a daemon", { skip: worldMissing() }, () => {
   let world: World;
   let daemon: TestDaemon;
@@ -26,11 +35,7 @@ describe("a daemon", { skip: worldMissing() }, () => {
     const { locks } = world.near;
     const files = readdirSync(locks).map((name) => join(locks, name));
     assert.equal(files.length, 2);
-    for (const file of files) {
-      rmSync(file);
-      mkdirSync(file);
-      writeFileSync(join(file, "kept"), "");
-    }
+    keepLocks(files);
     await world.lines.hangUp(0);
     await daemon.untilLine("sl0", "is closed", ({ state }) => state === "closed");
     assert.deepEqual((await daemon.master()).slaves, ["sl1"]);
@@ -38,6 +43,22 @@ describe("a daemon", { skip: worldMissing() }, () => {
     daemon.kill("SIGTERM");
     assert.equal(await daemon.exit(), 0);
     for (const file of files) rmSync(file, { recursive: true });
+  });
+
+  it("removes a line, or sees that its interface was deleted, though its lock file stays", async () => {
+    const { near } = world;
+    const { locks } = near;
+    keepLocks(readdirSync(locks).map((name) => join(locks, name)));
+    const { code, stderr } = await near.eql("eql", "line", "remove", "sl0");
+    assert.equal(code, 1);
+    assert.match(stderr, /cannot be removed/);
+    await near.ip("link", "del", "sl1");
+    await daemon.until("both are gone", ({ lines }) => lines.length === 0);
+    assert.deepEqual(
+      (await near.links()).map(({ ifname }) => ifname),
+      ["lo", "eql"],
+    );
+    assert.equal(await daemon.stop(), 0);
   });
 
   it("keeps a slave's routes away from the master's when the slave is addressed", async () => {

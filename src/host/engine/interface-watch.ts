@@ -87,11 +87,14 @@ export class InterfaceWatch {
     }
     for (const port of this.#registry.ports.values()) {
       if (port.index !== index) continue;
-      if (port instanceof DevicePort) {
-        this.#ports.free(port, false, "its interface is gone", now);
-        this.#ports.shut(port, false, now);
-      } else this.#ports.remove(port, now);
-      this.#emit({ type: "gone", line: port.name });
+      try {
+        if (port instanceof DevicePort) {
+          this.#ports.free(port, false, "its interface is gone", now);
+          this.#ports.shut(port, false, now);
+        } else this.#ports.remove(port, now);
+      } finally {
+        this.#emit({ type: "gone", line: port.name });
+      }
     }
     this.#tunnels.handleRemoved(index, now);
   }

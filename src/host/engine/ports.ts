@@ -55,15 +55,19 @@ export class Ports {
     this.#tools.registry.masters.delete(name);
   }
 
+  /** @throws EqlError LOCK_FAILED: all is gone but the lock file */
   remove(port: Port, now: Instant): void {
     this.free(port, true, `${port.name} was removed`, now);
-    this.shut(port, true, now);
-    if (port instanceof TtyPort) {
-      this.#tools.watcher.unwatch(port.tun.fd);
-      port.tun.close();
+    try {
+      this.shut(port, true, now);
+    } finally {
+      if (port instanceof TtyPort) {
+        this.#tools.watcher.unwatch(port.tun.fd);
+        port.tun.close();
+      }
+      this.#tools.captures.stopOf(port);
+      this.#tools.registry.ports.delete(port.name);
     }
-    this.#tools.captures.stopOf(port);
-    this.#tools.registry.ports.delete(port.name);
   }
 
   /**
