@@ -4,8 +4,13 @@ import { scriptPath } from "../hooks.ts";
 import type { TunnelLog } from "./tunnel-tools.ts";
 
 const LIMIT_MS = 10_000;
+/** How long what is under way may go on when it is to be undone, and how long undoing may take. */
+const PATIENCE_MS = 2000;
+const UNDO_LIMIT_MS = 5000;
 /** There is resolvconf as Debian has it, which orders interfaces by their names: those of tunnels come early. */
 const INTERFACE_ORDER = "/etc/resolvconf/interface-order";
+
+type Words = readonly [string, ...string[]];
 
 export interface NameServerSettings {
   /** Name of the interface by which they are reached. */
@@ -26,7 +31,10 @@ export class NameServers {
   readonly #settings: NameServerSettings;
   readonly #log: TunnelLog;
   #work: Promise<void> = Promise.resolve();
-  #undo: readonly [string, ...string[]] | null = null;
+  /** What takes back what was done, the last first. */
+  #undo: Words[] = [];
+  /** Of the last begin. */
+  #stop = new AbortController();
 
   constructor(settings: NameServerSettings, log: TunnelLog) {
     this.#settings = settings;
@@ -34,19 +42,28 @@ export class NameServers {
   }
 
   begin(): void {
-    this.#work = this.#work.then(() => this.#begin());
+    const stop = new AbortController();
+    this.#stop = stop;
+    this.#work = this.#work.then(() => this.#begin(stop.signal));
   }
 
-  /** Resolves when they are taken back. */
+  /** Resolves when they are taken back; what does not end for that is killed. */
   end(): Promise<void> {
-    this.#work = this.#work.then(() => this.#end());
+    const stop = this.#stop;
+    const timer = setTimeout(() => stop.abort(), PATIENCE_MS);
+    this.#work = this.#work.then(async () => {
+      clearTimeout(timer);
+      await this.#end();
+    });
     return this.#work;
   }
 
-  async #begin(): Promise<void> {
+  async #begin(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const { interface: name, servers } = this.#settings;
-    const resolved = await this.#tellResolved();
-    const other = resolved === null ? null : await this.#tellResolvconf();
+    const resolved = await this.#tellResolved(signal);
+    const other = resolved === null || signal.aborted ? null : await this.#tellResolvconf(signal);
+    if (signal.aborted) return;
     const by = resolved === null ? "resolvectl" : "resolvconf";
     if (resolved === null || other === null) {
       this.#log.info({ interface: name, servers, by }, "name servers set");
@@ -58,17 +75,21 @@ export class NameServers {
   }
 
   /** @returns why it did not work; null: it did */
-  async #tellResolved(): Promise<string | null> {
+  async #tellResolved(signal: AbortSignal): Promise<string | null> {
     const { interface: name, servers, search, isDefault } = this.#settings;
-    const fault = faultOf(await run(["resolvectl", "dns", name, ...servers]));
+    const fault = await this.#tell(
+      ["resolvectl", "dns", name, ...servers],
+      ["resolvectl", "revert", name],
+      signal,
+    );
     if (fault !== null) return fault;
-    this.#undo = ["resolvectl", "revert", name];
     // "~.": for names of all domains.
     const domains = [...search, ...(isDefault ? ["~."] : [])];
-    return domains.length === 0 ? null : faultOf(await run(["resolvectl", "domain", name, ...domains]));
+    if (domains.length === 0) return null;
+    return faultOf(await run(["resolvectl", "domain", name, ...domains], LIMIT_MS, signal));
   }
 
-  async #tellResolvconf(): Promise<string | null> {
+  async #tellResolvconf(signal: AbortSignal): Promise<string | null> {
     const { interface: name, servers, search, isDefault } = this.#settings;
     const record = existsSync(INTERFACE_ORDER) ? `tun.${name}` : name;
     const lines = [
@@ -76,25 +97,35 @@ export class NameServers {
       ...(search.length === 0 ? [] : [`search ${search.join(" ")}\n`]),
     ];
     const only = isDefault ? ["-m", "0", "-x"] : [];
-    const fault = faultOf(await run(["resolvconf", "-a", record, ...only], lines.join("")));
-    if (fault === null) this.#undo = ["resolvconf", "-d", record];
-    return fault;
+    const words: Words = ["resolvconf", "-a", record, ...only];
+    return this.#tell(words, ["resolvconf", "-d", record], signal, lines.join(""));
+  }
+
+  async #tell(words: Words, undo: Words, signal: AbortSignal, input = ""): Promise<string | null> {
+    const end = await run(words, LIMIT_MS, signal, input);
+    // One that was killed may have done it.
+    if (end?.code === 0 || end?.code === null) this.#undo.unshift(undo);
+    return faultOf(end);
   }
 
   async #end(): Promise<void> {
-    const undo = this.#undo;
-    this.#undo = null;
-    if (undo === null) return;
     const { interface: name } = this.#settings;
-    const fault = faultOf(await run(undo));
-    // What systemd-resolved knows of an interface goes with it.
-    if (fault !== null) this.#log.debug({ interface: name, error: fault }, "name servers not taken back");
-    else this.#log.info({ interface: name, by: undo[0] }, "name servers taken back");
+    for (const undo of this.#undo.splice(0)) {
+      const fault = faultOf(await run(undo, UNDO_LIMIT_MS));
+      // What systemd-resolved knows of an interface goes with it.
+      if (fault !== null) this.#log.debug({ interface: name, error: fault }, "name servers not taken back");
+      else this.#log.info({ interface: name, by: undo[0] }, "name servers taken back");
+    }
   }
 }
 
-const run = (words: readonly [string, ...string[]], input = ""): Promise<ProgramEnd | null> =>
-  runProgram(words, { input, path: process.env["PATH"] ?? scriptPath(), limitMs: LIMIT_MS });
+const run = (
+  words: Words,
+  limitMs: number,
+  signal: AbortSignal = new AbortController().signal,
+  input = "",
+): Promise<ProgramEnd | null> =>
+  runProgram(words, { input, path: process.env["PATH"] ?? scriptPath(), limitMs, signal });
 
 /** @returns what is wrong, in words; null: nothing */
 function faultOf(end: ProgramEnd | null): string | null {

@@ -20,9 +20,12 @@ class Programs {
     process.env["PATH"] = this.#directory;
   }
 
-  /** Notes what it is called with, and what it is told. */
-  add(name: string, code = 0): void {
-    const script = `#!/bin/sh\n{ echo "${name} $*"; /bin/cat; } >> ${this.#log}\nexit ${code}\n`;
+  /**
+   * Notes what it is called with, and what it is told.
+   * @param more what it does after that
+   */
+  add(name: string, code = 0, more = ""): void {
+    const script = `#!/bin/sh\n{ echo "${name} $*"; /bin/cat; } >> ${this.#log}\n${more}\nexit ${code}\n`;
     writeFileSync(join(this.#directory, name), script, { mode: 0o755 });
   }
 
@@ -142,6 +145,20 @@ describe("the name servers of a tunnel", () => {
     );
     assert.match(world.logged.at(-1) ?? "", /nameserver 10\.98\.0\.1, nameserver fd00::1/);
     assert.deepEqual(programs.said, []);
+  });
+
+  it("are taken back in time where what sets them does not end, or leaves something running", async (t) => {
+    const world = new FakeWorld(t);
+    const programs = new Programs(world);
+    const wait = `while [ -e ${world.directory} ]; do /bin/sleep 0.1; done`;
+    programs.add("resolvectl", 1, `(${wait}) &`);
+    programs.add("resolvconf", 0, `[ $1 = -d ] || { ${wait}; }`);
+    const tunnels = await start(t, world);
+    await tell(tunnels, "alive");
+    await eventually("the call", () => programs.said.some((said) => said.includes(" -a ")), LATE_MS);
+    await tunnels.stop();
+    assert.match(programs.said.at(-1) ?? "", /^resolvconf -d (tun\.)?wan$/);
+    assert.match(world.logged.at(-1) ?? "", /name servers taken back/);
   });
 
   it("are told to scripts of PPP", async (t) => {
