@@ -63,6 +63,11 @@ export class TunnelInterface implements PacketSink {
     this.#tun.close();
   }
 
+  /** Runs that the kernel did not take, because the interface was down. */
+  get undelivered(): number {
+    return this.#tun.unwritten;
+  }
+
   /** An id that no peer has. */
   get freeId(): number {
     const id = this.#peers.indexOf(undefined);

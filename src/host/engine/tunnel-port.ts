@@ -196,7 +196,24 @@ export class TunnelPort implements DatagramSink, TunnelPeerEvents {
       publicKey: keyText(this.#publicKey),
       listen: this.#settings.listen,
       peers: [...this.#peers.values()].map((peer) => peer.status(now)),
-      drops: { ...this.#interface.drops, ...this.#endpoint.drops, filtered: this.#sockets.filtered },
+      drops: this.#drops(),
+    };
+  }
+
+  #drops(): Record<string, number> {
+    const { noPeer, malformed, noSlot } = this.#interface.drops;
+    const { drops } = this.#endpoint;
+    const received = this.#sockets.drops;
+    return {
+      ...drops,
+      ...this.#outbox.drops,
+      noPeer,
+      malformed: malformed + drops.malformed,
+      noSlot: noSlot + received.noSlot,
+      undelivered: this.#interface.undelivered,
+      filtered: this.#sockets.filtered,
+      cutOff: received.tooLong,
+      routesFull: received.noRoute,
     };
   }
 

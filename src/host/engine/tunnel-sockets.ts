@@ -58,6 +58,11 @@ export class TunnelSockets {
     this.#intake = new DatagramIntake(space.memory, space.slots, routes);
   }
 
+  /** Of what the kernel handed over. */
+  get drops(): DatagramIntake["drops"] {
+    return this.#intake.drops;
+  }
+
   /** Datagrams that the kernel did not hand over, of sockets that listen. */
   get filtered(): number {
     return this.#listening.reduce((sum, socket) => sum + socket.dropped, 0);
