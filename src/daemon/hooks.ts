@@ -100,8 +100,8 @@ export class Hooks {
       ipArguments(line, addresses),
       this.#ipEnvironment(line, addresses),
     );
-    if (ended === null) return;
-    if (await this.#inTime(ended)) return;
+    // Whoever ends meanwhile has no use for what comes after the script.
+    if (ended === null || (await this.#inTime(ended, false))) return;
     this.#options.log.warn(
       { script: "ip-pre-up", interface: line.interface },
       "the script is not waited for any longer",
@@ -154,11 +154,16 @@ export class Hooks {
     this.#waiting.add(waiting);
   }
 
-  /** Waits for a script. @returns whether it has ended in time */
-  async #inTime(ended: Promise<void>): Promise<boolean> {
+  /**
+   * Waits for a script.
+   * @param ref whether the process stays for it
+   * @returns whether it has ended in time
+   */
+  async #inTime(ended: Promise<void>, ref = true): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), this.#options.waitMs ?? WAIT_MS);
+      if (!ref) timer.unref();
     });
     const first = await Promise.race([ended.then(() => true), late]);
     clearTimeout(timer);

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { promisify } from "node:util";
 import { type HookLine, Hooks, type HooksOptions } from "../../src/daemon/hooks.ts";
 import { ROOT } from "../docs/markdown.ts";
 
@@ -26,10 +28,16 @@ interface Logged {
 }
 
 let directory = "";
+/** Scripts keep no process. */
+let stay: NodeJS.Timeout;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "eql-hooks-"));
+  stay = setInterval(() => {}, DEADLINE_MS);
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(() => {
+  clearInterval(stay);
+  rmSync(directory, { recursive: true, force: true });
+});
 
 /** @param logged where to keep what is logged */
 function make(options: Partial<HooksOptions> = {}, logged: Logged[] = []): Hooks {
@@ -177,6 +185,19 @@ describe("scripts of a line", () => {
     for (const { fields } of logged.filter(({ message }) => message === "script started").slice(0, 2)) {
       process.kill(Number(fields["pid"]), "SIGKILL");
     }
+  });
+
+  it("ip-pre-up does not keep a process that ends", async () => {
+    script("ip-pre-up", "exec sleep 60");
+    const module = new URL("../../src/daemon/hooks.js", import.meta.url).href;
+    const ends = `
+      import { Hooks } from ${JSON.stringify(module)};
+      const log = { info: ({ pid }) => pid && console.log(pid), warn: () => {} };
+      const hooks = new Hooks({ directory: ${JSON.stringify(directory)}, socket: null, log, waitMs: 3_600_000 });
+      void hooks.ipPreUp(${JSON.stringify(LINE)}, ${JSON.stringify(ADDRESSES)});`;
+    const args = ["--input-type=module", "-e", ends];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 4 * DEADLINE_MS });
+    process.kill(Number(stdout), "SIGKILL");
   });
 
   it("ip-down waits for an ip-up that is under way, of the same interface only", async () => {
