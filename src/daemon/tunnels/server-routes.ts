@@ -52,7 +52,11 @@ export class ServerRoutes {
       if (bitsOf(way) < length) wanted.set(host, way);
     }
     for (const [host, way] of this.#added) {
-      if (!isSame(way, wanted.get(host))) this.#remove(host);
+      // It goes with its interface, which may be up again by now.
+      const isThere = (route: Route): boolean =>
+        route.index === way.index && bitsOf(route) === lengthOf(host) && contains(networkOf(route), host);
+      const isGone = way.index !== 0 && !routes.some(isThere);
+      if (isGone || !isSame(way, wanted.get(host))) this.#remove(host);
     }
     for (const [host, way] of wanted) if (!this.#added.has(host)) this.#add(host, way);
   }

@@ -8,6 +8,7 @@ import type {
   TunnelStatus as EngineTunnelStatus,
   TunnelPeerSettings,
 } from "../../host/engine/tunnel-messages.ts";
+import type { NetlinkEvent } from "../../host/netlink-monitor.ts";
 import type { Instant } from "../../time.ts";
 import { Announcement } from "./announcement.ts";
 import { CalledPeer } from "./called-peer.ts";
@@ -40,6 +41,8 @@ export class Tunnel {
   readonly #strict = new Set<string>();
   #index = 0;
   #isUp = false;
+  /** Since it was up last, so that it lacks what went with that. */
+  #wasDown = false;
   #isRouted = false;
   #hasEnded = false;
 
@@ -61,18 +64,20 @@ export class Tunnel {
 
   /** Makes the interface, and lets clients in. @throws EqlError as the engine and the kernel refuse it */
   async begin(): Promise<void> {
-    const { name, mtu, listen, addresses, peer } = this.config;
+    const { name, mtu, listen, addresses } = this.config;
     const { engine, netlink, log } = this.#tools;
     const privateKey = this.#privateKey;
     this.#index = (await engine.request("addTunnel", { name, mtu, privateKey, listen })).index;
     if (mtu >= LEAST_IPV6_MTU) netlink.disableGeneratedAddresses(this.#index);
-    for (const text of addresses) {
-      const [address = "", bits] = text.split("/");
-      netlink.addAddress(this.#index, address, peer, Number(bits));
-    }
+    for (const address of addresses) this.#addAddress(address);
     await this.#clients.begin();
     this.#setUp();
     log.info({ tunnel: name, mtu, listen, peers: this.config.peers.length }, "tunnel added");
+  }
+
+  #addAddress(text: string): void {
+    const [address = "", bits] = text.split("/");
+    this.#tools.netlink.addAddress(this.#index, address, this.config.peer, Number(bits));
   }
 
   /** One of which nothing is said waits to be addressed from outside. */
@@ -142,12 +147,19 @@ export class Tunnel {
     for (const route of routes) if (!was.includes(route)) this.#addRoute(route);
   }
 
+  /** Before the review that follows: it may have been down between two. */
+  handleChange(event: NetlinkEvent): void {
+    const isOwn = event.type === "link" && event.interface.index === this.#index;
+    this.#wasDown ||= event.type === "overrun" || (isOwn && !event.interface.up);
+  }
+
   /** Does what is to be done after something changed about interfaces, or a while has passed. */
   async review(uplinks: Uplinks, now: Instant): Promise<void> {
     if (this.#hasEnded) return;
     const { log } = this.#tools;
     const { name } = this.config;
     this.#isUp = uplinks.isUp(this.#index);
+    this.#wasDown ||= !this.#isUp;
     for (const peer of this.called.values()) {
       const { devices } = peer;
       const isOne = devices.length === 1 && !this.config.defaultRoute;
@@ -178,9 +190,12 @@ export class Tunnel {
   /** Routes wait until the servers' names are known: name servers may be reached by what the routes will lead elsewhere. */
   #follow(): void {
     const isReady = this.#isUp && [...this.called.values()].every((peer) => peer.isThere);
+    if (this.#isUp && this.#wasDown) this.#restoreAddresses();
     // Going down took its routes away.
-    if (isReady && !this.#isRouted) for (const route of this.#routes) this.#addRoute(route);
+    if (isReady && (!this.#isRouted || this.#wasDown))
+      for (const route of this.#routes) this.#addRoute(route);
     this.#isRouted = isReady;
+    this.#wasDown = !this.#isUp;
   }
 
   status(status: EngineTunnelStatus): TunnelStatus {
@@ -218,6 +233,12 @@ export class Tunnel {
   async changePath(path: string, change: PathChange): Promise<boolean> {
     for (const peer of this.called.values()) if (await peer.changePath(path, change)) return true;
     return false;
+  }
+
+  /** Going down takes those of IPv6 away. */
+  #restoreAddresses(): void {
+    const sixth = this.config.addresses.filter((address) => address.includes(":"));
+    for (const address of sixth) this.#attempt(() => this.#addAddress(address));
   }
 
   #addRoute(destination: string): void {

@@ -104,8 +104,9 @@ export class Tunnels {
   /** Reviews all tunnels if something changed or it is time. */
   async look(): Promise<void> {
     if (this.#reviewing !== null || this.#monitor === null) return;
-    this.#monitor.read(() => {
+    this.#monitor.read((event) => {
       this.#hasChanged = true;
+      for (const tunnel of this.#tunnels.values()) tunnel.handleChange(event);
     });
     const now = this.#tools.now();
     if (this.#hasChanged) this.#changedAt = now;

@@ -7,6 +7,7 @@ import { keyText } from "../../../src/crypto/key-text.ts";
 import { Tunnels } from "../../../src/daemon/tunnels/tunnels.ts";
 import { EqlError } from "../../../src/errors.ts";
 import type { TunnelOperations, TunnelStatus } from "../../../src/host/engine/tunnel-messages.ts";
+import type { NetlinkEvent } from "../../../src/host/netlink-monitor.ts";
 import type { Interface, InterfaceAddress } from "../../../src/host/netlink-objects.ts";
 import type { Route, RouteRequest } from "../../../src/host/netlink-route.ts";
 import { type Instant, instant } from "../../../src/time.ts";
@@ -34,6 +35,8 @@ export class FakeWorld {
   readonly refusals = new Map<string, EqlError>();
   statuses: readonly TunnelStatus[] = [];
   changed = false;
+  /** What the kernel tells of interfaces at the next look. */
+  readonly events: NetlinkEvent[] = [];
   /** How often interfaces were listed. */
   listings = 0;
   now: Instant = instant(1_000_000);
@@ -63,6 +66,7 @@ export class FakeWorld {
       now: () => this.now,
       monitor: () => ({
         read: (on) => {
+          for (const event of this.events.splice(0)) on(event);
           if (this.changed) on({ type: "overrun" });
           this.changed = false;
         },
@@ -113,6 +117,17 @@ export class FakeWorld {
     this.routes.push({ ...fixed, scope: 0, table: 254, rest: new Uint8Array(0), ...change });
   }
 
+  /** An interface is set down and up between two looks: the kernel takes away what goes with that, and tells of both. */
+  flap(name: string): void {
+    const found = this.interfaces.find((each) => each.name === name) as Interface;
+    const { index } = found;
+    this.routes = this.routes.filter((route) => route.index !== index);
+    const fourth = this.own.filter((each) => each.index !== index || !each.text.includes(":"));
+    this.own.splice(0, this.own.length, ...fourth);
+    for (const up of [false, true])
+      this.events.push({ type: "link", interface: { ...found, up }, removed: false });
+  }
+
   /** What was asked since the last time. */
   take(): string[] {
     return this.asked.splice(0);
@@ -154,6 +169,7 @@ export class FakeWorld {
     addresses: () => this.addresses,
     routes: () => this.routes,
     addRoute: ({ destination, index = 0, gateway, metric, protocol }: RouteRequest) => {
+      if (this.routes.some((each) => each.destination === destination && each.index === index)) return;
       this.route(destination, {
         index,
         gateway: gateway ?? null,
@@ -165,7 +181,9 @@ export class FakeWorld {
       this.routes = this.routes.filter((each) => each.destination !== destination || each.index !== index);
     },
     addAddress: (index: number, local: string, peer: string | null, prefix: number) => {
-      this.own.push({ index, text: `${local}${peer === null ? "" : ` peer ${peer}`}/${prefix}` });
+      const text = `${local}${peer === null ? "" : ` peer ${peer}`}/${prefix}`;
+      if (!this.own.some((each) => each.index === index && each.text === text))
+        this.own.push({ index, text });
     },
     setUp: (index: number, up: boolean) => {
       this.interfaces = this.interfaces.map((each) => (each.index === index ? { ...each, up } : each));

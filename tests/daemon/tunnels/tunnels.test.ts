@@ -50,6 +50,16 @@ describe("a server", () => {
     }
   });
 
+  it("has its routes and addresses again when its interface was down for a moment", async (t) => {
+    const world = new FakeWorld(t);
+    const tunnels = await world.start(t, SERVER + CLIENT);
+    const before = [[...world.routeTexts], [...world.own]];
+    world.flap("vpn");
+    assert.deepEqual(world.routeTexts, []);
+    await tunnels.look();
+    assert.deepEqual([world.routeTexts, world.own], before);
+  });
+
   it("is no more when its interface is deleted", async (t) => {
     const world = new FakeWorld(t);
     const tunnels = await world.start(t, SERVER + CLIENT);
@@ -540,6 +550,12 @@ describe("the default route", () => {
     await tunnels.look();
     assert.ok(world.routeTexts.includes(`192.0.2.1/32 192.168.1.254 ${eth0}`), world.routeTexts.join());
     assert.ok(!world.routeTexts.includes(`192.0.2.1/32 192.168.1.1 ${eth0}`));
+
+    // It went with its interface, which came back with what is set for it.
+    world.flap("eth0");
+    world.route("default", { index: eth0, gateway: "192.168.1.254" });
+    await tunnels.look();
+    assert.ok(world.routeTexts.includes(`192.0.2.1/32 192.168.1.254 ${eth0}`), world.routeTexts.join());
 
     // There is none: not into the tunnel, then.
     world.routes = world.routes.filter(({ destination }) => destination !== "default");
