@@ -83,7 +83,13 @@ export class Ports {
       return;
     }
     port.open(now, multilink, takeover);
-    this.#watch(port);
+    try {
+      this.#watch(port);
+    } catch (error) {
+      // One that nobody looks at would be taken for open for ever.
+      this.shut(port, false, now);
+      throw error;
+    }
     port.place(null, true, now);
     if (takeover !== null) port.handleEarly(now);
   }

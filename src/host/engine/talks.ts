@@ -22,7 +22,12 @@ export class Talks implements TalkEvents {
     if (this.#talks.has(name)) throw new EqlError("LINE_EXISTS", `${name} is talked on already`);
     const talk = new TalkPort(settings, this);
     this.#talks.set(name, talk);
-    this.#watch(talk);
+    try {
+      this.#watch(talk);
+    } catch (error) {
+      this.close(name);
+      throw error;
+    }
     return { fd: talk.fd };
   }
 

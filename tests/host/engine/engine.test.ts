@@ -1,8 +1,26 @@
 import assert from "node:assert/strict";
+import { EqlError } from "../../../src/errors.ts";
 import { Engine } from "../../../src/host/engine/engine.ts";
+import type { LineSettings } from "../../../src/host/engine/messages.ts";
+import { Watcher } from "../../../src/host/engine/watcher.ts";
 import { Netlink } from "../../../src/host/netlink.ts";
 import { Pty } from "../../../src/host/pty.ts";
 import { scenario } from "../netlink-scenario.ts";
+
+const lineAt = (device: string): LineSettings => ({
+  name: "sl0",
+  kind: "slip",
+  device,
+  speedBps: 38400,
+  rateBps: 38400,
+  rtscts: false,
+  carrier: false,
+  demand: false,
+  lockDirectory: null,
+  mtu: 576,
+  echo: null,
+  ppp: null,
+});
 
 scenario(import.meta.url, "knows of an interface what was done before it is asked", () => {
   const engine = new Engine(() => {});
@@ -16,20 +34,7 @@ scenario(import.meta.url, "knows of an interface what was done before it is aske
     minSlaves: 1,
     queuePackets: 64,
   });
-  engine.handle("addLine", {
-    name: "sl0",
-    kind: "slip",
-    device: pty.path,
-    speedBps: 38400,
-    rateBps: 38400,
-    rtscts: false,
-    carrier: false,
-    demand: false,
-    lockDirectory: null,
-    mtu: 576,
-    echo: null,
-    ppp: null,
-  });
+  engine.handle("addLine", lineAt(pty.path));
   const line = engine.handle("openLine", { name: "sl0", multilink: false, talk: null });
   netlink.setUp(master.index, true);
   netlink.setUp(line.index, true);
@@ -39,4 +44,31 @@ scenario(import.meta.url, "knows of an interface what was done before it is aske
   engine.handle("stop", {});
   pty.close();
   netlink.close();
+});
+
+scenario(import.meta.url, "opens a line that could not be watched when it can", () => {
+  const engine = new Engine(() => {});
+  const pty = Pty.open();
+  engine.handle("addLine", lineAt(pty.path));
+  const talk = { talk: "modem", device: pty.path, speedBps: 38400, rtscts: false, lockDirectory: null };
+  const opening = { name: "sl0", multilink: false, talk: null };
+  const { watch } = Watcher.prototype;
+  Watcher.prototype.watch = (fd) => {
+    throw new EqlError("SYSTEM_CALL_FAILED", `epoll_ctl for descriptor ${fd}: ENOSPC`);
+  };
+  assert.throws(() => engine.handle("openTalk", talk), /ENOSPC/);
+  assert.throws(() => engine.handle("openLine", opening), /ENOSPC/);
+  assert.equal(engine.handle("status", {}).lines[0]?.state, "closed");
+  const watched: number[] = [];
+  Watcher.prototype.watch = function (fd, ...how): void {
+    watched.push(fd);
+    watch.call(this, fd, ...how);
+  };
+  engine.handle("openTalk", talk);
+  engine.handle("closeTalk", { talk: "modem" });
+  engine.handle("openLine", opening);
+  assert.equal(watched.length, 2);
+  assert.equal(engine.handle("status", {}).lines[0]?.state, "down");
+  engine.handle("stop", {});
+  pty.close();
 });
