@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mock } from "node:test";
 import { EqlError } from "../../../src/errors.ts";
 import { Engine } from "../../../src/host/engine/engine.ts";
 import type { LineSettings } from "../../../src/host/engine/messages.ts";
@@ -52,22 +53,18 @@ scenario(import.meta.url, "opens a line that could not be watched when it can", 
   engine.handle("addLine", lineAt(pty.path));
   const talk = { talk: "modem", device: pty.path, speedBps: 38400, rtscts: false, lockDirectory: null };
   const opening = { name: "sl0", multilink: false, talk: null };
-  const { watch } = Watcher.prototype;
-  Watcher.prototype.watch = (fd) => {
-    throw new EqlError("SYSTEM_CALL_FAILED", `epoll_ctl for descriptor ${fd}: ENOSPC`);
-  };
+  const refusing = mock.method(Watcher.prototype, "watch", () => {
+    throw new EqlError("SYSTEM_CALL_FAILED", "epoll_ctl: ENOSPC");
+  });
   assert.throws(() => engine.handle("openTalk", talk), /ENOSPC/);
   assert.throws(() => engine.handle("openLine", opening), /ENOSPC/);
   assert.equal(engine.handle("status", {}).lines[0]?.state, "closed");
-  const watched: number[] = [];
-  Watcher.prototype.watch = function (fd, ...how): void {
-    watched.push(fd);
-    watch.call(this, fd, ...how);
-  };
+  refusing.mock.restore();
+  const watching = mock.method(Watcher.prototype, "watch");
   engine.handle("openTalk", talk);
   engine.handle("closeTalk", { talk: "modem" });
   engine.handle("openLine", opening);
-  assert.equal(watched.length, 2);
+  assert.equal(watching.mock.callCount(), 2);
   assert.equal(engine.handle("status", {}).lines[0]?.state, "down");
   engine.handle("stop", {});
   pty.close();
