@@ -29,8 +29,8 @@ export async function runConfig(
   readConfig: (() => Config) | null,
   { socket, logLevel }: DaemonOptions,
 ): Promise<void> {
-  const { runDaemon } = await import("../daemon/run.ts");
-  process.exitCode = await runDaemon({
+  const { runToEnd } = await import("./daemon-end.ts");
+  await runToEnd({
     config,
     readConfig,
     socket: socket ?? (process.env["EQL_SOCKET"] || null),

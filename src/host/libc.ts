@@ -54,6 +54,7 @@ const native = {
   ptsnameR: declare("ptsname_r", "int", P, "size_t"),
   prctl: declare("prctl", "int", "ulong", "ulong", "ulong", "ulong"),
   mkfifo: declare("mkfifo", "str", "int"),
+  exit: declare("_exit", "int"),
   openlog: declare("openlog", P, "int", "int"),
   syslog: c.func("syslog", "void", ["int", "str", "..."]) as unknown as Native,
 };
@@ -124,6 +125,8 @@ export const unlockpt = (fd: number): number => orErrno(native.unlockpt(fd));
 export const ptsname = (fd: number, address: number, length: number): number =>
   -native.ptsnameR(fd, address, length);
 export const prctl = (option: number, arg: number): number => orErrno(native.prctl(option, arg, 0, 0, 0));
+/** Ends the process without waiting for anything, threads that look up names among it. Never returns. */
+export const exitAtOnce = (code: number): number => native.exit(code);
 export const mkfifo = (path: string, mode: number): number => orErrno(native.mkfifo(path, mode));
 
 /** @param ident an address that stays: it is not copied */

@@ -101,9 +101,9 @@ Examples:
     )
     .action(async (devices: string[], options: AnswerOptions) => {
       const { parseConfig } = await import("../../config/load.ts");
-      const { runDaemon } = await import("../../daemon/run.ts");
+      const { runToEnd } = await import("../daemon-end.ts");
       const { socket, logLevel, debug } = options;
-      process.exitCode = await runDaemon({
+      await runToEnd({
         config: parseConfig(tomlOf(devices, options), "the command line"),
         readConfig: null,
         socket: socket ?? (process.env["EQL_SOCKET"] || null),

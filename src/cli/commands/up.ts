@@ -37,10 +37,10 @@ Examples:
 `,
     )
     .action(async ({ config, runslip, socket, logLevel, debug, untilLastLine }: UpOptions) => {
-      const { runDaemon } = await import("../../daemon/run.ts");
+      const { runToEnd } = await import("../daemon-end.ts");
       const read = await readerOf(config, runslip);
       const { defaultConfig } = await import("../../config/load.ts");
-      process.exitCode = await runDaemon({
+      await runToEnd({
         config: read === null ? defaultConfig() : read(),
         readConfig: read,
         socket: socket ?? (process.env["EQL_SOCKET"] || null),

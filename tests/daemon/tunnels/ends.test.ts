@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { Tunnels } from "../../../src/daemon/tunnels/tunnels.ts";
+import { Host } from "../../../src/lab/namespace.ts";
+import { Scratch } from "../../../src/lab/scratch.ts";
 import { instant } from "../../../src/time.ts";
+import { eventually, Side, TestDaemon, worldMissing } from "../world.ts";
 import { FakeWorld, PUBLIC_KEY } from "./fake-world.ts";
 
 /** A master by the routes, whose scripts note nothing: ip-up goes on until it is let go. */
@@ -98,5 +101,44 @@ describe("a tunnel that ends", () => {
     caller.letGo();
     await ended;
     assert.equal(caller.started("ip-down"), 1);
+  });
+});
+
+/** A name server of 127.0.0.1 that notes that it was asked, and does not answer. */
+const SILENT = `require("dgram").createSocket("udp4").on("message", () => console.log("asked")).bind(53, "127.0.0.1", () => console.log("there"))`;
+
+describe("a daemon that ends", { skip: worldMissing() }, () => {
+  it("does not wait for name servers that do not answer", async (t) => {
+    const scratch = new Scratch("eql-silent-names");
+    t.after(() => scratch.close());
+    const side = new Side(await Host.create("near"), join(scratch.path, "near"), []);
+    t.after(() => side.host.close());
+    const silent = side.host.spawn([process.execPath, "-e", SILENT], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let said = "";
+    silent.stdout?.on("data", (octets: Buffer) => {
+      said += octets.toString();
+    });
+    await eventually("a name server", () => said.includes("there"));
+    const names = join(scratch.path, "resolv.conf");
+    writeFileSync(names, "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n");
+    const key = join(scratch.path, "key");
+    writeFileSync(key, `${PUBLIC_KEY}\n`, { mode: 0o600 });
+    const config = side.configure(
+      `[master.wan]\nserver = "vpn.example.org:7411"\nserver-key = "${PUBLIC_KEY}"\nkey-file = "${key}"\n`,
+    );
+    const before = [
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      `mount --bind ${names} /etc/resolv.conf && exec "$@"`,
+      "sh",
+    ];
+    const daemon = new TestDaemon(side, ["up", "-c", config], before);
+    await daemon.ready();
+    await eventually("a question", () => said.includes("asked"));
+    assert.equal(await daemon.stop(), 0);
   });
 });
