@@ -2,7 +2,8 @@
  * All peers of one key pair: what comes is given to whom it is for.
  *
  * 1. each datagram goes to `handleDatagram`; then `pollReply` has what goes back to where it came from
- * 2. then, and at `pollTimeout` of each peer, its `pollTransmit` and `pollEvent` are drained
+ * 2. initiations that wait are answered by `answerNext`, when there is time for it
+ * 3. then, and at `pollTimeout` of each peer, its `pollTransmit` and `pollEvent` are drained
  *
  * Strangers get no answer: without the public key no MAC 1 can be made, and not even the mark before it, which costs nothing to look at. What an
  * initiation costs is bounded in each of its steps; when there are too many, only who has shown by a cookie that it can be reached at its address
@@ -30,6 +31,7 @@ import type { KeyPair, Primitives } from "./primitives.ts";
 import { KEY_LIMITS, type KeyLimits } from "./session-keys.ts";
 import { SharedBucket } from "./shared-bucket.ts";
 import { TokenBucket } from "./token-bucket.ts";
+import { WaitingInitiations } from "./waiting-initiations.ts";
 
 /** How much a second, and how much at once. Of all but the second, half is divided among where it comes from. */
 interface LoadLimits {
@@ -73,8 +75,10 @@ export type TunnelDrop =
   | "unknownIndex"
   | "replayed";
 
-/** Initiations that are known to have been answered without a handshake, a power of two. */
-const ANSWERED = 256;
+/** Peers by the initiations that they were answered, a power of two. */
+const ANSWERED = 1024;
+/** When so many wait, who comes is told so: it need not ask again soon. */
+const MANY_WAITING = 64;
 
 const nameOf = (publicKey: Uint8Array): string => String.fromCharCode(...publicKey);
 
@@ -92,8 +96,9 @@ export class Endpoint {
   readonly #byIndex: Map<number, Peer> = new Map();
   readonly #indexOctets: Uint8Array = new Uint8Array(4);
   readonly #isTagged: boolean;
-  /** Words of MAC 1 of initiations that were answered, by their last bits: clients send a copy by each path. */
-  readonly #answered: Int32Array = new Int32Array(ANSWERED);
+  /** Who was answered last, by the last bits of MAC 1 of the initiation: clients send a copy by each path, and say it again. */
+  readonly #answered: (Peer | null)[] = Array.from({ length: ANSWERED }, () => null);
+  readonly #waiting = new WaitingInitiations();
   /** What was dropped, and why. */
   readonly drops: Record<TunnelDrop, number> = {
     malformed: 0,
@@ -165,14 +170,19 @@ export class Endpoint {
 
   removePeer(publicKey: Uint8Array): void {
     const name = nameOf(publicKey);
-    this.#peers.get(name)?.close();
+    const peer = this.#peers.get(name);
+    if (peer === undefined) return;
+    peer.close();
     this.#peers.delete(name);
+    for (let i = 0; i < ANSWERED; i++) if (this.#answered[i] === peer) this.#answered[i] = null;
   }
 
   /**
    * Takes what came. `buffer` is opened in place.
    * @param source where it came from, as a socket address has it from the port on: port (2), flow of IPv6 (4), address (4 or 16); only
    *   looked at for handshakes
+   * @param route what tells where it came from, if initiations may wait for `answerNext`, so that what else comes need not wait for their answers; -1:
+   *   they are answered at once
    * @returns whose transport datagram it is: the peer is where it came from. Its content stands at `from + TRANSPORT.sealed`, unless it came on
    *   `KEY_LINK`. Null: it is no data
    */
@@ -182,12 +192,31 @@ export class Endpoint {
     length: number,
     source: Uint8Array,
     now: Instant,
+    route = -1,
   ): Peer | null {
     this.#reply = null;
     if (buffer[from] === TRANSPORT_TYPE) return this.#takeTransport(buffer, from, length, now);
-    const dropped = this.#takeHandshake(buffer.subarray(from, from + length), source, now);
+    const dropped = this.#takeHandshake(buffer.subarray(from, from + length), source, now, route);
     if (dropped !== null) this.drops[dropped]++;
     return null;
+  }
+
+  /** Initiations that wait for `answerNext`. */
+  get waiting(): number {
+    return this.#waiting.count;
+  }
+
+  /**
+   * Answers the initiation that has waited longest. `pollReply` has what goes to its route.
+   * @returns that route; -1: none waits
+   */
+  answerNext(now: Instant): number {
+    this.#reply = null;
+    const next = this.#waiting.take();
+    if (next === undefined) return -1;
+    const dropped = this.#answer(next.datagram, now);
+    if (dropped !== null) this.drops[dropped]++;
+    return next.route;
   }
 
   /** What goes back to where the last datagram came from; 0: nothing. `into` has at least 152 octets. */
@@ -221,11 +250,11 @@ export class Endpoint {
     return null;
   }
 
-  #takeHandshake(datagram: Uint8Array, source: Uint8Array, now: Instant): TunnelDrop | null {
+  #takeHandshake(datagram: Uint8Array, source: Uint8Array, now: Instant, route: number): TunnelDrop | null {
     const type = datagram[0];
     const { length } = datagram;
     if (type === INITIATION_TYPE && length === INITIATION.length)
-      return this.#takeInitiation(datagram, source, now);
+      return this.#takeInitiation(datagram, source, now, route);
     if (!isReservedZero(datagram)) return "malformed";
     if (type === RESPONSE_TYPE && length === RESPONSE.length)
       return this.#takeResponse(datagram, source, now);
@@ -233,21 +262,39 @@ export class Endpoint {
     return "malformed";
   }
 
-  #takeInitiation(datagram: Uint8Array, source: Uint8Array, now: Instant): TunnelDrop | null {
+  #takeInitiation(datagram: Uint8Array, source: Uint8Array, now: Instant, route: number): TunnelDrop | null {
     if (!hasMark(datagram, this.#mark)) return "wrongMac";
+    if (this.#waiting.has(datagram)) return "oldHandshake";
     if (!this.#checks.take(source, now)) return "overload";
     if (!isMacRight(this.#identity.primitives, this.#macKey, datagram, INITIATION.mac1)) return "wrongMac";
-    const word = readIndex(datagram, INITIATION.mac1);
-    if (!this.#handshakes.take(now)) {
-      if (!this.#cookies.isShown(datagram, source, now)) {
-        if (this.#cookieRate.take(source, now)) this.#reply = this.#cookies.reply(datagram, source, now);
-        return "overload";
-      }
-      if (!this.#proven.take(source, now)) return "overload";
-    } else if (this.#answered[word & (ANSWERED - 1)] === word) {
-      this.#handshakes.giveBack();
+    const answer = this.#answeredTo(datagram);
+    if (answer !== null) {
+      this.#reply = answer;
       return "oldHandshake";
     }
+    if (this.#waiting.isFull) return this.#sayBusy(datagram, source, now);
+    if (!this.#handshakes.take(now)) {
+      if (!this.#cookies.isShown(datagram, source, now)) return this.#sayBusy(datagram, source, now);
+      if (!this.#proven.take(source, now)) return "overload";
+    }
+    if (route < 0) return this.#answer(datagram, now);
+    this.#waiting.add(datagram, route);
+    if (this.#waiting.count > MANY_WAITING) this.#sayBusy(datagram, source, now);
+    return null;
+  }
+
+  #sayBusy(datagram: Uint8Array, source: Uint8Array, now: Instant): "overload" {
+    if (this.#cookieRate.take(source, now)) this.#reply = this.#cookies.reply(datagram, source, now);
+    return "overload";
+  }
+
+  /** What was answered to the same initiation; null: nothing, or it is not known any more. */
+  #answeredTo(datagram: Uint8Array): Uint8Array | null {
+    const peer = this.#answered[readIndex(datagram, INITIATION.mac1) & (ANSWERED - 1)];
+    return peer?.answerTo(datagram.subarray(INITIATION.mac1, INITIATION.mac2)) ?? null;
+  }
+
+  #answer(datagram: Uint8Array, now: Instant): TunnelDrop | null {
     const received = ReceivedInitiation.read(this.#identity, datagram);
     if (received === null) return "forged";
     const peer = this.#peers.get(nameOf(received.initiator));
@@ -257,7 +304,7 @@ export class Endpoint {
     }
     this.#reply = peer.handleInitiation(received, now);
     if (this.#reply === null) return "oldHandshake";
-    this.#answered[word & (ANSWERED - 1)] = word;
+    this.#answered[readIndex(datagram, INITIATION.mac1) & (ANSWERED - 1)] = peer;
     return null;
   }
 
@@ -265,6 +312,7 @@ export class Endpoint {
     const index = readIndex(datagram, RESPONSE.receiver);
     const peer = this.#byIndex.get(index);
     if (peer === undefined) return "unknownIndex";
+    if (!peer.awaits(index)) return "oldHandshake";
     if (!this.#checks.take(source, now)) return "overload";
     if (!isMacRight(this.#identity.primitives, this.#macKey, datagram, RESPONSE.mac1)) return "wrongMac";
     if (!this.#proven.take(source, now)) return "overload";

@@ -93,8 +93,14 @@ export class Initiation {
     writeWord(datagram, INITIATION.sender, localIndex);
     datagram.set(noise.message, INITIATION.noise);
     writeMac(primitives, macKeyOf(primitives, peer.publicKey), datagram, INITIATION.mac1);
-    if (cookie !== null) writeMac(primitives, cookie, datagram, INITIATION.mac2);
-    return new Initiation(identity, noise, { localIndex, datagram });
+    const initiation = new Initiation(identity, noise, { localIndex, datagram });
+    if (cookie !== null) initiation.show(cookie);
+    return initiation;
+  }
+
+  /** Shows the responder's cookie from now on. */
+  show(cookie: Uint8Array): void {
+    writeMac(this.#identity.primitives, cookie, this.datagram, INITIATION.mac2);
   }
 
   /** @returns null: forged, or made with another preshared key; the right one may still come */
@@ -118,9 +124,17 @@ export class ReceivedInitiation {
   readonly #remoteIndex: number;
   readonly epoch: string;
   readonly sequence: number;
+  /** What tells it from all others. */
+  readonly mac1: Uint8Array;
 
-  private constructor(identity: Identity, noise: NoiseResponder, theirs: CipherName, remoteIndex: number) {
+  private constructor(
+    identity: Identity,
+    noise: NoiseResponder,
+    theirs: CipherName,
+    { remoteIndex, mac1 }: { remoteIndex: number; mac1: Uint8Array },
+  ) {
     this.#identity = identity;
+    this.mac1 = mac1;
     this.#noise = noise;
     this.#theirs = theirs;
     this.#remoteIndex = remoteIndex;
@@ -139,7 +153,10 @@ export class ReceivedInitiation {
     const noise = NoiseResponder.read(identity.primitives, PROLOGUE, identity.own, message);
     const theirs = cipherOfNumber(noise?.payload[EPOCH_LENGTH + 4]);
     if (noise === null || theirs === undefined) return null;
-    return new ReceivedInitiation(identity, noise, theirs, readIndex(datagram, INITIATION.sender));
+    return new ReceivedInitiation(identity, noise, theirs, {
+      remoteIndex: readIndex(datagram, INITIATION.sender),
+      mac1: datagram.slice(INITIATION.mac1, INITIATION.mac2),
+    });
   }
 
   /** @returns null: keys cannot be agreed with what the initiator sent */

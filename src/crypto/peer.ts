@@ -43,6 +43,11 @@ const LEAST_PAUSE_MS = 250;
 const WANTED_PAUSE_MS = 4000;
 const REPEAT_MS = 1000;
 const WANTED_MS = 30_000;
+/** Between the same initiation and itself at an end that has much to do: at first, and at most. */
+const FIRST_BUSY_MS = 250;
+const LONGEST_BUSY_MS = 8000;
+/** How long that one holds. */
+const BUSY_MS = 30_000;
 const PROVE_PAUSE_MS = 250;
 const MOST_PROVES = 5;
 /** New keys are due up to so much earlier, so that a server's clients do not go in step. */
@@ -64,6 +69,7 @@ export class Peer {
   readonly #sessions: SessionSet;
   /** Of the last initiation that was answered. */
   #incomingEpoch = "";
+  #answered: { readonly mac1: Uint8Array; readonly response: Uint8Array } | null = null;
   #initiation: Initiation | null = null;
   /** Initiations since the last session. */
   #attempts = 0;
@@ -72,6 +78,8 @@ export class Peer {
   #initiateAt: Instant = NEVER;
   #wantedUntil: Instant | null = null;
   #repeatAt: Instant = NEVER;
+  /** How often it was said again since the other end told that it has much to do; -1: it did not, or not of this one. */
+  #busyRepeats = -1;
   #proveAt: Instant = NEVER;
   #proves = 0;
   #cookie: Uint8Array | null = null;
@@ -113,7 +121,7 @@ export class Peer {
 
   /** Nothing has been heard for long, or a path is there again: it agrees on new keys soon, and what there is goes on. */
   hasten(now: Instant): void {
-    if (!this.settings.initiates || this.#sessions.outgoing !== null) return;
+    if (!this.settings.initiates || this.#sessions.outgoing !== null || this.#busyRepeats >= 0) return;
     if (this.#initiation !== null) this.#attempts = Math.min(this.#attempts, 1);
     const soonest = this.#lastAt === null ? now : after(this.#lastAt, LEAST_PAUSE_MS);
     this.#initiateAt = earlier(this.#initiateAt, soonest > now ? soonest : now);
@@ -124,13 +132,25 @@ export class Peer {
     if (!this.settings.initiates) return;
     this.#wantedUntil = after(now, WANTED_MS);
     if (this.#initiation === null || this.#lastAt === null) return;
+    if (this.#busyRepeats >= 0) return;
     if (this.#repeatAt === NEVER) this.#repeatAt = later(now, after(this.#lastAt, REPEAT_MS));
     this.#initiateAt = earlier(this.#initiateAt, later(now, after(this.#lastAt, WANTED_PAUSE_MS)));
   }
 
-  /** @returns the response; null: it has come before */
+  /** What was answered to that very initiation; null: it was not, or its keys are proven, or gone. */
+  answerTo(mac1: Uint8Array): Uint8Array | null {
+    if (this.#answered === null || this.#sessions.incoming === null) return null;
+    return this.#answered.mac1.every((octet, i) => octet === mac1[i]) ? this.#answered.response : null;
+  }
+
+  /** A response to that index is waited for. */
+  awaits(index: number): boolean {
+    return this.#initiation?.localIndex === index;
+  }
+
+  /** @returns the response; null: it has come before, and is of no use any more */
   handleInitiation(received: ReceivedInitiation, now: Instant): Uint8Array | null {
-    if (!this.#seen.take(received.epoch, received.sequence)) return null;
+    if (!this.#seen.take(received.epoch, received.sequence)) return this.answerTo(received.mac1);
     const localIndex = this.#host.claim(this);
     const response = received.respond(this.settings, localIndex);
     if (response === null) {
@@ -139,6 +159,7 @@ export class Peer {
     }
     this.#sessions.hold("incoming", this.#keysOf(response.agreement, localIndex, false, now));
     this.#incomingEpoch = received.epoch;
+    this.#answered = { mac1: received.mac1, response: response.datagram };
     return response.datagram;
   }
 
@@ -153,6 +174,7 @@ export class Peer {
     }
     this.#initiation = null;
     this.#initiateAt = this.#repeatAt = NEVER;
+    this.#busyRepeats = -1;
     this.#sessions.hold("outgoing", this.#keysOf(agreement, index, true, now));
     this.#proves = 0;
     this.#prove(now);
@@ -166,11 +188,25 @@ export class Peer {
     const { primitives } = this.#host.identity;
     const cookie = readCookie(primitives, this.settings.publicKey, initiation.mac1, datagram);
     if (cookie === null) return false;
-    // One reply hastens one initiation: more of them do not.
-    if (this.#cookie === null || now >= this.#cookieEnd) this.hasten(now);
     this.#cookie = cookie;
     this.#cookieEnd = after(now, COOKIE_MS);
+    initiation.show(cookie);
+    this.#handleBusy(now);
     return true;
+  }
+
+  /** The other end has much to do: what was said holds, and is said again with growing pauses. */
+  #handleBusy(now: Instant): void {
+    if (this.#busyRepeats >= 0) return;
+    this.#busyRepeats = 0;
+    this.#initiateAt = later(this.#initiateAt, after(now, BUSY_MS));
+    this.#planBusyRepeat(now);
+  }
+
+  #planBusyRepeat(now: Instant): void {
+    const pauseMs = Math.min(LONGEST_BUSY_MS, FIRST_BUSY_MS * 2 ** this.#busyRepeats);
+    this.#repeatAt = after(now, pauseMs * (0.5 + this.#host.identity.primitives.random()));
+    this.#busyRepeats++;
   }
 
   /** A transport datagram for that index of this peer; opened in place. */
@@ -232,6 +268,7 @@ export class Peer {
     if (this.#initiation !== null) this.#host.free(this.#initiation.localIndex);
     this.#initiation = null;
     this.#repeatAt = NEVER;
+    this.#busyRepeats = -1;
   }
 
   #keysOf(
@@ -272,7 +309,8 @@ export class Peer {
   /** Says the same initiation again: the other end answers the first of them that comes. */
   #repeat(now: Instant): void {
     if (this.#initiation !== null) this.#transmit(this.#initiation.datagram);
-    this.#repeatAt = this.#isWanted(now) ? after(now, REPEAT_MS) : NEVER;
+    if (this.#busyRepeats >= 0) this.#planBusyRepeat(now);
+    else this.#repeatAt = this.#isWanted(now) ? after(now, REPEAT_MS) : NEVER;
   }
 
   /** Asks for a datagram under the tentative keys, or gives them up. */

@@ -33,6 +33,10 @@ export class SessionSet {
     return this.#held.outgoing;
   }
 
+  get incoming(): SessionKeys | null {
+    return this.#held.incoming;
+  }
+
   /** Null: there are none of that index, or they have expired. */
   find(index: number, now: Instant): SessionKeys | null {
     const held = this.#held;

@@ -21,9 +21,4 @@ export class TokenBucket {
     this.#tokens -= count;
     return true;
   }
-
-  /** What was taken last turned out not to be needed. */
-  giveBack(): void {
-    this.#tokens++;
-  }
 }

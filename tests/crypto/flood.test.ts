@@ -4,7 +4,7 @@ import type { Primitives } from "../../src/crypto/primitives.ts";
 import { tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
 import { Random } from "../../src/sim/random.ts";
 import { after } from "../../src/time.ts";
-import { COOKIE_TYPE, INITIATION, INITIATION_TYPE } from "../../src/wire/tunnel-datagram.ts";
+import { COOKIE_TYPE, INITIATION, INITIATION_TYPE, RESPONSE_TYPE } from "../../src/wire/tunnel-datagram.ts";
 import { type End, established, TunnelPair } from "./tunnel-pair.ts";
 
 const dropsOf = ({ endpoint }: End): number =>
@@ -67,6 +67,10 @@ describe("a flood of first messages", () => {
     const { drops } = pair.far.endpoint;
     for (let at = 0; at < 10; at++) pair.deliver(pair.far, first);
     assert.deepEqual([drops.oldHandshake, drops.overload], [9, 0]);
+    // One that was lost is said again, as it was.
+    const responses = pair.sent.filter(({ datagram }) => datagram[0] === RESPONSE_TYPE);
+    assert.equal(responses.length, 10);
+    for (const { datagram } of responses) assert.deepEqual(datagram, responses[0]?.datagram);
     // There is one handshake left.
     pair.near.peer.hasten(pair.now);
     pair.runFor(1000);
@@ -76,6 +80,50 @@ describe("a flood of first messages", () => {
     pair.deliver(pair.far, next ?? assert.fail());
     assert.deepEqual([drops.oldHandshake, drops.overload], [9, 0]);
     assert.equal(pair.sent.length, replies + 1);
+  });
+
+  it("is told to whoever waits, who says the same again, and ever more seldom", () => {
+    const pair = new TunnelPair({ far: { load: { ...load, handshakes: [0, 0] } } });
+    let isDeaf = true;
+    const said: { readonly at: number; readonly datagram: Uint8Array }[] = [];
+    pair.way = (datagram) => {
+      if (datagram[0] !== INITIATION_TYPE) return [10];
+      said.push({ at: pair.now, datagram: datagram.slice(0, INITIATION.mac2) });
+      return isDeaf && said.length > 1 ? [] : [10];
+    };
+    for (let ms = 0; ms < 29_000; ms += 500) {
+      pair.near.peer.want(pair.now);
+      pair.runFor(500);
+    }
+    assert.ok(said.length >= 6 && said.length <= 10, `${said.length} initiations`);
+    for (const { datagram } of said) assert.deepEqual(datagram, said[0]?.datagram);
+    assert.ok((said[1]?.at ?? 0) < 500);
+    // It is taken for what it is, also if the other end began anew meanwhile.
+    isDeaf = false;
+    pair.restart("far");
+    pair.runFor(10_000);
+    assert.ok(pair.talks());
+  });
+
+  it("has who came first wait for what else came, once, and all get their answer", () => {
+    const { primitives, macs } = counting();
+    const pair = new TunnelPair({ primitives, way: () => [] });
+    pair.runFor(10);
+    const first = pair.sent[0]?.datagram ?? assert.fail();
+    const { endpoint } = pair.far;
+    const before = macs();
+    for (const route of [3, 4, 3])
+      endpoint.handleDatagram(first.slice(), 0, first.length, Uint8Array.of(route), pair.now, route);
+    assert.deepEqual([endpoint.waiting, endpoint.drops.oldHandshake, macs() - before], [1, 2, 1]);
+    const into = new Uint8Array(200);
+    assert.equal(endpoint.pollReply(into), 0);
+    assert.equal(endpoint.answerNext(pair.now), 3);
+    const response = into.slice(0, endpoint.pollReply(into));
+    assert.equal(endpoint.answerNext(pair.now), -1);
+    pair.way = () => [10];
+    pair.deliver(pair.near, response);
+    pair.runFor(100);
+    assert.ok(pair.talks());
   });
 
   it("is got through with a cookie, if it is whole and comes from the right address", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { CookieMaker } from "../../src/crypto/macs.ts";
 import { nativeBuffer } from "../../src/host/libc.ts";
 import { tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
 import { Random } from "../../src/sim/random.ts";
@@ -33,7 +34,9 @@ function samplesOf(pair: TunnelPair): Record<number, Sample[]> {
   pair.near.peer.hasten(pair.now);
   pair.runFor(20);
   const first = pair.sent[held]?.datagram ?? assert.fail();
-  pair.deliver(pair.far, first);
+  const { publicKey } = pair.near.peer.settings;
+  const cookie = new CookieMaker(tunnelCrypto(null), publicKey).reply(first, pair.near.address, pair.now);
+  pair.sent.push({ datagram: cookie, to: "near" });
   const kinds: Record<number, Sample[]> = {};
   for (const { datagram, to } of pair.sent.slice(before))
     (kinds[datagram[0] ?? 0] ??= []).push({ datagram, to: pair[to] });

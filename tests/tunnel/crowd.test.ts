@@ -31,4 +31,21 @@ describe("many clients whose server began anew", () => {
       assert.ok(crowd.handshakes.length < 1.2 * CLIENTS, `${crowd.handshakes.length} handshakes`);
     });
   }
+
+  // If it answers all that come, those who are back already wait so long that they give up, and begin anew.
+  it("are all there in the time that their handshakes take twice, also when it is slow", () => {
+    const clients = 250;
+    const addressOf = (client: number, link: number): number[] => [10, client, link, 1];
+    const crowd = new Crowd({ clients, links: LINKS, addressOf, slowness: 20 });
+    crowd.startServer();
+    crowd.untilThere(20_000);
+    assert.equal(crowd.there, clients);
+    crowd.killServer();
+    crowd.run(5000);
+    crowd.startServer();
+    const tookMs = crowd.untilThere(20_000);
+    assert.equal(crowd.there, clients);
+    assert.ok(tookMs < 10_000, `${tookMs} ms`);
+    assert.ok(crowd.handshakes.length < 1.2 * clients, `${crowd.handshakes.length} handshakes`);
+  });
 });

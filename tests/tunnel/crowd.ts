@@ -10,7 +10,7 @@ import { type BundleShare, SCRATCH_OCTETS } from "../../src/tunnel/share.ts";
 import { SlotPools, Slots } from "../../src/tunnel/slots.ts";
 import { TunnelBundle } from "../../src/tunnel/tunnel-bundle.ts";
 import { Segments } from "../../src/wire/segments.ts";
-import { INITIATION_TYPE, KEY_LINK, RESPONSE_TYPE, TRANSPORT } from "../../src/wire/tunnel-datagram.ts";
+import { KEY_LINK, readIndex, TRANSPORT, TRANSPORT_TYPE } from "../../src/wire/tunnel-datagram.ts";
 import { clearPrimitives } from "./world.ts";
 
 /* Many clients of one server on virtual time, each with some paths; the server's time is what they have to share. */
@@ -18,11 +18,17 @@ import { clearPrimitives } from "./world.ts";
 const HEADERS = 28;
 const SMALL_SLOT = 2048;
 const DELAY_MS = 10;
-/** What a handshake and any other datagram take at the server, roughly as measured on one core. */
-const HANDSHAKE_MS = 0.75;
-const DATAGRAM_MS = 0.02;
+/** What things take at the server, roughly as measured on one core. */
+const LOOK_MS = 0.005;
+const RECEIVE_MS = 0.02;
+const SEND_MS = 0.01;
+const AGREE_MS = 0.04;
+const HASH_MS = 0.0075;
+const SEAL_MS = 0.015;
 /** Datagrams that its socket has room for. */
 const ROOM = 2000;
+/** That it reads before it does anything else. */
+const BATCH = 256;
 
 /** Shared secrets without any secrecy, which cost nothing. */
 function cheapPrimitives(seed: number): Primitives {
@@ -40,6 +46,42 @@ function cheapPrimitives(seed: number): Primitives {
     return keyPair(key);
   };
   return { ...clearPrimitives, fillRandom, random: () => random.next(), keyPair, newKeyPair };
+}
+
+/** Tells what each primitive takes. */
+function timed(primitives: Primitives, spend: (ms: number) => void, agreed: () => void): Primitives {
+  const timedPair = (pair: KeyPair): KeyPair => ({
+    publicKey: pair.publicKey,
+    agree: (other) => {
+      spend(AGREE_MS);
+      return pair.agree(other);
+    },
+  });
+  return {
+    ...primitives,
+    keyPair: (privateKey) => timedPair(primitives.keyPair(privateKey)),
+    newKeyPair: () => {
+      agreed();
+      spend(AGREE_MS);
+      return timedPair(primitives.newKeyPair());
+    },
+    hash: (...parts) => {
+      spend(HASH_MS);
+      return primitives.hash(...parts);
+    },
+    hmac: (key, ...parts) => {
+      spend(HASH_MS);
+      return primitives.hmac(key, ...parts);
+    },
+    sealOnce: (key, nonce, data, plain) => {
+      spend(SEAL_MS);
+      return primitives.sealOnce(key, nonce, data, plain);
+    },
+    openOnce: (key, nonce, data, sealed) => {
+      spend(SEAL_MS);
+      return primitives.openOnce(key, nonce, data, sealed);
+    },
+  };
 }
 
 interface Datagram {
@@ -98,7 +140,9 @@ export interface CrowdOptions {
   readonly links: number;
   /** Four octets. */
   readonly addressOf: (client: number, link: number) => readonly number[];
-  readonly load: NonNullable<EndpointSettings["load"]>;
+  readonly load?: NonNullable<EndpointSettings["load"]>;
+  /** How much slower than usual the server is. */
+  readonly slowness?: number;
 }
 
 export class Crowd {
@@ -107,6 +151,11 @@ export class Crowd {
   /** When the server took part in each handshake since it began. */
   readonly handshakes: number[] = [];
   readonly #primitives = cheapPrimitives(1);
+  readonly #serverPrimitives = timed(
+    this.#primitives,
+    (ms) => this.#spend(ms),
+    () => this.handshakes.push(this.now),
+  );
   readonly #share: BundleShare;
   readonly #serverKey: KeyPair;
   readonly #keys: KeyPair[] = [];
@@ -134,7 +183,7 @@ export class Crowd {
       scratch: 0,
       fillRandom: (into) => this.#primitives.fillRandom(into),
     };
-    this.#serverKey = this.#primitives.newKeyPair();
+    this.#serverKey = this.#serverPrimitives.newKeyPair();
     const { publicKey } = this.#serverKey;
     for (let client = 0; client < clients; client++) {
       const key = this.#primitives.newKeyPair();
@@ -160,15 +209,21 @@ export class Crowd {
 
   startServer(): void {
     const { load } = this.#options;
-    const settings = { key: this.#serverKey, cipher: "aes-256-gcm", load } as const;
-    const server = new Endpoint(this.#primitives, settings);
+    const settings = {
+      key: this.#serverKey,
+      cipher: "aes-256-gcm",
+      tagged: true,
+      ...(load !== undefined && { load }),
+    } as const;
+    const server = new Endpoint(this.#serverPrimitives, settings);
     this.#server = server;
     this.#peers = this.#keys.map(({ publicKey }, client) => {
       const peer = server.addPeer({ publicKey, presharedKey: null, initiates: false }, this.now);
       this.#byKeys.set(peer, client);
-      return new End(this.#share, peer, false, (link, octets) =>
-        this.#put(this.#down, { octets, client, link }),
-      );
+      return new End(this.#share, peer, false, (link, octets) => {
+        this.#spend(SEND_MS);
+        this.#put(this.#down, { octets, client, link });
+      });
     });
     this.handshakes.length = 0;
   }
@@ -191,6 +246,10 @@ export class Crowd {
     for (const end = this.now + ms; this.now < end; this.now = instant(this.now + 1)) this.#step();
   }
 
+  #spend(ms: number): void {
+    this.#busyUntil += ms * (this.#options.slowness ?? 1);
+  }
+
   #put(way: Map<number, Datagram[]>, datagram: Datagram): void {
     const at = this.now + DELAY_MS;
     const others = way.get(at);
@@ -202,19 +261,25 @@ export class Crowd {
     const { now } = this;
     for (const datagram of take(this.#down, now)) this.#toClient(datagram);
     for (const client of this.clients) if (client.dueAt <= now) client.turn(now);
-    for (const datagram of take(this.#up, now)) {
-      if (this.#waiting.length < ROOM) this.#waiting.push(datagram);
-    }
     const server = this.#server;
+    for (const datagram of take(this.#up, now)) {
+      if (this.#waiting.length < ROOM && isFor(server, datagram.octets)) this.#waiting.push(datagram);
+    }
     if (server === null) {
       this.#waiting.length = 0;
       return;
     }
     this.#busyUntil = Math.max(this.#busyUntil, now);
     while (this.#busyUntil < now + 1) {
-      const datagram = this.#waiting.shift();
-      if (datagram === undefined) break;
-      this.#toServer(server, datagram);
+      const { links } = this.#options;
+      const batch = this.#waiting.splice(0, BATCH);
+      if (batch.length === 0 && server.waiting === 0) break;
+      for (const datagram of batch) this.#toServer(server, datagram);
+      for (let left = this.#waiting.length > 0 ? 1 : 2; left > 0; left--) {
+        const route = server.answerNext(now);
+        if (route < 0) break;
+        this.#sendReply(server, Math.floor(route / links), route % links);
+      }
     }
     for (const peer of this.#peers) if (peer.dueAt <= now) peer.turn(now);
   }
@@ -229,21 +294,23 @@ export class Crowd {
 
   #toServer(server: Endpoint, { octets, client, link }: Datagram): void {
     const source = Uint8Array.of(client >> 8, client & 255, ...this.#options.addressOf(client, link));
-    const keys = server.handleDatagram(octets, 0, octets.length, source, this.now);
-    this.#busyUntil += DATAGRAM_MS;
+    const route = client * this.#options.links + link;
+    const keys = server.handleDatagram(octets, 0, octets.length, source, this.now, route);
+    this.#spend(keys === null ? LOOK_MS : RECEIVE_MS);
     if (keys !== null) {
       const end = this.#peers[this.#byKeys.get(keys) as number] as End;
       this.#handle(server, end, octets, link);
       end.dueAt = this.now;
       return;
     }
+    this.#sendReply(server, client, link);
+  }
+
+  #sendReply(server: Endpoint, client: number, link: number): void {
     const reply = new Uint8Array(152);
     const length = server.pollReply(reply);
     if (length === 0) return;
-    if (octets[0] === INITIATION_TYPE && reply[0] === RESPONSE_TYPE) {
-      this.#busyUntil += HANDSHAKE_MS;
-      this.handshakes.push(this.now);
-    }
+    this.#spend(SEND_MS);
     this.#put(this.#down, { octets: reply.slice(0, length), client, link });
   }
 
@@ -275,6 +342,10 @@ export class Crowd {
     slots.release(slot);
   }
 }
+
+/** What the filter at the server's socket lets through: indices of before it began are others'. */
+const isFor = (server: Endpoint | null, octets: Uint8Array): boolean =>
+  octets[0] !== TRANSPORT_TYPE || readIndex(octets, TRANSPORT.receiver) >>> 16 === server?.tag;
 
 function take(way: Map<number, Datagram[]>, at: number): readonly Datagram[] {
   const datagrams = way.get(at) ?? [];

@@ -2,7 +2,7 @@ import { Endpoint } from "../../crypto/endpoint.ts";
 import { keyText } from "../../crypto/key-text.ts";
 import type { Peer, PeerEvent } from "../../crypto/peer.ts";
 import { EqlError } from "../../errors.ts";
-import type { Instant } from "../../time.ts";
+import { type Instant, instant } from "../../time.ts";
 import type { Path } from "../../tunnel/path.ts";
 import { KEY_LINK, TRANSPORT } from "../../wire/tunnel-datagram.ts";
 import { monotonicNow } from "../clock.ts";
@@ -29,6 +29,8 @@ import type { Watcher } from "./watcher.ts";
 
 /** Octets of a handshake datagram. */
 const LONGEST_REPLY = 152;
+/** Initiations that are answered in a turn, half a millisecond each on a fast machine; one when more came than could be read. */
+const ANSWERS_A_TURN = 2;
 
 /**
  * An interface whose packets go by UDP paths to peers: one peer that is called, or many that call.
@@ -93,12 +95,13 @@ export class TunnelPort implements DatagramSink, TunnelPeerEvents {
   }
 
   get dueAt(): Instant {
-    return this.#turns.dueAt;
+    return this.#endpoint.waiting > 0 ? instant(0) : this.#turns.dueAt;
   }
 
   /** The end of a turn of the engine. @param readUntil what had come by then was read, but for what sockets are behind with */
   turn(now: Instant, readUntil: Instant): void {
     this.#interface.flush();
+    this.#answer(this.#sockets.isBehind ? 1 : ANSWERS_A_TURN, now);
     this.#turns.turn(this.#outbox, this.#sockets.isBehind, now, readUntil);
     this.#sockets.isBehind = false;
     // What was waited for and given up has let others go.
@@ -237,7 +240,9 @@ export class TunnelPort implements DatagramSink, TunnelPeerEvents {
     const endpoint = this.#endpoint;
     const { octets } = this.#space.memory;
     const source = this.#routes.sourceOctets(route);
-    const keys = endpoint.handleDatagram(octets, from, length, source, now);
+    const { waiting } = endpoint;
+    const keys = endpoint.handleDatagram(octets, from, length, source, now, route);
+    if (endpoint.waiting > waiting) this.#routes.hold(route);
     if (keys === null) {
       this.#handleHandshake(route);
       return;
@@ -268,6 +273,16 @@ export class TunnelPort implements DatagramSink, TunnelPeerEvents {
 
   endBatch(): void {
     this.#interface.flush();
+  }
+
+  /** Answers initiations that wait: who has a session does not wait for many that want one. */
+  #answer(most: number, now: Instant): void {
+    for (let left = most; left > 0; left--) {
+      const route = this.#endpoint.answerNext(now);
+      if (route < 0) return;
+      this.#handleHandshake(route);
+      this.#routes.release(route);
+    }
   }
 
   #handleHandshake(route: number): void {
