@@ -2,9 +2,9 @@
  * What came by one link, for the reports to its sender.
  *
  * 1. Each datagram that was opened is entered. The usual one, next to the highest, moves that one up; any other makes a gap or fills one.
- * 2. A report is due `intervalMs` after the first datagram that asks for one. It is due at once when a gap does not close, or when the sender
- *    asks, but such reports keep a distance: a path that loses much is not filled with reports on it. One that tells a new gap is followed by
- *    another at that distance, in case it is lost or the gap was closing.
+ * 2. A report is due `intervalMs` after the first datagram that asks for one, or `quickMs` if so much comes that it costs little. It is due at
+ *    once when a gap does not close, or when the sender asks, but such reports keep a distance: a path that loses much is not filled with
+ *    reports on it. One that tells a new gap is followed by another at that distance, in case it is lost or the gap was closing.
  * 3. While `isDue`, `write` makes reports. Those of the session before come first, and once more a while later: what such a report says is
  *    said by none after it.
  */
@@ -28,6 +28,10 @@ const LONGEST_PATIENCE_MS = 0xffff;
 export class ArrivalLog {
   /** How long the first datagram waits for the report of it. */
   intervalMs: number = DEFAULT_INTERVAL_MS;
+  /** The same, once so much has come that a report costs little of it. */
+  quickMs: number = Number.POSITIVE_INFINITY;
+  /** Octets that have yet to come for that. */
+  unpaidOctets = 0;
   /** Told in reports: how long the other side of this end waits for what is missing. */
   patienceMs = 0;
   readonly #report = new Report();
@@ -39,6 +43,7 @@ export class ArrivalLog {
   #octets = 0;
   #datagrams = 0;
   #ordinaryAt: Instant = NEVER;
+  #quickAt: Instant = NEVER;
   #urgentAt: Instant = NEVER;
   #urgentAgainAt: Instant = instant(Number.NEGATIVE_INFINITY);
   #lastAt: Instant = NEVER;
@@ -82,7 +87,12 @@ export class ArrivalLog {
       current.highest = counter;
       current.highestAt = now;
     } else this.#handleUnusual(current, counter, now);
-    if (eliciting && this.#ordinaryAt === NEVER) this.#ordinaryAt = after(now, this.intervalMs);
+    if (eliciting && this.#ordinaryAt === NEVER) {
+      this.#ordinaryAt = after(now, this.intervalMs);
+      this.#quickAt = after(now, this.quickMs);
+    }
+    this.unpaidOctets -= octets;
+    if (this.unpaidOctets <= 0 && this.#quickAt < this.#ordinaryAt) this.#ordinaryAt = this.#quickAt;
     if (this.#gapEnd >= 0 && this.#urgentAt === NEVER && this.#isOvertaken()) {
       this.#hurry(now > this.#gapAt ? now : this.#gapAt);
     }
@@ -173,6 +183,7 @@ export class ArrivalLog {
   /** All of the current session is told. */
   #settle(): void {
     this.#ordinaryAt = NEVER;
+    this.#quickAt = NEVER;
     this.#urgentAt = NEVER;
     this.#asked = false;
     this.#gapEnd = -1;

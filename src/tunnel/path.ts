@@ -227,6 +227,8 @@ export class Path {
   /** What came is being reported. */
   handleReporting(now: Instant): void {
     this.arrivals.intervalMs = this.#plan.handleReporting(this.receivedOctets, now);
+    this.arrivals.quickMs = this.#plan.quickMs;
+    this.arrivals.unpaidOctets = this.#plan.unpaidOctets;
   }
 
   /** @returns whether it has just died */

@@ -29,7 +29,7 @@ export class ReportPlan {
   /** How often the peer reports what is sent now, milliseconds. */
   get peersMs(): number {
     const { rate, deliveryRate } = this.#rate;
-    return Math.max(this.#quickMs, affordableMs(deliveryRate, longestMs(rate)));
+    return Math.max(this.quickMs, affordableMs(deliveryRate, longestMs(rate)));
   }
 
   /** What came is being reported. @param octets that have come in all. @returns milliseconds until the next report */
@@ -42,15 +42,20 @@ export class ReportPlan {
     // One in the longest interval is always affordable.
     if (this.#credit < 0) this.#credit = 0;
     const missing = REPORT_OCTETS - this.#credit;
-    const quickMs = this.#quickMs;
+    const quickMs = this.quickMs;
     if (missing <= 0) return quickMs;
     // Several are made at one moment when this end stood still.
     const pace = came === 0 ? 0 : came / spanMs;
     return Math.max(quickMs, affordableMs(pace, longestMs(this.#rate.rate), missing));
   }
 
-  /** If it may cost what it likes. */
-  get #quickMs(): number {
+  /** Octets that have to come until the next report costs no more than its part of them. */
+  get unpaidOctets(): number {
+    return this.#credit < REPORT_OCTETS ? Math.ceil((REPORT_OCTETS - this.#credit) / REPORT_PART) : 0;
+  }
+
+  /** How often what comes is reported if it may cost what it likes. */
+  get quickMs(): number {
     const { smoothedMs } = this.#roundTrip;
     return Math.min(
       LONGEST_INTERVAL_MS,

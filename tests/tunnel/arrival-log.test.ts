@@ -167,6 +167,25 @@ describe("ArrivalLog", () => {
     assert.equal(receiver.dueAt, 124);
   });
 
+  it("waits less when what came is worth a report", () => {
+    const receiver = new Receiver();
+    const { log } = receiver;
+    log.intervalMs = 60;
+    log.quickMs = 10;
+    log.unpaidOctets = 3 * OCTETS;
+    receiver.come([0, 1], 100);
+    assert.equal(receiver.dueAt, 160);
+    receiver.come([2], 105);
+    assert.equal(receiver.dueAt, 110);
+    receiver.tell(110);
+    assert.equal(receiver.dueAt, NEVER);
+    log.unpaidOctets = 3 * OCTETS;
+    receiver.come([3, 4], 120);
+    assert.equal(receiver.dueAt, 180);
+    receiver.come([5], 150);
+    assert.ok(log.isDue(instant(150)), "it has waited for long enough");
+  });
+
   it("has nothing to tell before anything came", () => {
     const { log } = new Receiver();
     log.urge(instant(5));
