@@ -280,7 +280,8 @@ export class Daemon implements DaemonApi {
     if (line === undefined) throw unknownLine(name);
     if (this.#answering.hangUp(name, "User request")) return;
     await this.#keeper.hangUp(line, "User request");
-    if (line.owner !== null) return;
+    // It may have been removed meanwhile, and its name given to another.
+    if (line.owner !== null || this.#keeper.lines.get(name) !== line) return;
     await this.#keeper.discard(line);
     if (line.config.kind === "device") this.#keeper.giveBack(line);
     this.#interfaces.forget(line.index);

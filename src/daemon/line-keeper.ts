@@ -153,9 +153,10 @@ export class LineKeeper {
     await closed;
   }
 
-  /** Removes a line and its interface. */
+  /** Removes a line and its interface. One that is removed already is left alone: its name may be another line's. */
   async discard(line: Line): Promise<void> {
     const { name } = line;
+    if (this.lines.get(name) !== line) return;
     this.lines.delete(name);
     await this.#lives.end(line);
     await this.#tools.engine.request("removeLine", { name });
