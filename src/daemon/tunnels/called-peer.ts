@@ -98,7 +98,10 @@ export class CalledPeer {
     }
     for (const name of plan.removed) await this.removePath(name);
     for (const path of plan.changed) await this.#attempt(() => this.changePath(path.name, path));
-    for (const path of plan.added) await this.addPath(path);
+    for (const path of plan.added) {
+      await this.removePath(path.name); // somebody added it while this waited
+      await this.addPath(path);
+    }
   }
 
   get paths(): readonly PathConfig[] {
@@ -248,8 +251,13 @@ export class CalledPeer {
     this.#pathOf(name)?.failed(reason, this.#tools.now());
   }
 
-  /** Not during a review. */
+  /** Not during a review. @throws EqlError LINE_EXISTS: two asked for it at once */
   async addPath(config: PathConfig): Promise<void> {
+    const { name } = config;
+    if (this.#pathOf(name) !== undefined)
+      throw new EqlError("LINE_EXISTS", `There is a UDP line ${name} already: choose another name`, {
+        details: { line: name },
+      });
     this.#paths.push(pathOf(config));
     if (config.servers.some(isNamed)) this.#askedAt = Number.NEGATIVE_INFINITY;
     const [first] = this.#paths;

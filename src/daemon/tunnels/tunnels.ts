@@ -183,7 +183,7 @@ export class Tunnels {
     );
   }
 
-  /** Gives a tunnel that calls one more path; it comes up when its device can carry it. @throws EqlError TUNNEL_UNKNOWN */
+  /** Gives a tunnel that calls one more path; it comes up when its device can carry it. @throws EqlError TUNNEL_UNKNOWN, LINE_EXISTS */
   async addPath(name: string, path: PathConfig): Promise<TunnelStatus> {
     const tunnel = this.#of(name);
     await this.#alone(() => tunnel.addPath(path));
@@ -290,8 +290,10 @@ export class Tunnels {
   }
 
   #of(name: string): Tunnel {
-    const tunnel = this.#tunnels.get(name);
-    if (tunnel !== undefined) return tunnel;
+    return this.#tunnels.get(name) ?? this.#unknown(name);
+  }
+
+  #unknown(name: string): never {
     throw new EqlError(
       "TUNNEL_UNKNOWN",
       `There is no server ${name}, and no master of that name that calls one`,
@@ -301,8 +303,10 @@ export class Tunnels {
     );
   }
 
+  /** @throws EqlError TUNNEL_UNKNOWN: its interface was deleted meanwhile */
   async #statusOf(name: string): Promise<TunnelStatus> {
-    return (await this.status()).find((status) => status.name === name) as TunnelStatus;
+    const status = (await this.status()).find((each) => each.name === name);
+    return status ?? this.#unknown(name);
   }
 }
 

@@ -144,6 +144,8 @@ describe("a running tunnel that calls and gets another configuration", () => {
     ] as const)
       world.plug(name, [`192.168.${last}.7`]);
     const tunnels = await world.start(t, toml);
+    const listed = { up: true, mtu: 1440, publicKey: PUBLIC_KEY, listen: [], peers: [], drops: {} };
+    world.statuses = [{ ...listed, name: "wan" }];
     world.take();
     return { world, tunnels };
   }

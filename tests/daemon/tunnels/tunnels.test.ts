@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { parseConfig } from "../../../src/config/load.ts";
 import { ANY_PATH } from "../../../src/config/tunnel-config.ts";
 import type { Tunnels } from "../../../src/daemon/tunnels/tunnels.ts";
 import type {
@@ -352,6 +353,38 @@ it("what changes while it is being added is as it was asked for", async (t) => {
 
 describe("paths that are added and removed", () => {
   const STICK = { ...ANY_PATH, name: "stick", device: "usb0" };
+
+  it("are added once, though two ask for it during a review, or a file, too", async (t) => {
+    const world = new FakeWorld(t);
+    world.plug("eth0", ["192.168.1.7"]);
+    const tunnels = await world.start(t, CALLER + DSL);
+    world.statuses = [statusOf("wan")];
+    const text = CALLER + DSL + line("stick", 'device = "usb0"', 'tier = "backup"');
+    const { tunnels: configs } = parseConfig(text.replaceAll("KEY", world.keyFile), "eql.toml");
+    const plan = tunnels.plan(configs);
+    world.changed = true;
+    const asked = await Promise.allSettled([
+      tunnels.look(),
+      tunnels.addPath("wan", STICK),
+      tunnels.addPath("wan", STICK),
+      plan.apply(),
+    ]);
+    assert.deepEqual(
+      asked.map((each) => (each.status === "rejected" ? each.reason.code : null)),
+      [null, null, "LINE_EXISTS", null],
+    );
+    assert.deepEqual(namesOf(tunnels), ["dsl", "stick"]);
+    assert.equal(tunnels.configs[0]?.peers[0]?.paths[1]?.tier, "backup");
+  });
+
+  it("say so when the interface is deleted meanwhile", async (t) => {
+    const world = new FakeWorld(t);
+    const tunnels = await world.start(t, CALLER + DSL);
+    world.statuses = [statusOf("wan")];
+    const changed = tunnels.changePath("wan", "dsl", { tier: "backup" });
+    tunnels.handleEvent({ type: "tunnelGone", tunnel: "wan" });
+    await assert.rejects(changed, { code: "TUNNEL_UNKNOWN" });
+  });
 
   it("come up at once, also beside one that is being tried, and go", async (t) => {
     const world = new FakeWorld(t);
