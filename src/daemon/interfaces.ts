@@ -102,7 +102,7 @@ export class Interfaces {
 
   /** By its index, which outlives a renaming. */
   isUp(index: number): boolean {
-    return this.#netlink.interfaces().some((found) => found.index === index && found.up);
+    return index > 0 && this.#netlink.interfaceAt(index)?.up === true;
   }
 
   /** Puts back what was taken, if the interface is up; otherwise it can be called again. */

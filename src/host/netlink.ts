@@ -50,6 +50,7 @@ const IFLA_INET6_ADDR_GEN_MODE = 8;
 const ADDR_GEN_NONE = 1;
 const IFLA_EXT_MASK = 29;
 const SKIP_STATISTICS = 8;
+const WITHOUT_STATISTICS = numberAttribute(IFLA_EXT_MASK, SKIP_STATISTICS);
 /** IFNAMSIZ less the NUL. */
 const NAME_OCTETS = 15;
 
@@ -62,8 +63,9 @@ const NAME_OCTETS = 15;
 export class Netlink {
   readonly #socket: NetlinkSocket = new NetlinkSocket();
 
+  /** @throws EqlError NETLINK_FAILED, also where interfaces come and go all the while: each list is then out of date before it is read */
   interfaces(): Interface[] {
-    const body = encodeLink(0, [numberAttribute(IFLA_EXT_MASK, SKIP_STATISTICS)]);
+    const body = encodeLink(0, [WITHOUT_STATISTICS]);
     return this.#socket.dump({ type: RTM_GETLINK, body, doing: "Listing network interfaces" }, (message) =>
       message.type === RTM_NEWLINK ? readInterface(message.body) : null,
     );
@@ -73,18 +75,20 @@ export class Netlink {
   interface(name: string): Interface | null {
     const octets = new TextEncoder().encode(name).length;
     if (octets === 0 || octets > NAME_OCTETS || name.includes("\0")) return null;
-    const body = encodeLink(0, [
-      textAttribute(IFLA_IFNAME, name),
-      numberAttribute(IFLA_EXT_MASK, SKIP_STATISTICS),
-    ]);
+    const which = textAttribute(IFLA_IFNAME, name);
+    return this.#findLink(encodeLink(0, [which, WITHOUT_STATISTICS]), `Looking for interface ${name}`);
+  }
+
+  /** @returns null: there is none of this index */
+  interfaceAt(index: number): Interface | null {
+    return this.#findLink(encodeLink(index, [WITHOUT_STATISTICS]), `Looking for interface ${index}`);
+  }
+
+  #findLink(body: Uint8Array, doing: string): Interface | null {
     let found: Interface | null = null;
-    this.#socket.request(
-      { type: RTM_GETLINK, body, doing: `Looking for interface ${name}` },
-      [-ENODEV],
-      (message) => {
-        if (message.type === RTM_NEWLINK) found = readInterface(message.body);
-      },
-    );
+    this.#socket.request({ type: RTM_GETLINK, body, doing }, [-ENODEV], (message) => {
+      if (message.type === RTM_NEWLINK) found = readInterface(message.body);
+    });
     return found;
   }
 

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { Interfaces } from "../../src/daemon/interfaces.ts";
+import { EqlError } from "../../src/errors.ts";
+import type { Netlink } from "../../src/host/netlink.ts";
 import { eventually, FAR, masterTable, NEAR, type TestDaemon, World, worldMissing } from "./world.ts";
 
 const SPEED = 1_000_000;
@@ -135,4 +138,22 @@ describe("a line alone", { skip: worldMissing() }, () => {
     assert.deepEqual(others, {});
     assert.deepEqual(await Promise.all([near.stop(), far.stop()]), [0, 0]);
   });
+});
+
+it("knows whether an interface is up also while others come and go", () => {
+  const up = new Map([
+    [1, true],
+    [2, false],
+  ]);
+  const netlink = {
+    interfaces: () => {
+      throw new EqlError("NETLINK_FAILED", "the list changed each time that it was read");
+    },
+    interfaceAt: (index: number) => (up.has(index) ? { index, up: up.get(index) } : null),
+  };
+  const interfaces = new Interfaces(netlink as unknown as Netlink);
+  assert.deepEqual(
+    [0, 1, 2, 3].map((index) => interfaces.isUp(index)),
+    [false, true, false, false],
+  );
 });

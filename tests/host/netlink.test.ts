@@ -74,6 +74,8 @@ scenario("lists interfaces as ip does", () => {
     ],
   );
   assert.deepEqual(net.interface("t0"), t0);
+  assert.deepEqual(net.interfaceAt(t0.index), t0);
+  assert.equal(net.interfaceAt(t0.index + 100), null);
   for (const name of ["t", "t2", "", "a-name-longer-than-allowed", "t0\0"]) {
     assert.equal(net.interface(name), null, JSON.stringify(name));
   }

@@ -18,6 +18,8 @@ export class InterfaceWatch {
   readonly #ports: Ports;
   readonly #tunnels: Tunnels;
   readonly #emit: (event: EngineEvent) => void;
+  /** Changes were lost, and what is there now has not been listed yet. */
+  #isBehind = false;
 
   constructor(
     netlink: Netlink,
@@ -41,14 +43,21 @@ export class InterfaceWatch {
     this.#monitor.close();
   }
 
-  /** Takes in what the kernel tells. */
+  /**
+   * Takes in what the kernel tells.
+   * @throws EqlError NETLINK_FAILED: what was lost cannot be listed now; it is tried again the next time
+   */
   handleReadable(now: Instant): void {
     this.#monitor.read((event) => {
       if (event.type === "link" && event.removed) this.#handleRemoved(event.interface.index, now);
       else if (event.type === "link") this.#handleInterface(event.interface, now);
-      else if (event.type === "overrun") this.#handleOverrun(this.#netlink.interfaces(), now);
+      else if (event.type === "overrun") this.#isBehind = true;
       else if (!event.removed) this.#handleAddress(event.address.index);
     });
+    if (!this.#isBehind) return;
+    const known = this.#netlink.interfaces();
+    this.#isBehind = false;
+    this.#handleOverrun(known, now);
   }
 
   /** What happened is not known, only what is. */
