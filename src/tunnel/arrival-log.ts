@@ -71,6 +71,11 @@ export class ArrivalLog {
     return this.#urgentAt !== NEVER;
   }
 
+  /** The sender wants to know whether this path carries in both directions. */
+  get isAsked(): boolean {
+    return this.#asked;
+  }
+
   /**
    * A datagram was opened; none comes twice.
    * @param session this end's index of it

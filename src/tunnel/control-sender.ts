@@ -64,14 +64,19 @@ export class ControlSender {
     outlet.commit(length);
   }
 
-  /** What came by a path is told by the same one; what is urgent, or of one that is not there, by the best. @returns false: not now */
+  /**
+   * What came by a path is told by the same one; what is urgent, or of one that is not there, by the best. Who asks is answered where that came from: the
+   * best one may carry in one direction only, and nobody has noticed.
+   * @returns false: not now
+   */
   #sendReport(path: Path, now: Instant): boolean {
     const { memory, scratch } = this.#share;
     const { octets } = memory;
     const { choice, sender } = this.#dispatch;
     const { arrivals } = path;
-    const isFine = path.state === "alive" && !arrivals.urgent;
-    const via = isFine ? path : (choice.best(0, now) ?? path);
+    const isAsked = path.route >= 0 && arrivals.isAsked;
+    const via =
+      isAsked || (path.state === "alive" && !arrivals.urgent) ? path : (choice.best(0, now) ?? path);
     const route = via.route >= 0 ? via.route : via.candidate;
     if (route < 0) return false;
     octets[scratch] = CONTROL;

@@ -150,6 +150,18 @@ describe("paths of a bundle", () => {
     assert.equal(path.route, world.ways[0]?.farSees);
   });
 
+  it("are there though nothing comes back by the best of them, which the far end cannot know", () => {
+    const world = new World([mbit(20, 10), mbit(20, 30)]);
+    establish(world);
+    world.run(2000);
+    world.onSend = (from, way) => from === "near" || way !== 0;
+    world.run(5000);
+    assert.deepEqual(
+      world.near.bundle.paths.map(({ state }) => state),
+      ["dead", "alive"],
+    );
+  });
+
   it("find out when long datagrams vanish", () => {
     const world = new World([mbit(20, 10)]);
     establish(world);
