@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { EqlError } from "../errors.ts";
+import { check, flock, LOCK_EX } from "../host/libc.ts";
 
 /** A client of `eql server`: it has the n-th address after the server's. */
 export interface KnownClient {
@@ -58,22 +59,42 @@ export function freeNumber(clients: readonly KnownClient[]): number {
   return number;
 }
 
-/** @throws EqlError REQUEST_INVALID: it cannot be written */
-export function writeClients(path: string, clients: readonly KnownClient[]): void {
-  const text = HEADER + clients.map(({ number, key }) => `${number} ${key}\n`).join("");
+/**
+ * Has a file hold others; nobody else changes it meanwhile.
+ * @returns what it holds now
+ * @throws EqlError CONFIG_UNREADABLE, CONFIG_INVALID: as they are; REQUEST_INVALID: it cannot be written
+ */
+export function updateClients(
+  path: string,
+  change: (clients: readonly KnownClient[]) => readonly KnownClient[],
+): readonly KnownClient[] {
+  const cannot = (cause: unknown): EqlError =>
+    new EqlError("REQUEST_INVALID", `cannot write the clients to ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
+  let lock: number;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    // Never half of it.
-    writeFileSync(`${path}.new`, text, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    lock = openSync(dirname(path), "r");
   } catch (error) {
-    rmSync(`${path}.new`, { force: true });
-    throw new EqlError(
-      "REQUEST_INVALID",
-      `cannot write the clients to ${path}: ${(error as Error).message}`,
-      {
-        cause: error,
-      },
-    );
+    throw cannot(error);
+  }
+  try {
+    check(flock(lock, LOCK_EX), `Locking ${dirname(path)}`);
+    const clients = change(readClients(path));
+    try {
+      // Never half of it.
+      writeFileSync(`${path}.new`, textOf(clients), { mode: 0o600 });
+      renameSync(`${path}.new`, path);
+    } catch (error) {
+      rmSync(`${path}.new`, { force: true });
+      throw cannot(error);
+    }
+    return clients;
+  } finally {
+    closeSync(lock);
   }
 }
+
+const textOf = (clients: readonly KnownClient[]): string =>
+  HEADER + clients.map(({ number, key }) => `${number} ${key}\n`).join("");

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { promisify } from "node:util";
 import { formatStatus } from "../../src/cli/format-status.ts";
 import { formatTunnels } from "../../src/cli/format-tunnels.ts";
 import {
@@ -11,7 +13,7 @@ import {
   freeNumber,
   type KnownClient,
   readClients,
-  writeClients,
+  updateClients,
 } from "../../src/cli/known-clients.ts";
 import { ownPublicKey } from "../../src/cli/own-key.ts";
 import {
@@ -31,6 +33,8 @@ import type { InterfaceAddress } from "../../src/host/netlink-objects.ts";
 import { newPrivateKey } from "../../src/host/tunnel-crypto.ts";
 import { status, tunnel } from "../daemon/fake-daemon.ts";
 import { Bench } from "./run.ts";
+
+const KNOWN_CLIENTS = new URL("../../src/cli/known-clients.js", import.meta.url).href;
 
 const key = (octet: number): string => keyText(new Uint8Array(32).fill(octet));
 
@@ -241,7 +245,10 @@ describe("the clients of a server without a file", () => {
       const file = clientsFileOf(join(directory, "etc", "server.key"));
       assert.equal(file, join(directory, "etc", "server.clients"));
       assert.deepEqual(readClients(file), []);
-      writeClients(file, [one, two]);
+      assert.deepEqual(
+        updateClients(file, () => [one, two]),
+        [one, two],
+      );
       assert.deepEqual(readClients(file), [one, two]);
       writeFileSync(file, `${readFileSync(file, "utf8")}\n 7\t${key(7)} # the van\r\n`);
       assert.deepEqual(readClients(file), [one, two, { number: 7, key: key(7) }]);
@@ -250,8 +257,31 @@ describe("the clients of a server without a file", () => {
         assert.throws(() => readClients(file), { code: "CONFIG_INVALID", message: /clients:2: found / });
       }
       assert.throws(() => readClients(directory), { code: "CONFIG_UNREADABLE" });
-      assert.throws(() => writeClients(directory, []), { code: "REQUEST_INVALID" });
-      assert.equal(existsSync(`${directory}.new`), false);
+      assert.throws(() => updateClients(join(file, "clients"), () => []), { code: "REQUEST_INVALID" });
+      writeFileSync(file, "");
+      const become = (): [] => {
+        rmSync(file);
+        mkdirSync(file);
+        return [];
+      };
+      assert.throws(() => updateClients(file, become), { code: "REQUEST_INVALID" });
+      assert.equal(existsSync(`${file}.new`), false);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it("are all kept when several are let in at once", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "eql-clients-"));
+    try {
+      const file = join(directory, "server.clients");
+      const add = (who: number): Promise<unknown> => {
+        const script = `import { changeClients, updateClients } from ${JSON.stringify(KNOWN_CLIENTS)};
+          for (let n = 0; n < 50; n++) updateClients(process.argv[1], (all) => changeClients(all, ["${who}-" + n], []));`;
+        return promisify(execFile)(process.execPath, ["--input-type=module", "-e", script, file]);
+      };
+      await Promise.all([0, 1, 2].map(add));
+      assert.equal(readClients(file).length, 150);
     } finally {
       rmSync(directory, { recursive: true });
     }

@@ -3,6 +3,7 @@ import type { ReloadReply, Status, TunnelStatus } from "../../control/messages.t
 import { EqlError } from "../../errors.ts";
 import { ControlClient, socketPath } from "../control-client.ts";
 import { type DaemonOptions, daemonOptions, runConfig } from "../daemon-options.ts";
+import type { KnownClient } from "../known-clients.ts";
 import { whole } from "../options.ts";
 import type { ServerOptions } from "../tunnel-set-up.ts";
 
@@ -63,19 +64,25 @@ async function serve(options: Options): Promise<void> {
   const { clientLines, isPrivate, nextClientLine, ownHost, serverConfig } = await import(
     "../tunnel-set-up.ts"
   );
-  const { changeClients, clientsFileOf, freeNumber, readClients, writeClients } = await import(
+  const { changeClients, clientsFileOf, freeNumber, readClients, updateClients } = await import(
     "../known-clients.ts"
   );
   const { ownPublicKey } = await import("../own-key.ts");
   const { client: added = [], drop: dropped = [], keyFile } = options;
   const file = clientsFileOf(keyFile);
-  const known = changeClients(readClients(file), added, dropped);
+  const isChanged = added.length + dropped.length > 0;
+  const change = (clients: readonly KnownClient[]): readonly KnownClient[] => {
+    const changed = changeClients(clients, added, dropped);
+    serverConfig(options, changed); // which checks them
+    return changed;
+  };
+  let known = change(readClients(file));
+  const place = [ownPublicKey(keyFile), options.host ?? ownHost()] as const;
+  if (isChanged) known = updateClients(file, change);
   const config = serverConfig(options, known);
   const [tunnel] = config.tunnels;
   if (tunnel === undefined) return;
-  const place = [ownPublicKey(keyFile), options.host ?? ownHost()] as const;
-  if (added.length + dropped.length > 0) {
-    writeClients(file, known);
+  if (isChanged) {
     if (await hasTaken(options, place[0], added, dropped)) {
       const peers = tunnel.peers.filter(({ publicKey }) => added.includes(publicKey));
       say(clientLines({ ...tunnel, peers }, ...place));
