@@ -58,13 +58,21 @@ const MOST_EVENTS = 16;
 const PROVE = 1;
 const PROVED = 2;
 
+/** About keys; sealed when it is sent. */
+interface Word {
+  readonly session: SessionKeys;
+  readonly word: number;
+}
+
 const later = (a: Instant, b: Instant): Instant => (a > b ? a : b);
 
 export class Peer {
   readonly #host: PeerHost;
   readonly settings: PeerSettings;
   readonly #seen: SeenInitiations = new SeenInitiations();
-  readonly #transmits: Uint8Array[] = [];
+  readonly #transmits: (Uint8Array | Word)[] = [];
+  /** What was polled last, if it is one. */
+  #word: Word | null = null;
   readonly #events: PeerEvent[] = [];
   readonly #sessions: SessionSet;
   /** Of the last initiation that was answered. */
@@ -242,10 +250,23 @@ export class Peer {
 
   /** A datagram for the peer, by whichever path; 0: none. `into` has at least 152 octets. */
   pollTransmit(into: Uint8Array): number {
-    const datagram = this.#transmits.shift();
-    if (datagram === undefined) return 0;
-    into.set(datagram);
-    return datagram.length;
+    this.#word = null;
+    const next = this.#transmits.shift();
+    if (next === undefined) return 0;
+    if (next instanceof Uint8Array) {
+      into.set(next);
+      return next.length;
+    }
+    this.#word = next;
+    return this.pollCopy(into) || this.pollTransmit(into);
+  }
+
+  /** What was polled last for another path: what is about keys is no replay there. @returns its length; 0: it is the same */
+  pollCopy(into: Uint8Array): number {
+    if (this.#word === null) return 0;
+    const { session, word } = this.#word;
+    into[TRANSPORT.sealed] = word;
+    return session.seal(KEY_LINK, into, 0, 1);
   }
 
   pollEvent(): PeerEvent | undefined {
@@ -255,6 +276,8 @@ export class Peer {
   /** Forgets all keys. The peer is not used after that. */
   close(): void {
     this.#sessions.close();
+    this.#transmits.length = 0;
+    this.#word = null;
     this.#forgetInitiation();
     this.#initiateAt = this.#proveAt = NEVER;
   }
@@ -332,9 +355,10 @@ export class Peer {
   }
 
   #say(session: SessionKeys, word: number): void {
-    const datagram = new Uint8Array(TRANSPORT.overhead + 1);
-    datagram[TRANSPORT.sealed] = word;
-    if (session.seal(KEY_LINK, datagram, 0, 1) > 0) this.#transmit(datagram);
+    const isSaid = this.#transmits.some(
+      (each) => !(each instanceof Uint8Array) && each.session === session && each.word === word,
+    );
+    if (!isSaid) this.#transmit({ session, word });
   }
 
   /** Keys that both ends have become the current ones. */
@@ -357,9 +381,9 @@ export class Peer {
     this.#initiateAt = after(now, session.initiator ? rekeyMs - spreadMs : rekeyMs + spreadMs);
   }
 
-  #transmit(datagram: Uint8Array): void {
+  #transmit(next: Uint8Array | Word): void {
     if (this.#transmits.length === MOST_TRANSMITS) this.#transmits.shift();
-    this.#transmits.push(datagram);
+    this.#transmits.push(next);
   }
 
   #tell(event: PeerEvent): void {

@@ -19,18 +19,18 @@ export class ControlSender {
     this.#dispatch = dispatch;
   }
 
-  /** @param keyRoute goes to it besides, if no path does; -1: none */
-  sendHandshakes(peer: Peer, paths: readonly Path[], keyRoute: number, outlet: Outlet): void {
+  /** @param keyRoutes goes to them besides, if no path does; -1: none */
+  sendHandshakes(peer: Peer, paths: readonly Path[], keyRoutes: readonly number[], outlet: Outlet): void {
     for (;;) {
       const length = peer.pollTransmit(this.#handshake);
       if (length === 0) return;
-      let isThere = false;
       for (const { route, candidate, state } of paths) {
-        this.#sendHandshake(route, length, outlet);
-        if (route === keyRoute) isThere = true;
-        if (state !== "alive" && candidate !== route) this.#sendHandshake(candidate, length, outlet);
+        this.#sendHandshake(peer, route, length, outlet);
+        if (state !== "alive" && candidate !== route) this.#sendHandshake(peer, candidate, length, outlet);
       }
-      if (!isThere) this.#sendHandshake(keyRoute, length, outlet);
+      for (const keyRoute of keyRoutes)
+        if (!paths.some(({ route }) => route === keyRoute))
+          this.#sendHandshake(peer, keyRoute, length, outlet);
     }
   }
 
@@ -55,13 +55,14 @@ export class ControlSender {
     while (path.arrivals.isDue(now)) if (!this.#sendReport(path, now)) return;
   }
 
-  #sendHandshake(route: number, length: number, outlet: Outlet): void {
+  #sendHandshake(peer: Peer, route: number, length: number, outlet: Outlet): void {
     if (route < 0) return;
     const at = outlet.reserve(route, length);
     if (at < 0) return;
     const { octets } = this.#share.memory;
     for (let i = 0; i < length; i++) octets[at + i] = this.#handshake[i] as number;
     outlet.commit(length);
+    peer.pollCopy(this.#handshake);
   }
 
   /**

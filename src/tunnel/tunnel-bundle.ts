@@ -42,8 +42,8 @@ export class TunnelBundle {
   readonly paths: Path[] = [];
   /** `foreign`: by a link that there is not. `stale`: by a path that has not learnt yet who both ends are. */
   readonly drops = { malformed: 0, foreign: 0, stale: 0 };
-  /** By which the last datagram about keys came; -1: none has. A peer that began anew is not where its paths were. */
-  keyRoute = -1;
+  /** By which the last datagram about keys came, and another one since something was said; -1: none has. */
+  readonly #keyRoutes = [-1, -1];
   readonly #share: BundleShare;
   readonly #events: BundleEvents;
   readonly #calls: boolean;
@@ -76,6 +76,14 @@ export class TunnelBundle {
     this.#meeting = new Meeting(share);
     this.#intake = new ControlIntake(share, events, this.drops, this.dispatch, this.lanesIn, this.#byLink);
     this.#controls = new ControlSender(share, this.dispatch);
+  }
+
+  /** A datagram about keys came by that route: a peer that began anew is not where its paths were. */
+  set keyRoute(route: number) {
+    const routes = this.#keyRoutes;
+    if (route === routes[0]) return;
+    routes[1] = routes[0] as number;
+    routes[0] = route;
   }
 
   /** A path of a link that is free; it is asked who is there once it has a route to `challenge`. Null: there are as many as can be. */
@@ -192,7 +200,8 @@ export class TunnelBundle {
   /** Writes all datagrams that are due. The outlet is flushed by whoever owns it. */
   transmit(outlet: Outlet, now: Instant): void {
     this.#isPending = false;
-    this.#controls.sendHandshakes(this.peer, this.paths, this.#calls ? -1 : this.keyRoute, outlet);
+    this.#controls.sendHandshakes(this.peer, this.paths, this.#calls ? [] : this.#keyRoutes, outlet);
+    this.#keyRoutes[1] = -1;
     const { session } = this.peer;
     this.#clearQueue(now);
     if (session !== this.#session) this.#useSession(session, now);

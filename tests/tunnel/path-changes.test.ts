@@ -162,6 +162,21 @@ describe("paths of a bundle", () => {
     );
   });
 
+  it("are found though what comes first comes by one that carries nothing back", () => {
+    const world = new World([mbit(20, 10), mbit(20, 30)]);
+    world.onSend = (from, way) => from === "near" || way !== 0;
+    const isThere = (): boolean =>
+      [world.near, world.far].every(({ bundle: { paths } }) =>
+        paths.some(({ link, state }) => link === 1 && state === "alive"),
+      );
+    world.run(2000);
+    assert.ok(isThere());
+    world.restartFar();
+    assert.ok(!isThere());
+    world.run(7000);
+    assert.ok(isThere());
+  });
+
   it("find out when long datagrams vanish", () => {
     const world = new World([mbit(20, 10)]);
     establish(world);
