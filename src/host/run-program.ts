@@ -37,6 +37,8 @@ export async function runProgram(
   let said = "";
   try {
     const child = start(words, path);
+    // Without a descriptor left, it has not even pipes.
+    if (child.pid === undefined) throw (await once(child, "error"))[0];
     child.stderr.on("data", (octets: Buffer) => {
       said = (said + octets.toString()).slice(0, LONGEST_COMPLAINT);
     });

@@ -137,24 +137,28 @@ function keepAdvertisedRoutes(): void {
 /** @throws EqlError TOOL_MISSING, NETLINK_FAILED */
 async function nft(commands: string): Promise<void> {
   const child = spawn("nft", ["-f", "-"], { stdio: ["pipe", "ignore", "pipe"], env: { PATH } });
+  // Without a descriptor left, it has not even pipes.
+  if (child.pid === undefined) throw notRun((await once(child, "error"))[0] as NodeJS.ErrnoException);
   let complaint = "";
   child.stderr.on("data", (octets: Buffer) => {
     complaint = (complaint + octets.toString()).slice(0, LONGEST_COMPLAINT);
   });
   child.stdin.on("error", () => {}); // it ended without reading all: its exit says why
   child.stdin.end(commands);
-  const [code, signal] = await once(child, "close").catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "ENOENT")
-      throw new EqlError("SYSTEM_CALL_FAILED", `nft cannot be run: ${cause.message}`, { cause });
-    throw new EqlError(
-      "TOOL_MISSING",
-      'the program "nft" is not installed, which masquerading needs: install the package nftables (apt install nftables, or its like)',
-      { details: { tool: "nft" } },
-    );
-  });
+  const [code, signal] = await once(child, "close");
   if (code === 0) return;
   throw new EqlError(
     "NETLINK_FAILED",
     `masquerading cannot be set up: nft ended with ${code ?? signal}: ${complaint.trim().split("\n", 1)[0]}`,
+  );
+}
+
+function notRun(cause: NodeJS.ErrnoException): EqlError {
+  if (cause.code !== "ENOENT")
+    return new EqlError("SYSTEM_CALL_FAILED", `nft cannot be run: ${cause.message}`, { cause });
+  return new EqlError(
+    "TOOL_MISSING",
+    'the program "nft" is not installed, which masquerading needs: install the package nftables (apt install nftables, or its like)',
+    { details: { tool: "nft" } },
   );
 }
