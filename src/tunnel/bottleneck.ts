@@ -18,6 +18,8 @@ const SURE_QUEUE_MS = 15;
 const SHORTER_MOST_MS = 8;
 /** What is less than this share of what the rate allowed was sent by a program that did not get the processor, or under a full window. */
 const LEAST_SENT = 0.8;
+/** So many pauses in a row are none: that is how long it takes until something new is reported. */
+const PAUSES_IN_A_ROW = 3;
 
 /** What is known of a path's bottleneck: what it carries, how long its queue is, and how long it takes until one knows. */
 export class Bottleneck {
@@ -40,6 +42,8 @@ export class Bottleneck {
   readonly #pauses = new PauseWatch();
   readonly #sent = new SentRates();
   readonly #pressed = new Throughput();
+  /** Reports in a row that told of a pause, though there was enough to send. */
+  #pauseCount = 0;
   #oneWayMs = Number.NaN;
   /** In so long was sent what came since the last report; not above 0: unknown. */
   #sentMs = 0;
@@ -84,9 +88,12 @@ export class Bottleneck {
   }
 
   /** @returns whether what was delivered, and in what time, is a measure */
-  average({ deliveredOctets, deliveredMs, lostOctets }: PathFigures): boolean {
+  average({ deliveredOctets, deliveredMs, lostOctets }: PathFigures, limited: boolean): boolean {
     const { intervalMs, loopMs } = this.times;
-    if (!(deliveredMs >= TICK_MS && deliveredMs < 8 * intervalMs + 4 * this.quantumMs)) return false;
+    if (!(deliveredMs >= TICK_MS)) return false;
+    const isPause = deliveredMs >= 8 * intervalMs + 4 * this.quantumMs;
+    this.#pauseCount = isPause && !limited ? this.#pauseCount + 1 : 0;
+    if (isPause && this.#pauseCount < PAUSES_IN_A_ROW) return false;
     const part = deliveredMs / (deliveredMs + loopMs + 20);
     this.deliveryRate += (deliveredOctets / deliveredMs - this.deliveryRate) * part;
     const total = deliveredOctets + lostOctets;

@@ -113,7 +113,7 @@ export class RateControl {
     if (!path.handleReport(now, figures, limited)) return;
     if (!limited) this.#testedAt = now;
     else this.handleIdle(now);
-    const isMeasure = path.average(figures);
+    const isMeasure = path.average(figures, limited);
 
     const wasPressed = path.isPressed;
     path.isPressed = path.gauge.queueMs > 0.5 * path.targetMs;

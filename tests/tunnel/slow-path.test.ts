@@ -135,6 +135,28 @@ for (const kbit of [33.6, 115.2]) {
   });
 }
 
+it("gets no long queue where reports come as seldom as they do, after some pings", () => {
+  const queueOctets = 150_000;
+  const world = new World([{ rateBps: 56_000, delayMs: 60, queueOctets }]);
+  world.run(3000);
+  for (let i = 0; i < 20; i++) {
+    world.near.send(numbered(84, PING, i), PING, world.now);
+    world.run(1000);
+  }
+  let carried = 0;
+  world.onTick = (now) => {
+    while (world.near.bundle.dispatch.queue.packets < 10) world.near.send(numbered(PACKET, 1, 0), 1, now);
+  };
+  world.far.onPacket = (octets) => {
+    carried += octets.length;
+  };
+  world.run(20_000);
+  const used = carried / (20 * 7000 * SHARE);
+  assert.ok(used > 0.75, `${(100 * used).toFixed(0)} % used`);
+  const waiting = world.ways[0]?.up.queuedOctets ?? 0;
+  assert.ok(waiting < 6 * 1498, `${waiting} octets wait`);
+});
+
 it("is used at once where the first datagram of full size does not get through", () => {
   const world = new World([FAST]);
   for (const way of world.ways) way.mtu = 1400;
