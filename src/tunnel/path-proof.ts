@@ -218,9 +218,9 @@ export class PathProof {
     return PROOF_LENGTH;
   }
 
-  /** A candidate that does not answer is forgotten; the path that there is goes on. */
+  /** A candidate that does not answer is forgotten; the path that there is goes on. Without one, who calls goes on asking, and is asked in return. */
   #limitChallenges(): void {
-    if (this.route < 0 || this.challenges < MOST_CHALLENGES) return;
+    if ((this.route < 0 && this.#calls) || this.challenges < MOST_CHALLENGES) return;
     const isUntold = this.#calls && this.#isUntold;
     if (!isUntold) this.#forgetCandidate();
     else if (this.candidate !== this.route) this.challenge(this.route, this.challengeAt);

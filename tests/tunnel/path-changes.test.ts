@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { WanSettings } from "../../src/sim/wan-path.ts";
+import { TRANSPORT_TYPE } from "../../src/wire/tunnel-datagram.ts";
 import { numbered, numberIn, WAYS, World } from "./world.ts";
 
 /* What happens to paths while packets go by them. */
@@ -175,6 +176,25 @@ describe("paths of a bundle", () => {
     assert.ok(!isThere());
     world.run(7000);
     assert.ok(isThere());
+  });
+
+  it("say little to who was heard of once, as it may not be there", () => {
+    const world = new World([mbit(20, 10), mbit(20, 10)]);
+    let heard = 0;
+    let said = 0;
+    world.onSend = (from, way, octets) => {
+      if (way === 0) return true;
+      if (from === "far") said++;
+      else if (octets[0] !== TRANSPORT_TYPE || octets[1] !== 1 || heard++ > 0) return false;
+      return true;
+    };
+    world.run(60_000);
+    assert.ok(heard > 1 && world.far.bundle.paths.length === 2);
+    assert.ok(said > 0 && said <= 8, `${said} datagrams`);
+    // Who is there is asked again.
+    world.onSend = () => true;
+    world.run(3000);
+    assert.deepEqual(statesOf(world), ALIVE);
   });
 
   it("find out when long datagrams vanish", () => {
