@@ -99,6 +99,11 @@ export class Endpoint {
   /** Who was answered last, by the last bits of MAC 1 of the initiation: clients send a copy by each path, and say it again. */
   readonly #answered: (Peer | null)[] = Array.from({ length: ANSWERED }, () => null);
   readonly #waiting = new WaitingInitiations();
+  /** Whether the route of the last datagram is kept until `answerNext` gives it. */
+  isRouteKept = false;
+  /** Other ways of what was answered last, and the answer. */
+  #otherRoutes: number[] = [];
+  #sameReply: Uint8Array | null = null;
   /** What was dropped, and why. */
   readonly drops: Record<TunnelDrop, number> = {
     malformed: 0,
@@ -195,6 +200,7 @@ export class Endpoint {
     route = -1,
   ): Peer | null {
     this.#reply = null;
+    this.isRouteKept = false;
     if (buffer[from] === TRANSPORT_TYPE) return this.#takeTransport(buffer, from, length, now);
     const dropped = this.#takeHandshake(buffer.subarray(from, from + length), source, now, route);
     if (dropped !== null) this.drops[dropped]++;
@@ -207,7 +213,7 @@ export class Endpoint {
   }
 
   /**
-   * Answers the initiation that has waited longest. `pollReply` has what goes to its route.
+   * Answers the initiation that has waited longest. `pollReply` has what goes to its route, as it goes to each `nextRoute`.
    * @returns that route; -1: none waits
    */
   answerNext(now: Instant): number {
@@ -216,7 +222,16 @@ export class Endpoint {
     if (next === undefined) return -1;
     const dropped = this.#answer(next.datagram, now);
     if (dropped !== null) this.drops[dropped]++;
-    return next.route;
+    this.#otherRoutes = next.routes;
+    this.#sameReply = this.#reply;
+    return next.routes.shift() ?? -1;
+  }
+
+  /** Another way by which came what was answered; `pollReply` has the answer again. -1: no more. */
+  nextRoute(): number {
+    const route = this.#otherRoutes.shift() ?? -1;
+    this.#reply = route < 0 ? null : this.#sameReply;
+    return route;
   }
 
   /** What goes back to where the last datagram came from; 0: nothing. `into` has at least 152 octets. */
@@ -264,7 +279,10 @@ export class Endpoint {
 
   #takeInitiation(datagram: Uint8Array, source: Uint8Array, now: Instant, route: number): TunnelDrop | null {
     if (!hasMark(datagram, this.#mark)) return "wrongMac";
-    if (this.#waiting.has(datagram)) return "oldHandshake";
+    if (this.#waiting.has(datagram)) {
+      this.isRouteKept = this.#waiting.addRoute(datagram, route);
+      return "oldHandshake";
+    }
     if (!this.#checks.take(source, now)) return "overload";
     if (!isMacRight(this.#identity.primitives, this.#macKey, datagram, INITIATION.mac1)) return "wrongMac";
     const answer = this.#answeredTo(datagram);
@@ -279,6 +297,7 @@ export class Endpoint {
     }
     if (route < 0) return this.#answer(datagram, now);
     this.#waiting.add(datagram, route);
+    this.isRouteKept = true;
     if (this.#waiting.count > MANY_WAITING) this.#sayBusy(datagram, source, now);
     return null;
   }

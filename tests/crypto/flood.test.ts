@@ -119,6 +119,10 @@ describe("a flood of first messages", () => {
     assert.equal(endpoint.pollReply(into), 0);
     assert.equal(endpoint.answerNext(pair.now), 3);
     const response = into.slice(0, endpoint.pollReply(into));
+    // The first way may carry nothing back.
+    assert.equal(endpoint.nextRoute(), 4);
+    assert.deepEqual(into.slice(0, endpoint.pollReply(into)), response);
+    assert.equal(endpoint.nextRoute(), -1);
     assert.equal(endpoint.answerNext(pair.now), -1);
     pair.way = () => [10];
     pair.deliver(pair.near, response);

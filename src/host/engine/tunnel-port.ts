@@ -240,9 +240,8 @@ export class TunnelPort implements DatagramSink, TunnelPeerEvents {
     const endpoint = this.#endpoint;
     const { octets } = this.#space.memory;
     const source = this.#routes.sourceOctets(route);
-    const { waiting } = endpoint;
     const keys = endpoint.handleDatagram(octets, from, length, source, now, route);
-    if (endpoint.waiting > waiting) this.#routes.hold(route);
+    if (endpoint.isRouteKept) this.#routes.hold(route);
     if (keys === null) {
       this.#handleHandshake(route);
       return;
@@ -278,10 +277,12 @@ export class TunnelPort implements DatagramSink, TunnelPeerEvents {
   /** Answers initiations that wait: who has a session does not wait for many that want one. */
   #answer(most: number, now: Instant): void {
     for (let left = most; left > 0; left--) {
-      const route = this.#endpoint.answerNext(now);
+      let route = this.#endpoint.answerNext(now);
       if (route < 0) return;
-      this.#handleHandshake(route);
-      this.#routes.release(route);
+      for (; route >= 0; route = this.#endpoint.nextRoute()) {
+        this.#handleHandshake(route);
+        this.#routes.release(route);
+      }
     }
   }
 
