@@ -21,6 +21,9 @@ const FIONBIO = 0x5421;
 /** How long a group of processes may take to end on SIGTERM. */
 const GRACE_MS = 2_000;
 const LOOK_MS = 20;
+/** How long a program may take to start, and how often it is told meanwhile what it may not have heard. */
+const STARTING_MS = 1_000;
+const AGAIN_MS = 100;
 /** How long what a program has said may come after its end: another process may hold its standard error. */
 const LAST_WORDS_MS = 500;
 const LONGEST_TEXT = 1_000;
@@ -85,6 +88,7 @@ export class LineProgram {
   /** Never rejects. If it was stopped, nobody of its group is left then. */
   readonly ended: Promise<LineProgramEnd>;
   readonly #child: ChildProcess;
+  readonly #startedAt = performance.now();
   #stopping: Promise<void> | null = null;
 
   private constructor(
@@ -127,10 +131,13 @@ export class LineProgram {
     return this.#child.pid !== undefined;
   }
 
-  /** Sends a signal to its group, if it has not ended. */
+  /** Sends a signal to its group, if it has not ended; to one that just starts again and again. */
   kill(signal: NodeJS.Signals): void {
     const { exitCode, signalCode } = this.#child;
-    if (exitCode === null && signalCode === null) this.#signal(signal);
+    if (exitCode !== null || signalCode !== null) return;
+    this.#signal(signal);
+    // The leader's shell takes what comes before the program has its place.
+    if (performance.now() - this.#startedAt < STARTING_MS) setTimeout(() => this.kill(signal), AGAIN_MS);
   }
 
   /** Ends its group, by force if need be. */
@@ -140,8 +147,7 @@ export class LineProgram {
 
   async #follow(onText: ((text: string) => void) | null): Promise<LineProgramEnd> {
     const child = this.#child;
-    // Without a descriptor left, it has not even pipes.
-    const said = onText === null || child.pid === undefined ? null : collectLines(child, onText);
+    const said = onText === null ? null : collectLines(child, onText);
     const end = await new Promise<LineProgramEnd>((resolve) => {
       child.once("error", () => resolve({ code: null, signal: null }));
       child.once("exit", (code, signal) => resolve({ code, signal }));

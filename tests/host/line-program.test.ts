@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { EAGAIN, nativeBuffer, read, write } from "../../src/host/libc.ts";
-import { type LineProgramRun, runLineProgram } from "../../src/host/line-program.ts";
+import { LineProgram, type LineProgramRun, runLineProgram } from "../../src/host/line-program.ts";
 import { isRunning } from "../../src/host/process-info.ts";
 import { Pty } from "../../src/host/pty.ts";
 import { Termios } from "../../src/host/termios.ts";
@@ -165,6 +166,19 @@ describe("a program on a line", () => {
        pty.close();`,
     ]);
     assert.equal(stdout, "{ code: 3, signal: null }\n", stderr);
+  });
+
+  it("hears a signal also while it starts", async () => {
+    const programs: LineProgram[] = [];
+    for (let n = 0; n < 20; n++) {
+      const program = LineProgram.on(pty.slave, pty.slave, { command: ["sleep", "1000"], onText: () => {} });
+      programs.push(program);
+      // Everything that comes before the program runs takes a few milliseconds.
+      await delay(n % 5);
+      program.kill("SIGTERM");
+    }
+    const ends = await Promise.all(programs.map(({ ended }) => ended));
+    assert.equal(ends.length, programs.length);
   });
 
   it("refuses a line that was hung up", async () => {
