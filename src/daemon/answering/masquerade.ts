@@ -136,7 +136,12 @@ function keepAdvertisedRoutes(): void {
 
 /** @throws EqlError TOOL_MISSING, NETLINK_FAILED */
 async function nft(commands: string): Promise<void> {
-  const child = spawn("nft", ["-f", "-"], { stdio: ["pipe", "ignore", "pipe"], env: { PATH } });
+  // Detached, it is out of reach of a Ctrl-C.
+  const child = spawn("nft", ["-f", "-"], {
+    stdio: ["pipe", "ignore", "pipe"],
+    env: { PATH },
+    detached: true,
+  });
   // Without a descriptor left, it has not even pipes.
   if (child.pid === undefined) throw notRun((await once(child, "error"))[0] as NodeJS.ErrnoException);
   let complaint = "";

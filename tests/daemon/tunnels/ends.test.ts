@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
@@ -7,7 +7,7 @@ import type { Tunnels } from "../../../src/daemon/tunnels/tunnels.ts";
 import { Host } from "../../../src/lab/namespace.ts";
 import { Scratch } from "../../../src/lab/scratch.ts";
 import { instant } from "../../../src/time.ts";
-import { eventually, Side, TestDaemon, worldMissing } from "../world.ts";
+import { eventually, programsMissing, Side, TestDaemon, worldMissing } from "../world.ts";
 import { FakeWorld, PUBLIC_KEY } from "./fake-world.ts";
 
 /** A master by the routes, whose scripts note nothing: ip-up goes on until it is let go. */
@@ -140,5 +140,37 @@ describe("a daemon that ends", { skip: worldMissing() }, () => {
     await daemon.ready();
     await eventually("a question", () => said.includes("asked"));
     assert.equal(await daemon.stop(), 0);
+  });
+
+  it("takes masquerading away though Ctrl-C is pressed twice", {
+    skip: programsMissing(["nft"]),
+  }, async (t) => {
+    const scratch = new Scratch("eql-impatience");
+    t.after(() => scratch.close());
+    const side = new Side(await Host.create("near"), join(scratch.path, "near"), []);
+    t.after(() => side.host.close());
+    const key = join(scratch.path, "key");
+    writeFileSync(key, `${PUBLIC_KEY}\n`, { mode: 0o600 });
+    const calls = (): string => readFileSync(join(scratch.path, "calls"), "latin1");
+    const slow = `#!/bin/sh\necho call >> ${scratch.path}/calls\nsleep 0.3\nPATH=/usr/sbin:/sbin:/usr/bin:/bin exec nft "$@"\n`;
+    writeFileSync(join(scratch.path, "nft"), slow, { mode: 0o755 });
+    const daemon = new TestDaemon(
+      side,
+      [
+        "up",
+        "-c",
+        side.configure(`[server.eql]\nkey-file = "${key}"\naddress = "10.98.0.1/24"\nmasquerade = true\n`),
+      ],
+      ["unshare", "--mount", "sh", "-c", `mount --bind ${scratch.path} /usr/local/sbin && exec "$@"`, "sh"],
+    );
+    await daemon.ready();
+    const tables = (): Promise<string> => side.host.must(["nft", "list", "tables"]);
+    assert.match(await tables(), /table ip eql_/);
+    // For all that the terminal runs.
+    process.kill(-daemon.pid, "SIGINT");
+    await eventually("nft runs again", () => calls().split("call").length === 3);
+    process.kill(-daemon.pid, "SIGINT");
+    assert.equal(await daemon.exit(), 0);
+    assert.equal(await tables(), "");
   });
 });
