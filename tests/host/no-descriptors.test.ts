@@ -21,7 +21,7 @@ async function runPrograms(): Promise<readonly unknown[]> {
     signal: new AbortController().signal,
   });
   const program = LineProgram.on(0, 1, { command: ["true"], env: { PATH: path }, onText: () => {} });
-  const masquerade = new Masquerade("test", { warn: () => {} });
+  const masquerade = new Masquerade("test", { info: () => {}, warn: () => {} });
   const wanted = { pool: [{ first: 1, last: 2 }], networks: [], forward: false };
   const refused = await masquerade.set(wanted).then(
     () => null,
