@@ -147,7 +147,8 @@ export class LineProgram {
 
   async #follow(onText: ((text: string) => void) | null): Promise<LineProgramEnd> {
     const child = this.#child;
-    const said = onText === null ? null : collectLines(child, onText);
+    // Without a descriptor left, it has not even pipes.
+    const said = onText === null || child.pid === undefined ? null : collectLines(child, onText);
     const end = await new Promise<LineProgramEnd>((resolve) => {
       child.once("error", () => resolve({ code: null, signal: null }));
       child.once("exit", (code, signal) => resolve({ code, signal }));
