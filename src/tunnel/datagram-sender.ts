@@ -14,9 +14,6 @@ import type { Path } from "./path.ts";
 import type { SentSink } from "./sent-log.ts";
 import { type BundleShare, PACKET_SCRATCH } from "./share.ts";
 
-/** What a late processor may catch up with. */
-export const CATCH_UP_MS = 3;
-
 /**
  * Makes datagrams of segments and control messages, seals them, and enters them in the log and the pace of their path.
  *
@@ -170,11 +167,10 @@ export class DatagramSender {
     path.sentOctets += whole;
     path.sentAt = now;
     path.sent.add(now, whole, run, segment, elicits);
-    path.freeAt = instant(
-      (path.freeAt > now - CATCH_UP_MS ? path.freeAt : now - CATCH_UP_MS) + whole / path.rate.rate,
-    );
+    const earliest = now - path.catchUpMs;
+    path.freeAt = instant((path.freeAt > earliest ? path.freeAt : earliest) + whole / path.rate.rate);
     if (this.limit !== Number.POSITIVE_INFINITY)
-      this.freeAt = instant(Math.max(this.freeAt, now - CATCH_UP_MS) + whole / this.limit);
+      this.freeAt = instant(Math.max(this.freeAt, earliest) + whole / this.limit);
     return true;
   }
 }

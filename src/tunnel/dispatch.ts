@@ -11,7 +11,7 @@
  */
 import { type Instant, instant, NEVER } from "../time.ts";
 import { LANES } from "../wire/tunnel-content.ts";
-import { CATCH_UP_MS, DatagramSender } from "./datagram-sender.ts";
+import { DatagramSender } from "./datagram-sender.ts";
 import { BURST_MS, type Path } from "./path.ts";
 import { PathChoice, REVIEW_MS } from "./path-choice.ts";
 import type { Redundancy } from "./redundancy.ts";
@@ -109,7 +109,7 @@ export class Dispatch {
     const { eligible } = this.choice;
     for (let i = 0; i < eligible.length; i++) {
       const path = eligible[i] as Path;
-      if (path.freeAt < now - CATCH_UP_MS) path.freeAt = instant(now - CATCH_UP_MS);
+      if (path.freeAt < now - path.catchUpMs) path.freeAt = instant(now - path.catchUpMs);
       path.isOpen = path.freeAt <= now;
       path.rate.handleTimeout(now);
     }
@@ -233,14 +233,17 @@ export class Dispatch {
     let at: number = NEVER;
     for (let i = 0; i < eligible.length; i++) {
       const path = eligible[i] as Path;
+      const wants = waiting || path.commits.count > 0;
+      path.setWaiting(false);
       // A full window opens with a report, or when it is found that none comes.
       if (path.sent.inFlight >= path.rate.window) {
-        if (waiting || path.commits.count > 0) path.fullAt = now;
+        if (wants) path.fullAt = now;
         continue;
       }
       const isHeld = path.commits.count === 0 && limitedUntil > now;
       if (path.commits.count === 0 && (isHeld || path.freeAt <= now)) path.limitedAt = now;
-      if (path.commits.count > 0 || waiting) {
+      else path.setWaiting(wants);
+      if (wants) {
         const freeAt = isHeld && limitedUntil > path.freeAt ? limitedUntil : path.freeAt;
         at = Math.min(at, freeAt);
       }

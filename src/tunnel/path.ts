@@ -25,6 +25,10 @@ import { SizeSearch } from "./size-search.ts";
 export const TRIAL_PAUSE_MS = 500;
 /** A path is given so much at a time: fewer wake-ups, and no longer queue at the bottleneck than that. */
 export const BURST_MS = 1;
+/** What may be caught up with by a path that had nothing to send. */
+const CATCH_UP_MS = 3;
+/** By one that had: more would be lost where lines have short queues, and keep what is urgent waiting. */
+const MOST_CATCH_UP_MS = 25;
 /** What a size probe may take longer than a short datagram, besides its octets. */
 const PROBE_SLACK_MS = 50;
 
@@ -51,6 +55,8 @@ export class Path {
   handicapMs = 0;
   /** It can be written to again, by its pace. */
   freeAt: Instant = instant(0);
+  /** What it had time for in so long is sent at once. */
+  catchUpMs: number = CATCH_UP_MS;
   /** When it last had room and nothing to send. */
   limitedAt: Instant = instant(0);
   /** When its window last kept something from being sent. */
@@ -130,6 +136,14 @@ export class Path {
   get pace(): number {
     const { rate, window } = this.rate;
     return Math.min(rate, window / this.roundTrip.smoothedMs);
+  }
+
+  /**
+   * @param waits something does for its pace: it is sent late when the program does not get the processor. The line stands still meanwhile, and
+   *   would once more if that was not made up for
+   */
+  setWaiting(waits: boolean): void {
+    this.catchUpMs = waits ? MOST_CATCH_UP_MS : CATCH_UP_MS;
   }
 
   /** It can be given something to send. */

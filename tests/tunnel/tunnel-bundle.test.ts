@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { WanSettings } from "../../src/sim/wan-path.ts";
 import { type Instant } from "../../src/time.ts";
-import { flowIn, numbered, numberIn, World } from "./world.ts";
+import { flowIn, numbered, numberIn, World, type WorldOptions } from "./world.ts";
 
 const PACKET = 1440;
 /** What is left of a path's rate for packets of that length. */
@@ -55,8 +55,9 @@ function shareOf(
   links: readonly Partial<WanSettings>[],
   warmUpMs: number,
   ms: number,
+  options: WorldOptions = {},
 ): { share: number; flow: Flow; world: World } {
-  const world = new World(links);
+  const world = new World(links, options);
   establish(world);
   const flow = saturate(world);
   world.run(warmUpMs);
@@ -101,6 +102,13 @@ describe("TunnelBundle", () => {
       assert.ok(inOrder(flow.received));
     });
   }
+
+  it("fills paths though the programs at their ends are kept off the processor for half of the time", () => {
+    const away = { awayMs: [2, 18], awakeMs: [2, 18] } as const;
+    const { share, flow } = shareOf([mbit(20, 10), mbit(20, 10)], 2000, 4000, { away });
+    assert.ok(share >= 0.9, `${(100 * share).toFixed(1)} %`);
+    assert.ok(inOrder(flow.received));
+  });
 
   it("lets a sparse flow pass, and carries it by the way that is sooner there", () => {
     const world = new World([mbit(20, 10), mbit(20, 40)]);

@@ -5,6 +5,8 @@ import type { Peer } from "../../src/crypto/peer.ts";
 import type { Primitives } from "../../src/crypto/primitives.ts";
 import { KEY_LIMITS, type KeyLimits } from "../../src/crypto/session-keys.ts";
 import { newPrivateKey, tunnelCrypto } from "../../src/host/tunnel-crypto.ts";
+import { type AbsenceSettings, Absences } from "../../src/sim/absences.ts";
+import { Random } from "../../src/sim/random.ts";
 import { WanPath, type WanSettings } from "../../src/sim/wan-path.ts";
 import { earlier, type Instant, instant, NEVER } from "../../src/time.ts";
 import type { Inlet, Outlet } from "../../src/tunnel/memory.ts";
@@ -184,6 +186,8 @@ export interface Way {
 export interface WorldOptions {
   readonly redundant?: boolean;
   readonly limits?: KeyLimits;
+  /** The programs at the ends do not always get the processor, each at times of its own. */
+  readonly away?: AbsenceSettings;
 }
 
 /** Routes of one way are that far apart. */
@@ -208,11 +212,17 @@ export class World {
   readonly #nearKey = newPrivateKey();
   readonly #farKey = newPrivateKey();
   readonly #options: WorldOptions;
+  readonly #inboxes: { readonly near: Datagram[]; readonly far: Datagram[] } = { near: [], far: [] };
+  readonly #absences: { readonly near: Absences; readonly far: Absences } | null;
   readonly #datagrams: (Datagram | undefined)[] = [];
   readonly #free: number[] = [];
 
   constructor(links: readonly Partial<WanSettings>[], options: WorldOptions = {}) {
     this.#options = options;
+    const { away } = options;
+    const absences = (seed: number): Absences | undefined => away && new Absences(away, new Random(seed), 0);
+    const [near, far] = [absences(1), absences(2)];
+    this.#absences = near === undefined || far === undefined ? null : { near, far };
     for (const [i, settings] of links.entries()) {
       const up = new WanPath(settings, 2 * i + 1);
       this.ways.push({
@@ -298,23 +308,28 @@ export class World {
   }
 
   #step(): void {
-    const { near, far, now } = this;
+    const { near, far } = this.#inboxes;
+    const { now } = this;
     this.onTick(now);
     for (const { up, down } of this.ways) {
-      for (let handle = up.pollDelivered(now); handle >= 0; handle = up.pollDelivered(now)) {
-        const { octets, route } = this.#take(handle);
-        far.handleDatagram(octets, route, now);
-      }
-      for (let handle = down.pollDelivered(now); handle >= 0; handle = down.pollDelivered(now)) {
-        const { octets, route } = this.#take(handle);
-        near.handleDatagram(octets, route, now);
-      }
+      for (let handle = up.pollDelivered(now); handle >= 0; handle = up.pollDelivered(now))
+        far.push(this.#take(handle));
+      for (let handle = down.pollDelivered(now); handle >= 0; handle = down.pollDelivered(now))
+        near.push(this.#take(handle));
       for (let handle = up.pollLost(); handle >= 0; handle = up.pollLost()) this.#take(handle);
       for (let handle = down.pollLost(); handle >= 0; handle = down.pollLost()) this.#take(handle);
     }
     this.turns++;
-    near.turn(now);
-    far.turn(now);
+    this.#turn("far");
+    this.#turn("near");
+  }
+
+  #turn(name: "near" | "far"): void {
+    const { now } = this;
+    if ((this.#absences?.[name].seenAt(now) ?? now) > now) return;
+    const end = this[name];
+    for (const { octets, route } of this.#inboxes[name].splice(0)) end.handleDatagram(octets, route, now);
+    end.turn(now);
   }
 
   #send(path: WanPath, octets: Uint8Array, route: number, { mtu }: Way): void {
