@@ -24,7 +24,7 @@ export class Scratch {
   }
 
   close(): void {
-    rmSync(this.path, { recursive: true, force: true });
+    rmSync(this.path, { recursive: true, force: true, maxRetries: 5 });
     this.#release();
   }
 }

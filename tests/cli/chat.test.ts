@@ -13,7 +13,7 @@ let directory: string;
 before(() => {
   directory = mkdtempSync(join(tmpdir(), "eql-chat-"));
 });
-after(() => rmSync(directory, { recursive: true }));
+after(() => rmSync(directory, { recursive: true, maxRetries: 5 }));
 
 async function chat(
   args: readonly string[],

@@ -53,6 +53,6 @@ export class PppdBench {
     }
     await this.daemon.close();
     this.pty.close();
-    rmSync(this.directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 }

@@ -91,6 +91,6 @@ export class Bench {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children) if (child.exitCode === null) child.kill("SIGKILL");
     await this.#server?.close();
-    rmSync(this.directory, { recursive: true });
+    rmSync(this.directory, { recursive: true, maxRetries: 5 });
   }
 }

@@ -25,7 +25,7 @@ describe("a client's PPP line", () => {
   });
   afterEach(async () => {
     await server.close();
-    rmSync(directory, { recursive: true });
+    rmSync(directory, { recursive: true, maxRetries: 5 });
   });
 
   it("tells what happens, in order, to its end", async () => {

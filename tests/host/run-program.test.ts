@@ -66,7 +66,7 @@ const shell = (text: string, options: Options = {}): Promise<ProgramEnd | null> 
 /** A directory, and what waits in a shell until it is gone. */
 function scratch(t: TestContext): { readonly directory: string; readonly wait: string } {
   const directory = mkdtempSync(join(tmpdir(), "eql-program-"));
-  t.after(() => rmSync(directory, { recursive: true }));
+  t.after(() => rmSync(directory, { recursive: true, maxRetries: 5 }));
   return { directory, wait: `while [ -e ${directory} ]; do sleep 0.1; done` };
 }
 

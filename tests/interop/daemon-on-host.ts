@@ -103,7 +103,7 @@ export class DaemonOnHost {
     await Promise.race([exited, setTimeout(DEADLINE_MS, null, { signal: stop.signal }).catch(() => null)]);
     stop.abort();
     if (this.#isRunning) this.#process.kill("SIGKILL");
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.#directory, { recursive: true, force: true, maxRetries: 5 });
     return this.#process.exitCode;
   }
 

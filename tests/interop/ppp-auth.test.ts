@@ -36,7 +36,7 @@ describe("our authentication and pppd's", { skip: kernelPeerMissing() || hostMis
 
   afterEach(() => world.settle());
   after(async () => {
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
     await world?.close();
   });
 

@@ -34,7 +34,7 @@ function needsBond(t: TestContext): boolean {
 /** A temporary directory of this file's own, for it and its children: other tests have scratch directories too. */
 const temporary = mkdtempSync(join(tmpdir(), "eql-test-"));
 process.env["TMPDIR"] = temporary;
-after(() => rmSync(temporary, { recursive: true }));
+after(() => rmSync(temporary, { recursive: true, maxRetries: 5 }));
 
 const scratchDirectories = (): readonly string[] => readdirSync(temporary);
 

@@ -17,7 +17,7 @@ const CARRIERS = [57_600, 28_800];
 
 /** A temporary directory of this file's own, and of each test that is to leave nothing in it. */
 const temporary = mkdtempSync(join(tmpdir(), "eql-test-"));
-after(() => rmSync(temporary, { recursive: true }));
+after(() => rmSync(temporary, { recursive: true, maxRetries: 5 }));
 
 function ownTemporary(name: string): string {
   const path = join(temporary, name);

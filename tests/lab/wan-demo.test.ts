@@ -18,7 +18,7 @@ const temporary = mkdtempSync(join(tmpdir(), "eql-test-"));
 process.env["TMPDIR"] = temporary;
 after(() => {
   const left = readdirSync(temporary);
-  rmSync(temporary, { recursive: true });
+  rmSync(temporary, { recursive: true, maxRetries: 5 });
   assert.deepEqual(left, []);
 });
 

@@ -44,7 +44,7 @@ export class FakeWorld {
 
   constructor(t: TestContext) {
     this.directory = mkdtempSync(join(tmpdir(), "eql-tunnels-"));
-    t.after(() => rmSync(this.directory, { recursive: true }));
+    t.after(() => rmSync(this.directory, { recursive: true, maxRetries: 5 }));
     this.keyFile = join(this.directory, "key");
     writeFileSync(this.keyFile, `${keyText(PRIVATE_KEY)}\n`, { mode: 0o600 });
   }

@@ -70,7 +70,7 @@ export class Star {
       return new Star(server, hosts, daemon, keys, own.publicKey, directory);
     } catch (error) {
       await Promise.all([server, ...hosts].map((host) => host.close()));
-      rmSync(directory, { recursive: true });
+      rmSync(directory, { recursive: true, maxRetries: 5 });
       throw error;
     }
   }
@@ -105,7 +105,7 @@ export class Star {
   async close(): Promise<void> {
     await Promise.all(this.#daemons.map((daemon) => daemon.close()));
     await Promise.all([this.server, ...this.hosts].map((host) => host.close()));
-    rmSync(this.#directory, { recursive: true });
+    rmSync(this.#directory, { recursive: true, maxRetries: 5 });
   }
 }
 
